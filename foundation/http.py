@@ -1,0 +1,96 @@
+"""The one door to the outside: every outbound session has timeouts, a size limit, no redirects and quiet logs.
+
+Automaker, utility, feed and payment adapters receive a session from `open_session` (or mount `Door` on the session
+that their library makes) and open no socket of their own.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
+MAX_BODY_BYTES = 8_000_000
+
+
+class AnswerTooLarge(requests.exceptions.RequestException):
+    """The other side sent more than `MAX_BODY_BYTES`."""
+
+
+class AnswerUnreadable(ValueError):
+    """The other side's body is not the JSON that was expected."""
+
+
+class Door(HTTPAdapter):
+    """A transport that adds a timeout to every call, bounds the answer and logs only method, host, status and time."""
+
+    def __init__(self, *, read_seconds: float = READ_SECONDS, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self.read_seconds = read_seconds
+        self.max_body_bytes = max_body_bytes
+        super().__init__(pool_maxsize=32, max_retries=0)
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
+        verify: bool | str = True,
+        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send one request; raises `requests` exceptions, and `AnswerTooLarge` for an oversized body."""
+        limits = timeout or (CONNECT_SECONDS, self.read_seconds)
+        reply = super().send(request, stream=True, timeout=limits, verify=verify, cert=cert, proxies=proxies)
+        if not stream:
+            self._read_bounded(reply)
+        host = urlsplit(request.url or "").netloc
+        logger.info("outbound %s %s -> %s", request.method, host, reply.status_code)
+        return reply
+
+    def _read_bounded(self, reply: requests.Response) -> None:
+        chunks, size = [], 0
+        for chunk in reply.iter_content(64 * 1024):
+            size += len(chunk)
+            if size > self.max_body_bytes:
+                reply.close()
+                raise AnswerTooLarge(f"more than {self.max_body_bytes} bytes", response=reply)
+            chunks.append(chunk)
+        reply._content = b"".join(chunks)  # requests offers no public way to hand over a body already read
+
+
+class _QuietSession(requests.Session):
+    """A session that follows no redirect: a redirect from an API is an answer to look at, not to obey."""
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs.setdefault("allow_redirects", False)
+        return super().request(method, url, *args, **kwargs)
+
+
+def mount_door(session: requests.Session, *, read_seconds: float = READ_SECONDS) -> None:
+    """Put the door on a session that another library made (Authlib's, the Stripe SDK's)."""
+    door = Door(read_seconds=read_seconds)
+    session.mount("https://", door)
+    session.mount("http://", door)
+    session.trust_env = False
+
+
+def open_session(*, read_seconds: float = READ_SECONDS) -> requests.Session:
+    """Return a new session whose every call goes through the door."""
+    session = _QuietSession()
+    mount_door(session, read_seconds=read_seconds)
+    return session
+
+
+def read_json(reply: requests.Response) -> Any:
+    """Return the answer's JSON; raises `AnswerUnreadable` (without quoting the body, which may hold secrets)."""
+    try:
+        return json.loads(reply.content)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise AnswerUnreadable(f"HTTP {reply.status_code} with a body that is not JSON") from error

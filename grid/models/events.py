@@ -1,0 +1,99 @@
+"""What a utility asks for, and which cars answer."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from grid.models.programs import Enrollment, ProgramTerms
+
+
+class GridEvent(models.Model):
+    """A request for help over `[starts_at, ends_at)` under one version of a program's terms."""
+
+    class Kind(models.TextChoices):
+        """What is asked."""
+
+        HOLD = "hold", "hold charging"
+        ABSORB = "absorb", "charge now"
+        DISCHARGE = "discharge", "hold charging and discharge (V2G)"
+
+    class State(models.TextChoices):
+        """How far it came."""
+
+        DRAFT = "draft", "waiting for approval"
+        SCHEDULED = "scheduled", "to be announced"
+        ANNOUNCED = "announced", "announced to owners"
+        SETTLED = "settled", "settled"
+        CANCELLED = "cancelled", "cancelled"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    terms = models.ForeignKey(ProgramTerms, on_delete=models.PROTECT, related_name="events")
+    kind = models.CharField(max_length=12, choices=Kind)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    target_w = models.PositiveBigIntegerField(help_text="Power asked of the whole group.")
+    reward_micros_per_kwh = models.BigIntegerField(help_text="Frozen from the terms, or better, when it was created.")
+    state = models.CharField(max_length=12, choices=State, default=State.SCHEDULED)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="created_events"
+    )
+    created_at = models.DateTimeField()
+    announce_at = models.DateTimeField()
+    announced_at = models.DateTimeField(null=True, blank=True)
+    settle_at = models.DateTimeField(help_text="When it is due to be settled; late readings have come by then.")
+    settled_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True, help_text="Somebody is at work on it (wall time).")
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="event_ends_after_start"),
+            models.CheckConstraint(condition=Q(settle_at__gte=F("ends_at")), name="event_settles_after_end"),
+            models.CheckConstraint(condition=Q(reward_micros_per_kwh__gte=0), name="event_reward_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.starts_at:%Y-%m-%d %H:%M}Z"
+
+
+class EventApproval(models.Model):
+    """A second admin's yes to an event above the utility's two-person limit."""
+
+    event = models.OneToOneField(GridEvent, on_delete=models.PROTECT, related_name="approval")
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approved_events")
+    approved_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"approval of {self.event}"
+
+
+class EventParticipation(models.Model):
+    """One enrolled car's part in one event."""
+
+    class State(models.TextChoices):
+        """Whether the car helps."""
+
+        IN = "in", "takes part"
+        OPTED_OUT = "opted_out", "the owner said no"
+        UNABLE = "unable", "cannot help"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    event = models.ForeignKey(GridEvent, on_delete=models.PROTECT, related_name="participations")
+    enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="participations")
+    state = models.CharField(max_length=12, choices=State, default=State.IN)
+    reason = models.CharField(max_length=60, blank=True)
+    invited_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-event__starts_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["event", "enrollment"], name="one_participation_per_event_and_enrollment")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.enrollment} {self.state}"

@@ -1,0 +1,76 @@
+"""Programs that utilities offer, their terms by version, and who takes part."""
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+
+from grid.models.sites import Site
+from grid.models.utilities import Utility
+from vehicles.models import Vehicle
+
+
+class Program(models.Model):
+    """A utility's offer to owners."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    utility = models.ForeignKey(Utility, on_delete=models.PROTECT, related_name="programs")
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    summary = models.TextField(blank=True)
+    is_open = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["utility", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProgramTerms(models.Model):
+    """One version of a program's terms; never edited once an event used it."""
+
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="terms")
+    version = models.PositiveIntegerField()
+    valid_from_at = models.DateTimeField()
+    reward_micros_per_kwh = models.BigIntegerField(help_text="Paid to the owner per kWh delivered in events.")
+    baseline_method = models.SlugField(max_length=40, default="uncontrolled-at-plug-in")
+    baseline_version = models.PositiveSmallIntegerField(default=1)
+    minimum_notice_minutes = models.PositiveIntegerField(default=0)
+    max_event_minutes = models.PositiveIntegerField(default=240)
+
+    class Meta:
+        ordering = ["program", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["program", "version"], name="one_terms_per_version"),
+            models.CheckConstraint(condition=Q(reward_micros_per_kwh__gte=0), name="reward_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.program} v{self.version}"
+
+
+class Enrollment(models.Model):
+    """One car at one home in one program."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="enrollments")
+    vehicle = models.ForeignKey(Vehicle, on_delete=models.PROTECT, related_name="enrollments")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="enrollments")
+    enrolled_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-enrolled_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vehicle"], condition=Q(ended_at__isnull=True), name="one_open_enrollment_per_vehicle"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("enrolled_at")),
+                name="enrollment_ends_after_start",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.vehicle} in {self.program}"

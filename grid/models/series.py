@@ -1,0 +1,53 @@
+"""Prices and marginal carbon as they were fetched, one canonical row a value."""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class Feed(models.Model):
+    """One series that we fetch: which source, which zone, what kind. The adapter is chosen by `source` (a slug)."""
+
+    class Kind(models.TextChoices):
+        """What the values are."""
+
+        DAY_AHEAD_PRICE = "day_ahead_price", "day-ahead energy price"
+        MARGINAL_CARBON = "marginal_carbon", "marginal carbon intensity"
+
+    source = models.SlugField(max_length=32)
+    zone = models.CharField(max_length=32)
+    kind = models.CharField(max_length=20, choices=Kind)
+    attribution = models.CharField(max_length=200, blank=True)
+    next_fetch_at = models.DateTimeField(null=True, blank=True)
+    fetched_at = models.DateTimeField(null=True, blank=True)
+    failure = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "zone", "kind"], name="one_feed_per_series")]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.zone} {self.kind}"
+
+
+class SeriesPoint(models.Model):
+    """One value of a series over `[starts_at, ends_at)`.
+
+    `value` is an integer in millionths of `unit` ("USD/kWh", "CAD/kWh", "kg/kWh"). A correction is a newer row with
+    a later `issued_at`; the latest one counts.
+    """
+
+    feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="points")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    value = models.BigIntegerField()
+    unit = models.CharField(max_length=12)
+    issued_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["starts_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["feed", "starts_at", "issued_at"], name="one_value_per_issue"),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="point_ends_after_start"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.value / 1e6} {self.unit}"

@@ -1,0 +1,87 @@
+"""Where cars charge: homes, and the tariffs under which they buy and sell."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from foundation.fields import EncryptedTextField
+from grid.models.series import Feed
+from grid.models.utilities import Utility
+
+
+class Tariff(models.Model):
+    """What a kWh costs and earns at a site: fixed, by time of use, or the market price plus a delivery charge.
+
+    Rates are micro-currency per kWh. `periods` (time of use) is a list of
+    `{"weekdays": [0..6], "from": "HH:MM", "to": "HH:MM", "rate": micros}` in the utility's local time, half-open; `to`
+    "24:00" is midnight; the first that fits counts, else `flat_rate_micros_per_kwh`.
+    """
+
+    class Kind(models.TextChoices):
+        """How the price is formed."""
+
+        FLAT = "flat", "one price"
+        TIME_OF_USE = "time_of_use", "by time of use"
+        MARKET = "market", "market price"
+
+    utility = models.ForeignKey(Utility, on_delete=models.PROTECT, related_name="tariffs")
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=12, choices=Kind)
+    flat_rate_micros_per_kwh = models.BigIntegerField(default=0)
+    periods = models.JSONField(default=list, blank=True)
+    price_feed = models.ForeignKey(
+        Feed, null=True, blank=True, on_delete=models.PROTECT, related_name="tariffs", help_text="Market price."
+    )
+    delivery_micros_per_kwh = models.BigIntegerField(default=0, help_text="Added to the market price when buying.")
+    export_rate_micros_per_kwh = models.BigIntegerField(default=0, help_text="Paid for energy delivered to the grid.")
+    carbon_feed = models.ForeignKey(
+        Feed, null=True, blank=True, on_delete=models.PROTECT, related_name="carbon_tariffs"
+    )
+    source = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["utility", "name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(kind="market") | Q(price_feed__isnull=False), name="market_tariff_has_a_feed"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Site(models.Model):
+    """An owner's home: where it is, who supplies it, what its charger can do and may export."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sites")
+    address = EncryptedTextField(blank=True)
+    postal_code_prefix = models.CharField(max_length=5, blank=True)
+    time_zone = models.CharField(max_length=64)
+    tariff = models.ForeignKey(Tariff, on_delete=models.PROTECT, related_name="sites")
+    evse_max_charge_w = models.PositiveIntegerField()
+    is_evse_bidirectional = models.BooleanField(default=False)
+    has_export_permission = models.BooleanField(default=False)
+    export_limit_w = models.PositiveIntegerField(default=0)
+    export_permission_ends_on_date = models.DateField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner"], name="one_home_per_owner"),
+            models.CheckConstraint(
+                condition=Q(evse_max_charge_w__gte=1000, evse_max_charge_w__lte=25000), name="evse_power_plausible"
+            ),
+            models.CheckConstraint(
+                condition=Q(has_export_permission=False) | Q(is_evse_bidirectional=True),
+                name="export_needs_bidirectional_evse",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"home {str(self.public_id)[:8]}"

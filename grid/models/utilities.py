@@ -1,0 +1,29 @@
+"""The utilities that ask for help."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+
+class Utility(models.Model):
+    """A utility or system operator: a paying customer."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    country = models.CharField(max_length=2)
+    region = models.CharField(max_length=40, help_text="State or province.")
+    currency = models.CharField(max_length=3)
+    time_zone = models.CharField(max_length=64)
+    two_person_limit_w = models.PositiveBigIntegerField(
+        default=5_000_000, help_text="Events that ask for more power need the approval of a second admin."
+    )
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "utilities"
+        constraints = [models.CheckConstraint(condition=Q(currency__in=["USD", "CAD"]), name="utility_currency_known")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""Walks the whole path as users would: over HTTP, importing nothing of the platform."""

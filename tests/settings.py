@@ -1,0 +1,25 @@
+"""Settings of the suite: the platform's own, with throw-away keys, quick hashing and no outside world configured."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+_FOLDER = Path(tempfile.mkdtemp(prefix="chargescape-tests-"))
+os.environ["VAR_DIR"] = str(_FOLDER)
+for _name in ("CLOCK_ANCHOR_FILE", "DEMO_SANDBOX_URL", "STRIPE_API_KEY", "EMAIL_URL", "SECRET_KEY"):
+    os.environ.pop(_name, None)
+
+from chargescape.settings import *  # noqa: E402, F403 - the suite runs on the platform's settings
+
+FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; no test password protects anything
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+CELERY_BROKER_URL = "memory://"  # no test sends through it: sweeps are called, processes are started with a real broker
+ACCOUNT_RATE_LIMITS = False
+WHITENOISE_AUTOREFRESH = True
