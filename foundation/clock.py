@@ -56,7 +56,7 @@ def current_anchor() -> Anchor | None:
     if not path:
         return None
     try:
-        stamp = os.stat(path)
+        stamp = Path(path).stat()
     except FileNotFoundError:
         return None
     mark = stamp.st_mtime_ns ^ stamp.st_ino

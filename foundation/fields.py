@@ -37,12 +37,12 @@ class EncryptedTextField(models.TextField):
             return text
         return cipher().encrypt(str(text).encode()).decode()
 
-    def from_db_value(self, value: str | None, expression: object, connection: object) -> str | None:
+    def from_db_value(self, value: str | None, *_context: object) -> str | None:
         if value is None or value == "":
             return value
         return cipher().decrypt(value.encode()).decode()
 
     def get_lookup(self, lookup_name: str) -> Any:
-        if lookup_name not in {"isnull"}:
+        if lookup_name != "isnull":
             raise TypeError(f"An encrypted field cannot be searched by {lookup_name!r}: use its keyed hash.")
         return super().get_lookup(lookup_name)

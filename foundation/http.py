@@ -6,7 +6,6 @@ that their library makes) and open no socket of their own.
 
 import json
 import logging
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,22 +35,14 @@ class Door(HTTPAdapter):
         self.max_body_bytes = max_body_bytes
         super().__init__(pool_maxsize=32, max_retries=0)
 
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
-        verify: bool | str = True,
-        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
-        proxies: Mapping[str, str] | None = None,
-    ) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send one request; raises `requests` exceptions, and `AnswerTooLarge` for an oversized body."""
-        limits = timeout or (CONNECT_SECONDS, self.read_seconds)
-        reply = super().send(request, stream=True, timeout=limits, verify=verify, cert=cert, proxies=proxies)
-        if not stream:
+        is_streamed, kwargs["stream"] = kwargs.get("stream", False), True
+        kwargs["timeout"] = kwargs.get("timeout") or (CONNECT_SECONDS, self.read_seconds)
+        reply = super().send(request, *args, **kwargs)
+        if not is_streamed:
             self._read_bounded(reply)
-        host = urlsplit(request.url or "").netloc
-        logger.info("outbound %s %s -> %s", request.method, host, reply.status_code)
+        logger.info("outbound %s %s -> %s", request.method, urlsplit(request.url or "").netloc, reply.status_code)
         return reply
 
     def _read_bounded(self, reply: requests.Response) -> None:
@@ -62,7 +53,7 @@ class Door(HTTPAdapter):
                 reply.close()
                 raise AnswerTooLarge(f"more than {self.max_body_bytes} bytes", response=reply)
             chunks.append(chunk)
-        reply._content = b"".join(chunks)  # requests offers no public way to hand over a body already read
+        reply._content = b"".join(chunks)  # noqa: SLF001 - requests offers no public way to hand over a body already read
 
 
 class _QuietSession(requests.Session):
