@@ -123,6 +123,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", 5.0)  # one tick of the timetable, wall time
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 # People: sign-in, second factor, apps

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
@@ -25,7 +25,13 @@ def keyed_hash(value: str) -> str:
     return hmac.new(settings.FIELD_HASH_KEY.encode(), value.encode(), hashlib.sha256).hexdigest()
 
 
-class EncryptedTextField(models.TextField):
+if TYPE_CHECKING:
+    _Text = models.TextField[str, str]
+else:
+    _Text = models.TextField  # generic for the type checker alone
+
+
+class EncryptedTextField(_Text):
     """Text that the database holds encrypted (Fernet). A value no key opens raises InvalidToken; "" stays "".
 
     It cannot be searched: keep a `keyed_hash` beside it where rows must be found by it.

@@ -1,0 +1,49 @@
+"""Looks into the sandbox as its owner may: mail, true meters, the bank."""
+
+import re
+import time
+from typing import Any
+
+import requests
+
+
+class World:
+    """The sandbox's own control pages, by address."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def _get(self, path: str, **params: str) -> Any:
+        answer = requests.get(f"{self.url}{path}", params=params, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def code_mailed_to(self, address: str, *, seconds: float = 20) -> str:
+        """Return the sign-up code in the newest message to `address`; waits for it to arrive."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for message in self._get("/mailbox/api/messages", to=address):
+                found = re.search(r"\b([A-Z0-9]{3,4}-[A-Z0-9]{3,4}|[A-Z0-9]{6,8})\b", message["text"])
+                if found:
+                    return found[1]
+            time.sleep(0.2)
+        raise TimeoutError(f"No message with a code reached {address} within {seconds} s")
+
+    def cars(self) -> list[dict[str, Any]]:
+        """Return the true state of every car."""
+        cars: list[dict[str, Any]] = self._get("/control/cars")
+        return cars
+
+    def car(self, vehicle_id: str) -> dict[str, Any]:
+        """Return one car's true state and true meters."""
+        car: dict[str, Any] = self._get(f"/control/cars/{vehicle_id}")
+        return car
+
+    def change_car(self, vehicle_id: str, **changes: Any) -> None:
+        """Change the world: plug in, drive away, break something."""
+        requests.patch(f"{self.url}/control/cars/{vehicle_id}", json=changes, timeout=10).raise_for_status()
+
+    def bank(self) -> list[dict[str, Any]]:
+        """Return every payout that reached a bank."""
+        arrivals: list[dict[str, Any]] = self._get("/control/bank")
+        return arrivals
