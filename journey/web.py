@@ -112,9 +112,7 @@ class Browser:
                 sent.pop(name, None)
             else:
                 sent[name] = value
-        for name, value in form.buttons:
-            if press and name and press in {name, value}:
-                sent[name] = value
+        sent |= {name: value for name, value in form.buttons if press and name and press in {name, value}}
         return self._send(urljoin(page.url, form.action or page.url), form.method, sent, page.url)
 
     def _send(self, url: str, method: str, values: Mapping[str, str | list[str]], referer: str) -> Page:

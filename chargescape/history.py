@@ -1,0 +1,87 @@
+"""Steps the demo's clock through past days: every due row is worked off by the same flows that Celery's tasks call.
+
+Nothing is written but by those flows, and the outside world is reached over HTTP as ever.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from django.db.models import Min
+
+from accounts.flows.notices import send_due_notices
+from grid.flows.dispatching import dispatch_due
+from grid.flows.events import announce_due_events
+from grid.flows.feeds import fetch_due_feeds
+from grid.flows.planning import plan_due
+from grid.flows.settling import post_due_settlements, settle_due
+from grid.models import Dispatch, Feed, GridEvent, PlanningState
+from rewards.flows.payouts import request_due_payouts, resolve_unknown_payouts, send_due_payouts
+from rewards.flows.webhooks import apply_due_webhooks
+from rewards.models import PayoutAccount
+from vehicles.flows.commands import confirm_commands, release_expired_holds, send_due_commands
+from vehicles.flows.telemetry import read_due_vehicles
+from vehicles.models import Command, Vehicle
+
+SHORTEST_STEP = timedelta(minutes=5)
+STEP_WHILE_STEERING = timedelta(minutes=5)  # holds end within 15 minutes and are renewed when 10 are left
+LONGEST_STEP = timedelta(hours=1)
+LIMIT = 500
+
+
+class Sweep(Protocol):
+    """One sweep over due rows; returns how many it worked off."""
+
+    def __call__(self, *, now: datetime, limit: int) -> int: ...
+
+
+SWEEPS: tuple[Sweep, ...] = (
+    fetch_due_feeds,
+    announce_due_events,
+    read_due_vehicles,
+    confirm_commands,
+    plan_due,
+    dispatch_due,
+    send_due_commands,
+    settle_due,
+    post_due_settlements,
+    request_due_payouts,
+    send_due_payouts,
+    resolve_unknown_payouts,
+    apply_due_webhooks,
+    send_due_notices,
+)
+
+
+def run_sweeps(*, now: datetime) -> int:
+    """Run every sweep of the timetable once, in the order in which work flows; return how many rows were worked off."""
+    return sum(sweep(now=now, limit=LIMIT) for sweep in SWEEPS) + release_expired_holds(now=now)
+
+
+def next_due_at(*, now: datetime) -> datetime:
+    """Return when the next row falls due, at least five minutes and at most an hour ahead."""
+    dues: list[datetime | None] = [
+        Vehicle.objects.filter(state="active").aggregate(at=Min("next_read_at"))["at"],
+        PlanningState.objects.aggregate(at=Min("due_at"))["at"],
+        Feed.objects.aggregate(at=Min("next_fetch_at"))["at"],
+        GridEvent.objects.filter(state="scheduled").aggregate(at=Min("announce_at"))["at"],
+        GridEvent.objects.filter(state="announced", starts_at__gt=now).aggregate(at=Min("starts_at"))["at"],
+        GridEvent.objects.filter(state="announced").aggregate(at=Min("settle_at"))["at"],
+        PayoutAccount.objects.filter(state="active", is_paused=False).aggregate(at=Min("next_payout_at"))["at"],
+        Command.objects.filter(state__in=["due", "accepted", "unknown"]).aggregate(at=Min("due_at"))["at"],
+    ]
+    if Dispatch.objects.filter(stopped_at__isnull=True).exists():
+        dues.append(now + STEP_WHILE_STEERING)
+    soonest = min([at for at in dues if at is not None], default=now + LONGEST_STEP)
+    return min(max(soonest, now + SHORTEST_STEP), now + LONGEST_STEP)
+
+
+def step_through(
+    *, starts_at: datetime, ends_at: datetime, set_clock: Callable[[datetime], None]
+) -> Iterator[tuple[datetime, int]]:
+    """Step from due time to due time over `[starts_at, ends_at]`; yields each instant and the rows worked off."""
+    now = starts_at
+    while now < ends_at:
+        set_clock(now)
+        yield now, run_sweeps(now=now)
+        now = min(next_due_at(now=now), ends_at)
