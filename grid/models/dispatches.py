@@ -1,5 +1,8 @@
 """What a plan asked of a car in one stretch of time, and the commands that carried it."""
 
+import uuid
+from datetime import datetime
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -20,6 +23,7 @@ class Dispatch(models.Model):
         HOLD = "hold", "hold"
         DISCHARGE = "discharge", "discharge"
 
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     vehicle = models.ForeignKey(Vehicle, on_delete=models.PROTECT, related_name="dispatches")
     plan = models.ForeignKey(Plan, null=True, blank=True, on_delete=models.SET_NULL, related_name="dispatches")
     participation = models.ForeignKey(
@@ -30,6 +34,7 @@ class Dispatch(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     command = models.ForeignKey(Command, null=True, blank=True, on_delete=models.PROTECT, related_name="dispatches")
+    renewals = models.PositiveIntegerField(default=0, help_text="Commands asked for so far; part of their keys.")
     created_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)
     stop_reason = models.CharField(max_length=60, blank=True)
@@ -46,3 +51,17 @@ class Dispatch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mode} {self.starts_at:%H:%M}-{self.ends_at:%H:%M}Z"
+
+    def stop(self, *, reason: str, now: datetime) -> None:
+        """Close the dispatch: nothing is renewed any more."""
+        self.stopped_at, self.stop_reason = now, reason
+        self.save(update_fields=["stopped_at", "stop_reason"])
+
+    def command_key(self) -> str:
+        """Return the key of the next command: the intent is this dispatch and how often it was renewed."""
+        return f"dispatch:{self.public_id}:{self.renewals + 1}"
+
+    @property
+    def resume_key(self) -> str:
+        """The key of the one command that gives the car back before its time."""
+        return f"dispatch:{self.public_id}:resume"

@@ -28,6 +28,8 @@ class GridEvent(models.Model):
         SETTLED = "settled", "settled"
         CANCELLED = "cancelled", "cancelled"
 
+    OPEN_STATES = ("draft", "scheduled", "announced")
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     terms = models.ForeignKey(ProgramTerms, on_delete=models.PROTECT, related_name="events")
     kind = models.CharField(max_length=12, choices=Kind)
@@ -45,11 +47,16 @@ class GridEvent(models.Model):
     settle_at = models.DateTimeField(help_text="When it is due to be settled; late readings have come by then.")
     settled_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    cancel_reason = models.CharField(max_length=120, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True, help_text="Somebody is at work on it (wall time).")
     version = models.PositiveIntegerField(default=1)
 
     class Meta:
         ordering = ["-starts_at"]
+        indexes = [
+            models.Index(fields=["state", "announce_at"], name="event_due_announcement"),
+            models.Index(fields=["state", "settle_at"], name="event_due_settlement"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="event_ends_after_start"),
             models.CheckConstraint(condition=Q(settle_at__gte=F("ends_at")), name="event_settles_after_end"),

@@ -1,23 +1,62 @@
 """Tonight's plan for each car, and when the next one is due."""
 
 import uuid
+from datetime import datetime, timedelta
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 
-from vehicles.models import Vehicle
+from vehicles.models import PlugSession, Vehicle
+
+
+class PlanningStates(models.QuerySet["PlanningState"]):
+    """Claims: one worker at a time plans a car, and one at a time steers it."""
+
+    def claim_plan_due(self, *, now: datetime, wall: datetime, limit: int, lease_seconds: int) -> list[int]:
+        """Lease up to `limit` cars whose plan is due at `now`; return the rows' keys, longest due first."""
+        free = Q(lease_until__isnull=True) | Q(lease_until__lte=wall)
+        with transaction.atomic():
+            due = self.filter(free, due_at__lte=now).order_by("due_at", "pk")
+            keys = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+            self.filter(pk__in=keys).update(lease_until=wall + timedelta(seconds=lease_seconds))
+        return keys
+
+    def claim_dispatch_due(self, *, now: datetime, wall: datetime, limit: int, lease_seconds: int) -> list[int]:
+        """Lease up to `limit` cars that are due to be steered at `now`; return the rows' keys, longest due first."""
+        free = Q(dispatch_lease_until__isnull=True) | Q(dispatch_lease_until__lte=wall)
+        with transaction.atomic():
+            due = self.filter(free, dispatch_at__lte=now).order_by("dispatch_at", "pk")
+            keys = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+            self.filter(pk__in=keys).update(dispatch_lease_until=wall + timedelta(seconds=lease_seconds))
+        return keys
 
 
 class PlanningState(models.Model):
-    """When a car's next plan is due, and what the last one was made from."""
+    """When a car's next plan is due, what the last one was made from, and when the car is steered next."""
 
     vehicle = models.OneToOneField(Vehicle, on_delete=models.CASCADE, related_name="planning")
     due_at = models.DateTimeField()
     reason = models.CharField(max_length=40, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True, help_text="A planner is at work until then (wall time).")
+    planned_at = models.DateTimeField(null=True, blank=True, help_text="When it was last looked at.")
+    preference_version = models.PositiveIntegerField(default=0)
+    site_version = models.PositiveIntegerField(default=0)
+    plug_session = models.ForeignKey(
+        PlugSession, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="Planned for."
+    )
+    obstacle = models.CharField(max_length=40, blank=True, help_text="Why there is no plan.")
+    dispatch_at = models.DateTimeField(null=True, blank=True, help_text="When the car is to be steered next.")
+    dispatch_lease_until = models.DateTimeField(
+        null=True, blank=True, help_text="A dispatcher is at work until then (wall time)."
+    )
+
+    objects = PlanningStates.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["due_at"], name="plan_due")]
+        indexes = [
+            models.Index(fields=["due_at"], name="plan_due"),
+            models.Index(fields=["dispatch_at"], name="dispatch_due"),
+        ]
 
     def __str__(self) -> str:
         return f"plan of {self.vehicle} due {self.due_at:%Y-%m-%d %H:%M}"
@@ -53,3 +92,26 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return f"plan {self.made_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def ends_at(self) -> datetime:
+        """The end of the last slot."""
+        return self.starts_at + timedelta(minutes=self.slot_minutes * len(self.solution["power_kw"]))
+
+    def slot_at(self, at: datetime) -> int | None:
+        """Return the index of the slot that holds the instant `at`, or None where the plan says nothing of it."""
+        index = int((at - self.starts_at) // timedelta(minutes=self.slot_minutes))
+        return index if 0 <= index < len(self.solution["power_kw"]) else None
+
+    def slot_starts_at(self, index: int) -> datetime:
+        """Return the start of slot `index`."""
+        return self.starts_at + timedelta(minutes=self.slot_minutes * index)
+
+    def soc_percent_at(self, at: datetime) -> float | None:
+        """Return the SoC that the plan expects at `at`, linear within a slot, or None outside the plan."""
+        index = self.slot_at(at)
+        if index is None:
+            return None
+        share = (at - self.slot_starts_at(index)) / timedelta(minutes=self.slot_minutes)
+        before, after = self.solution["soc_percent"][index : index + 2]
+        return float(before + (after - before) * share)

@@ -1,6 +1,7 @@
 """Programs that utilities offer, their terms by version, and who takes part."""
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import F, Q
@@ -19,6 +20,8 @@ class Program(models.Model):
     name = models.CharField(max_length=120)
     summary = models.TextField(blank=True)
     is_open = models.BooleanField(default=True)
+    source = models.CharField(max_length=200, blank=True, help_text="Where the terms were read.")
+    as_of_date = models.DateField(null=True, blank=True, help_text="The day on which the source said so.")
 
     class Meta:
         ordering = ["utility", "name"]
@@ -27,12 +30,22 @@ class Program(models.Model):
         return self.name
 
 
+def every_kind() -> list[str]:
+    """Return every kind of event, for terms that allow them all."""
+    return ["hold", "absorb", "discharge"]
+
+
 class ProgramTerms(models.Model):
-    """One version of a program's terms; never edited once an event used it."""
+    """One version of a program's terms, in force over `[valid_from_at, valid_until_at)`.
+
+    Never edited once an event used it. Where two versions are in force at once, the higher one counts.
+    """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="terms")
     version = models.PositiveIntegerField()
     valid_from_at = models.DateTimeField()
+    valid_until_at = models.DateTimeField(null=True, blank=True, help_text="Empty: until a newer version.")
+    kinds = models.JSONField(default=every_kind, help_text="The kinds of event it allows.")
     reward_micros_per_kwh = models.BigIntegerField(help_text="Paid to the owner per kWh delivered in events.")
     baseline_method = models.SlugField(max_length=40, default="uncontrolled-at-plug-in")
     baseline_version = models.PositiveSmallIntegerField(default=1)
@@ -44,10 +57,24 @@ class ProgramTerms(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["program", "version"], name="one_terms_per_version"),
             models.CheckConstraint(condition=Q(reward_micros_per_kwh__gte=0), name="reward_not_negative"),
+            models.CheckConstraint(
+                condition=Q(valid_until_at__isnull=True) | Q(valid_until_at__gt=F("valid_from_at")),
+                name="terms_end_after_start",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.program} v{self.version}"
+
+    @classmethod
+    def in_force(cls, *, program: Program, at: datetime) -> "ProgramTerms | None":
+        """Return the version of the program's terms that counts at `at`, or None."""
+        return (
+            cls.objects.filter(program=program, valid_from_at__lte=at)
+            .filter(Q(valid_until_at__isnull=True) | Q(valid_until_at__gt=at))
+            .order_by("-version")
+            .first()
+        )
 
 
 class Enrollment(models.Model):

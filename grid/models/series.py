@@ -17,11 +17,19 @@ class Feed(models.Model):
     zone = models.CharField(max_length=32)
     kind = models.CharField(max_length=20, choices=Kind)
     attribution = models.CharField(max_length=200, blank=True)
-    next_fetch_at = models.DateTimeField(null=True, blank=True)
-    fetched_at = models.DateTimeField(null=True, blank=True)
-    failure = models.CharField(max_length=120, blank=True)
+    is_active = models.BooleanField(default=True, help_text="Whether it is fetched.")
+    next_fetch_at = models.DateTimeField(null=True, blank=True, help_text="Empty: at once.")
+    fetched_at = models.DateTimeField(null=True, blank=True, help_text="When the source last answered well.")
+    latest_ends_at = models.DateTimeField(null=True, blank=True, help_text="The end of the last value known.")
+    gaps = models.JSONField(
+        default=list, blank=True, help_text="Holes in the last window fetched: [[starts_at, ends_at], ...]."
+    )
+    failure = models.CharField(max_length=120, blank=True, help_text="Why the last fetch brought nothing.")
+    failures = models.PositiveIntegerField(default=0, help_text="In a row.")
+    lease_until = models.DateTimeField(null=True, blank=True, help_text="A fetcher is at work until then (wall time).")
 
     class Meta:
+        ordering = ["source", "zone", "kind"]
         constraints = [models.UniqueConstraint(fields=["source", "zone", "kind"], name="one_feed_per_series")]
 
     def __str__(self) -> str:

@@ -35,6 +35,7 @@ class Settlement(models.Model):
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     grade = models.CharField(max_length=12, choices=Grade)
+    reason = models.CharField(max_length=40, blank=True, help_text="Why nothing was credited.")
     evidence = models.JSONField()
     created_at = models.DateTimeField()
     posted_at = models.DateTimeField(null=True, blank=True, help_text="When it reached the ledger.")

@@ -40,7 +40,8 @@ class Tariff(models.Model):
     carbon_feed = models.ForeignKey(
         Feed, null=True, blank=True, on_delete=models.PROTECT, related_name="carbon_tariffs"
     )
-    source = models.CharField(max_length=200, blank=True)
+    source = models.CharField(max_length=200, blank=True, help_text="Where the rates were read.")
+    as_of_date = models.DateField(null=True, blank=True, help_text="The day on which the source said so.")
 
     class Meta:
         ordering = ["utility", "name"]

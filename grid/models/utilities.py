@@ -16,6 +16,7 @@ class Utility(models.Model):
     region = models.CharField(max_length=40, help_text="State or province.")
     currency = models.CharField(max_length=3)
     time_zone = models.CharField(max_length=64)
+    is_demo = models.BooleanField(default=False, help_text="Invented for demonstration; no such utility exists.")
     two_person_limit_w = models.PositiveBigIntegerField(
         default=5_000_000, help_text="Events that ask for more power need the approval of a second admin."
     )
