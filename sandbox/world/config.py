@@ -1,0 +1,26 @@
+"""What the sandbox's environment says (SANDBOX_*), typed; readable without Django's settings."""
+
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+
+SANDBOX_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.str("SANDBOX_VAR_DIR", str(SANDBOX_DIR.parent / "var" / "sandbox")))
+PORT: int = env.int("SANDBOX_PORT", 8100)
+SMTP_PORT: int = env.int("SANDBOX_SMTP_PORT", 8125)
+PUBLIC_URL: str = env.str("SANDBOX_URL", f"http://localhost:{PORT}").rstrip("/")
+
+# The platform's registration at the pretend Ford
+FORD_CLIENT_ID: str = env.str("SANDBOX_FORD_CLIENT_ID", "chargescape")
+FORD_CLIENT_SECRET: str = env.str("SANDBOX_FORD_CLIENT_SECRET", "charge-the-grid")
+FORD_REDIRECT_URIS: list[str] = env.list(
+    "SANDBOX_FORD_REDIRECT_URI", default=["http://localhost:8000/cars/link/callback/ford/"]
+)
+FORD_APPLICATION_ID: str = env.str("SANDBOX_FORD_APPLICATION_ID", "")  # "": any will do, but one must come
+
+# The payment processor's side
+STRIPE_KEY: str = env.str("SANDBOX_STRIPE_KEY", "")
+STRIPE_WEBHOOK_SECRET: str = env.str("SANDBOX_STRIPE_WEBHOOK_SECRET", "")
+STRIPE_WEBHOOK_URL: str = env.str("SANDBOX_STRIPE_WEBHOOK_URL", "")

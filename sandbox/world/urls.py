@@ -1,0 +1,17 @@
+"""The sandbox's addresses."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from sandbox.world import views
+from sandbox.world.config import SANDBOX_DIR
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.show_index, name="index"),
+    path("healthz", views.show_health, name="health"),
+    path("control/clock", views.control_clock, name="control-clock"),
+]
+urlpatterns += [
+    path(f"{name}/", include(f"sandbox.{name}.urls"))
+    for name in ("stripe", "feeds", "mailbox")
+    if (SANDBOX_DIR / name / "urls.py").exists()
+]
