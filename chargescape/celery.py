@@ -3,7 +3,6 @@
 import os
 
 from celery import Celery
-from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chargescape.settings")
 
@@ -12,29 +11,31 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-def _every(ticks: int, task: str) -> tuple[str, dict[str, object]]:
-    seconds = ticks * settings.SWEEP_SECONDS
-    # A tick that waited longer than its interval is dropped: the next one finds the same rows.
-    return task, {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 5.0)}}
+TICKS = {
+    "vehicles.tasks.read_due_vehicles": 1,
+    "vehicles.tasks.send_due_commands": 1,
+    "vehicles.tasks.confirm_commands": 1,
+    "vehicles.tasks.refresh_idle_links": 12,
+    "grid.tasks.fetch_due_feeds": 6,
+    "grid.tasks.announce_due_events": 1,
+    "grid.tasks.plan_due": 1,
+    "grid.tasks.dispatch_due": 1,
+    "grid.tasks.settle_due": 2,
+    "grid.tasks.post_due_settlements": 2,
+    "rewards.tasks.request_due_payouts": 2,
+    "rewards.tasks.send_due_payouts": 1,
+    "rewards.tasks.resolve_unknown_payouts": 2,
+    "rewards.tasks.apply_due_webhooks": 1,
+    "rewards.tasks.check_ledger": 12,
+    "accounts.tasks.send_due_notices": 6,
+}
 
 
-app.conf.beat_schedule = dict(
-    [
-        _every(1, "vehicles.tasks.read_due_vehicles"),
-        _every(1, "vehicles.tasks.send_due_commands"),
-        _every(1, "vehicles.tasks.confirm_commands"),
-        _every(12, "vehicles.tasks.refresh_idle_links"),
-        _every(6, "grid.tasks.fetch_due_feeds"),
-        _every(1, "grid.tasks.announce_due_events"),
-        _every(1, "grid.tasks.plan_due"),
-        _every(1, "grid.tasks.dispatch_due"),
-        _every(2, "grid.tasks.settle_due"),
-        _every(2, "grid.tasks.post_due_settlements"),
-        _every(2, "rewards.tasks.request_due_payouts"),
-        _every(1, "rewards.tasks.send_due_payouts"),
-        _every(2, "rewards.tasks.resolve_unknown_payouts"),
-        _every(1, "rewards.tasks.apply_due_webhooks"),
-        _every(12, "rewards.tasks.check_ledger"),
-        _every(6, "accounts.tasks.send_due_notices"),
-    ]
-)
+def timetable(tick_seconds: float) -> dict[str, dict[str, object]]:
+    """Return the beat timetable: every sweep, each so many ticks of `tick_seconds` wall time."""
+    schedule: dict[str, dict[str, object]] = {}
+    for task, ticks in TICKS.items():
+        seconds = ticks * tick_seconds
+        # A tick that waited longer than its interval is dropped: the next one finds the same rows.
+        schedule[task] = {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 5.0)}}
+    return schedule

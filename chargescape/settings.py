@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONE, SELF
 
+from chargescape.celery import timetable
 from chargescape.embedded import load_or_make_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -123,7 +124,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-SWEEP_SECONDS = env.float("SWEEP_SECONDS", 5.0)  # one tick of the timetable, wall time
+CELERY_BEAT_SCHEDULE = timetable(env.float("SWEEP_SECONDS", 5.0))  # one tick, wall time
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 # People: sign-in, second factor, apps

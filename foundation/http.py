@@ -59,9 +59,8 @@ class Door(HTTPAdapter):
 class _QuietSession(requests.Session):
     """A session that follows no redirect: a redirect from an API is an answer to look at, not to obey."""
 
-    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs.setdefault("allow_redirects", False)
-        return super().request(method, url, *args, **kwargs)
+    def get_redirect_target(self, _resp: requests.Response) -> None:
+        """Return nowhere."""
 
 
 def mount_door(session: requests.Session, *, read_seconds: float = READ_SECONDS) -> None:
@@ -70,6 +69,7 @@ def mount_door(session: requests.Session, *, read_seconds: float = READ_SECONDS)
     session.mount("https://", door)
     session.mount("http://", door)
     session.trust_env = False
+    session.max_redirects = 0  # a library's own session raises instead of following
 
 
 def open_session(*, read_seconds: float = READ_SECONDS) -> requests.Session:

@@ -8,6 +8,7 @@ from cryptography.fernet import Fernet
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="chargescape-tests-"))
 os.environ["VAR_DIR"] = str(_FOLDER)
+os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", f"sqlite:///{_FOLDER / 'tests.sqlite3'}")
 for _name in ("CLOCK_ANCHOR_FILE", "DEMO_SANDBOX_URL", "STRIPE_API_KEY", "EMAIL_URL", "SECRET_KEY"):
     os.environ.pop(_name, None)
 
