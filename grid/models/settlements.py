@@ -28,8 +28,8 @@ class Settlement(models.Model):
     method = models.SlugField(max_length=40)
     method_version = models.PositiveSmallIntegerField(default=1)
     baseline_wh = models.BigIntegerField()
-    net_wh = models.BigIntegerField()
-    delivered_wh = models.BigIntegerField()
+    net_wh = models.BigIntegerField(null=True, blank=True, help_text="Empty: not known, which is not zero.")
+    delivered_wh = models.BigIntegerField(null=True, blank=True)
     credited_wh = models.BigIntegerField()
     reward_micros_per_kwh = models.BigIntegerField()
     amount_minor = models.BigIntegerField()
@@ -45,6 +45,12 @@ class Settlement(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["participation", "revision"], name="one_settlement_per_revision"),
             models.CheckConstraint(condition=Q(amount_minor__gte=0), name="settlement_never_charges_the_owner"),
+            models.CheckConstraint(condition=Q(credited_wh__gte=0), name="settlement_credits_no_less_than_nothing"),
+            models.CheckConstraint(
+                condition=Q(grade="missing", net_wh__isnull=True, delivered_wh__isnull=True, credited_wh=0)
+                | (~Q(grade="missing") & Q(net_wh__isnull=False, delivered_wh__isnull=False)),
+                name="settlement_missing_means_unknown",
+            ),
         ]
 
     def __str__(self) -> str:

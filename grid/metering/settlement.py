@@ -1,0 +1,133 @@
+"""From readings to money for one car in one event. docs/settlement.md states the formula and works an example."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from foundation.money import reward_minor
+from grid.metering.baselines import Segment, hours, method_of
+from grid.metering.cases import Case, Reading, Window
+from grid.metering.energy import DERIVED, MISSING, Energy, net_energy
+
+FORMULA = (
+    "baseline_wh = sum over stays of power_w x hours of [plugged_in_at, plugged_in_at + (limit - soc) / 100 x "
+    "capacity_wh / charge_efficiency / power_w) inside the event and the stay; "
+    "net_wh = sum over stays of imported - exported inside the event; "
+    "delivered_wh = baseline_wh - net_wh (absorb: net_wh - baseline_wh); "
+    "credited_wh = max(0, delivered_wh); amount = credited_wh x rate / 1000, rounded once to minor units; "
+    "whole Wh and minor units are rounded half to even."
+)
+SERIES_STEP = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one car delivered and earned. Energies are whole Wh, AC side; None = not known. `reason` says why zero."""
+
+    baseline_wh: int
+    net_wh: int | None
+    delivered_wh: int | None
+    credited_wh: int
+    amount_minor: int
+    grade: str
+    reason: str
+    segments: tuple[Segment, ...]
+    flows: tuple[Energy, ...]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One interval of the event for a chart: mean powers in W; `net_w` None = not known."""
+
+    starts_at: datetime
+    baseline_w: int
+    net_w: int | None
+
+
+def settle(case: Case) -> Result:
+    """Return what the car delivered in the event and what it earns.
+
+    Rounds once each: baseline and net to whole Wh, the amount to minor units. Raises ValueError for a baseline
+    method that is not known, KeyError for a currency in which nobody is paid.
+    """
+    segments = method_of(case.method, case.method_version).estimate(case)
+    baseline_wh = round(sum((segment.energy_wh for segment in segments), Fraction(0)))
+    windows = [window for stay in case.stays if (window := stay.within(case.event)) is not None]
+    flows = tuple(net_energy(readings=case.readings, window=window, car=case.car) for window in windows)
+    net_wh = _net(flows)
+    delivered_wh = None if net_wh is None else _delivered(case.kind, baseline_wh=baseline_wh, net_wh=net_wh)
+    credited_wh = max(0, delivered_wh or 0)
+    return Result(
+        baseline_wh=baseline_wh,
+        net_wh=net_wh,
+        delivered_wh=delivered_wh,
+        credited_wh=credited_wh,
+        amount_minor=reward_minor(
+            energy_wh=credited_wh, rate_micros_per_kwh=case.rate_micros_per_kwh, currency=case.currency
+        ),
+        grade=_grade(flows),
+        reason=_reason_for_nothing(case, flows, baseline_wh, credited_wh),
+        segments=segments,
+        flows=flows,
+    )
+
+
+def _net(flows: tuple[Energy, ...]) -> int | None:
+    parts = [flow.net_wh for flow in flows]
+    known = [part for part in parts if part is not None]
+    return round(sum(known, Fraction(0))) if len(known) == len(parts) else None
+
+
+def _delivered(kind: str, *, baseline_wh: int, net_wh: int) -> int:
+    return net_wh - baseline_wh if kind == "absorb" else baseline_wh - net_wh
+
+
+def _grade(flows: tuple[Energy, ...]) -> str:
+    # The weakest part decides. A car that was seen elsewhere drew nothing here: known, though by no meter.
+    grades = {flow.grade for flow in flows} or {DERIVED}
+    return next(grade for grade in (MISSING, DERIVED, "measured") if grade in grades)
+
+
+def _reason_for_nothing(case: Case, flows: tuple[Energy, ...], baseline_wh: int, credited_wh: int) -> str:
+    if credited_wh:
+        return ""
+    if not flows:
+        return "not_plugged_in"
+    if _grade(flows) == MISSING:
+        return "readings_missing"
+    if case.kind == "absorb":
+        return "no_increase"
+    return "no_reduction" if baseline_wh else "nothing_to_shift"
+
+
+def series(case: Case) -> tuple[Interval, ...]:
+    """Return the event in quarter hours, baseline beside what flowed, for a chart (the money never uses it)."""
+    segments = method_of(case.method, case.method_version).estimate(case)
+    intervals, starts_at = [], case.event.starts_at
+    while starts_at < case.event.ends_at:
+        window = Window(starts_at, min(starts_at + SERIES_STEP, case.event.ends_at))
+        intervals.append(_interval(case, segments, window))
+        starts_at = window.ends_at
+    return tuple(intervals)
+
+
+def _interval(case: Case, segments: tuple[Segment, ...], window: Window) -> Interval:
+    length = hours(window.ends_at - window.starts_at)
+    shared = [(segment, segment.window.clip(window)) for segment in segments]
+    baseline = sum((Segment(part, segment.power_w).energy_wh for segment, part in shared if part), Fraction(0))
+    parts = [part for stay in case.stays if (part := stay.within(window)) is not None]
+    net = [net_energy(readings=case.readings, window=part, car=case.car).net_wh for part in parts]
+    known = [energy for energy in net if energy is not None]
+    net_w = round(sum(known, Fraction(0)) / length) if len(known) == len(net) else None
+    return Interval(window.starts_at, round(baseline / length), net_w)
+
+
+def readings_needed(readings: tuple[Reading, ...], event: Window) -> tuple[Reading, ...]:
+    """Return the readings inside the event and the nearest ones on both sides that give each value at its edges."""
+    ordered = sorted(readings, key=lambda reading: reading.observed_at)
+    kept = {reading for reading in ordered if event.starts_at <= reading.observed_at <= event.ends_at}
+    for name in ("soc_percent", "imported_wh", "exported_wh"):
+        before = [r for r in ordered if r.observed_at <= event.starts_at and getattr(r, name) is not None]
+        after = [r for r in ordered if r.observed_at >= event.ends_at and getattr(r, name) is not None]
+        kept.update(before[-1:], after[:1])
+    return tuple(sorted(kept, key=lambda reading: reading.observed_at))
