@@ -1,5 +1,7 @@
 """Encrypted text: unreadable in the database, readable through any of our keys, never silently wrong."""
 
+from datetime import datetime
+
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
 from django.db import connection
@@ -13,7 +15,7 @@ from grid.models import Site, Tariff, Utility
 
 
 @pytest.fixture
-def home(alice: User, now: object) -> Site:
+def home(alice: User, now: datetime) -> Site:
     utility = Utility.objects.create(
         slug="u", name="U", country="US", region="TX", currency="USD", time_zone="America/Chicago"
     )
