@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from accounts.models import User
+from tests.append_only import let_tests_flush
+
+let_tests_flush()
 
 
 @pytest.fixture

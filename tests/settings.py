@@ -14,6 +14,9 @@ for _name in ("CLOCK_ANCHOR_FILE", "DEMO_SANDBOX_URL", "STRIPE_API_KEY", "EMAIL_
 
 from chargescape.settings import *  # noqa: E402, F403 - the suite runs on the platform's settings
 
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file, as in production: threads and child processes share it, which an in-memory database does not allow.
+    DATABASES["default"]["TEST"] = {"NAME": str(_FOLDER / "test_tests.sqlite3")}  # noqa: F405
 FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; no test password protects anything
 STORAGES = {

@@ -1,0 +1,297 @@
+"""The ledger: the only writer of transfers and of account counters.
+
+A transfer is one debit and one credit of the same positive amount, so the books balance by construction. Every write
+is idempotent by its key, moves each account's counters once, in primary-key order (no two writers can deadlock), by a
+conditional UPDATE (no balance is checked before it is locked), inside one short transaction.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+
+from accounts.models import User
+from rewards.models import LedgerAccount, Transfer
+from rewards.proofs import check
+
+__all__ = [
+    "AlreadyEnded",
+    "Balance",
+    "CurrencyMismatch",
+    "Entry",
+    "LedgerConflict",
+    "LedgerError",
+    "NotEndable",
+    "Overdrawn",
+    "account",
+    "balance",
+    "check",
+    "owner_account",
+    "owner_balance",
+    "post",
+    "post_many",
+    "post_pending",
+    "reserve",
+    "reverse",
+    "void",
+]
+
+_MOST_RACES = 8
+
+
+class LedgerError(Exception):
+    """The ledger refuses a write; nothing was written."""
+
+
+class LedgerConflict(LedgerError):
+    """The key is taken by a transfer with another content."""
+
+
+class CurrencyMismatch(LedgerError):
+    """Debit and credit are in different currencies."""
+
+
+class Overdrawn(LedgerError):
+    """The owner's available balance is smaller than the amount."""
+
+
+class AlreadyEnded(LedgerError):
+    """The pending transfer was posted or voided before, or the posted one reversed."""
+
+
+class NotEndable(LedgerError):
+    """The transfer is of a kind that cannot be ended this way."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One transfer to be posted at once: `amount_minor` moves from `debit` to `credit`."""
+
+    key: str
+    debit: LedgerAccount
+    credit: LedgerAccount
+    amount_minor: int
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Minor units. `posted` = credits - debits; `pending` is reserved for leaving; `available` is what remains."""
+
+    available_minor: int
+    pending_minor: int
+    posted_minor: int
+
+
+@dataclass
+class _Move:
+    debits_posted: int = 0
+    credits_posted: int = 0
+    debits_pending: int = 0
+    credits_pending: int = 0
+
+    @property
+    def needed_minor(self) -> int:
+        return self.debits_posted + self.debits_pending - self.credits_posted
+
+
+@dataclass(frozen=True)
+class _Row:
+    key: str
+    kind: Transfer.Kind
+    debit_id: int
+    credit_id: int
+    amount_minor: int
+    currency: str
+    label: str
+    of_id: int | None = field(default=None)
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        # The label is wording, which may change between two tries of the same movement.
+        return (str(self.kind), self.debit_id, self.credit_id, self.amount_minor, self.of_id)
+
+
+def account(kind: str, key: str, currency: str, owner: User | None = None) -> LedgerAccount:
+    """Return the account of `kind` for `key` in `currency`, opening it on first use."""
+    found = LedgerAccount.objects.filter(kind=kind, key=key, currency=currency).first()
+    if found is not None:
+        return found
+    return LedgerAccount.objects.get_or_create(kind=kind, key=key, currency=currency, defaults={"owner": owner})[0]
+
+
+def owner_account(owner: User, currency: str) -> LedgerAccount:
+    """Return the account of what the platform owes `owner` in `currency`."""
+    return account(LedgerAccount.Kind.OWNER_PAYABLE, str(owner.public_id), currency, owner=owner)
+
+
+def post(
+    *, key: str, debit: LedgerAccount, credit: LedgerAccount, amount_minor: int, label: str, now: datetime
+) -> Transfer:
+    """Post one transfer at once. The same key with the same content returns the first row.
+
+    Raises LedgerConflict (key taken by another content), CurrencyMismatch, Overdrawn, ValueError (amount below 1).
+    """
+    return post_many([Entry(key, debit, credit, amount_minor, label)], now=now)[0]
+
+
+def post_many(entries: Sequence[Entry], *, now: datetime) -> list[Transfer]:
+    """Post several transfers, all or none, each account's counters moved once; returns them in the order given.
+
+    Raises as `post` does; entries whose key is known with the same content are left as they are.
+    """
+    return _write([_row(Transfer.Kind.SINGLE, entry) for entry in entries], now=now)
+
+
+def reserve(
+    *, key: str, debit: LedgerAccount, credit: LedgerAccount, amount_minor: int, label: str, now: datetime
+) -> Transfer:
+    """Set an amount aside until `post_pending` or `void` ends it. Idempotent and refusing as `post` is."""
+    row = _row(Transfer.Kind.PENDING, Entry(key, debit, credit, amount_minor, label))
+    return _write([row], now=now)[0]
+
+
+def post_pending(*, of: Transfer, key: str, now: datetime) -> Transfer:
+    """Post what `of` reserved; raises AlreadyEnded where another key ended it."""
+    return _write([_ending(Transfer.Kind.POST, of, key, {Transfer.Kind.PENDING})], now=now)[0]
+
+
+def void(*, of: Transfer, key: str, now: datetime) -> Transfer:
+    """Lift the reservation `of`; raises AlreadyEnded where another key ended it."""
+    return _write([_ending(Transfer.Kind.VOID, of, key, {Transfer.Kind.PENDING})], now=now)[0]
+
+
+def reverse(*, of: Transfer, key: str, now: datetime) -> Transfer:
+    """Undo the posted `of` by a new transfer the other way; raises AlreadyEnded, or Overdrawn where it was spent."""
+    row = _ending(Transfer.Kind.REVERSAL, of, key, {Transfer.Kind.SINGLE, Transfer.Kind.POST})
+    return _write([row], now=now)[0]
+
+
+def balance(of: LedgerAccount) -> Balance:
+    """Return the account's balance as the database has it now."""
+    fresh = LedgerAccount.objects.get(pk=of.pk)
+    posted = fresh.credits_posted - fresh.debits_posted
+    return Balance(posted - fresh.debits_pending, fresh.debits_pending, posted)
+
+
+def owner_balance(owner: User, currency: str) -> Balance:
+    """Return what the platform owes `owner` in `currency`; zeros where nothing was ever posted."""
+    found = LedgerAccount.objects.filter(
+        kind=LedgerAccount.Kind.OWNER_PAYABLE, key=str(owner.public_id), currency=currency
+    ).first()
+    return Balance(0, 0, 0) if found is None else balance(found)
+
+
+def _row(kind: Transfer.Kind, entry: Entry) -> _Row:
+    if entry.amount_minor < 1:
+        raise ValueError(f"an amount must be at least 1 minor unit, not {entry.amount_minor}")
+    if entry.debit.currency != entry.credit.currency:
+        raise CurrencyMismatch(f"{entry.key}: {entry.debit.currency} to {entry.credit.currency}")
+    return _Row(entry.key, kind, entry.debit.pk, entry.credit.pk, entry.amount_minor, entry.debit.currency, entry.label)
+
+
+def _ending(kind: Transfer.Kind, of: Transfer, key: str, endable: set[Transfer.Kind]) -> _Row:
+    if of.kind not in endable:
+        raise NotEndable(f"{key}: {kind} of a {of.kind}")
+    debit_id, credit_id = of.debit_id, of.credit_id
+    if kind == Transfer.Kind.REVERSAL:
+        debit_id, credit_id = credit_id, debit_id
+    return _Row(key, kind, debit_id, credit_id, of.amount_minor, of.currency, of.label, of.pk)
+
+
+def _write(rows: Sequence[_Row], *, now: datetime) -> list[Transfer]:
+    wanted = _by_key(rows)
+    known: dict[str, Transfer] = {}
+    for _ in range(_MOST_RACES):
+        fresh = [row for key, row in sorted(wanted.items()) if key not in known]
+        try:
+            known |= {transfer.key: transfer for transfer in _insert(fresh, now=now)}
+            return [known[row.key] for row in rows]
+        except (IntegrityError, Overdrawn) as refused:
+            # Repeats are rare, so they are looked for only where the write was refused; a repeat may also be refused
+            # as an overdraft, because its first copy took the money.
+            found = _known(wanted.values())
+            if found.keys() <= known.keys():
+                _explain_ended(fresh, refused)
+                raise
+            known |= found
+    raise LedgerError(f"{len(rows)} transfers raced with the same keys {_MOST_RACES} times")
+
+
+def _by_key(rows: Iterable[_Row]) -> dict[str, _Row]:
+    wanted: dict[str, _Row] = {}
+    for row in rows:
+        if wanted.setdefault(row.key, row).content != row.content:
+            raise LedgerConflict(f"{row.key}: twice in one batch with different content")
+    return wanted
+
+
+def _insert(rows: Sequence[_Row], *, now: datetime) -> list[Transfer]:
+    moves: defaultdict[int, _Move] = defaultdict(_Move)
+    for row in rows:
+        _add(row, moves)
+    with transaction.atomic():
+        for account_id in sorted(moves):
+            _move(account_id, moves[account_id])
+        return Transfer.objects.bulk_create(
+            Transfer(
+                key=row.key,
+                kind=row.kind,
+                debit_id=row.debit_id,
+                credit_id=row.credit_id,
+                amount_minor=row.amount_minor,
+                currency=row.currency,
+                label=row.label,
+                of_id=row.of_id,
+                created_at=now,
+            )
+            for row in rows
+        )
+
+
+def _add(row: _Row, moves: dict[int, _Move]) -> None:
+    debit, credit, amount = moves[row.debit_id], moves[row.credit_id], row.amount_minor
+    if row.kind == Transfer.Kind.PENDING:
+        debit.debits_pending += amount
+        credit.credits_pending += amount
+    if row.kind in {Transfer.Kind.POST, Transfer.Kind.VOID}:
+        debit.debits_pending -= amount
+        credit.credits_pending -= amount
+    if row.kind in {Transfer.Kind.SINGLE, Transfer.Kind.POST, Transfer.Kind.REVERSAL}:
+        debit.debits_posted += amount
+        credit.credits_posted += amount
+
+
+def _move(account_id: int, move: _Move) -> None:
+    # The condition is judged on the row as locked, so no two writers can both spend the last cent.
+    may_move = Q()
+    if move.needed_minor > 0:
+        spent = F("debits_posted") + F("debits_pending") + move.needed_minor
+        may_move = ~Q(kind=LedgerAccount.Kind.OWNER_PAYABLE) | Q(credits_posted__gte=spent)
+    moved = LedgerAccount.objects.filter(may_move, pk=account_id).update(
+        debits_posted=F("debits_posted") + move.debits_posted,
+        credits_posted=F("credits_posted") + move.credits_posted,
+        debits_pending=F("debits_pending") + move.debits_pending,
+        credits_pending=F("credits_pending") + move.credits_pending,
+    )
+    if not moved:
+        raise Overdrawn(f"account {account_id} has less than {move.needed_minor} available")
+
+
+def _known(rows: Iterable[_Row]) -> dict[str, Transfer]:
+    by_key = {row.key: row for row in rows}
+    found = Transfer.objects.in_bulk(list(by_key), field_name="key")
+    for key, transfer in found.items():
+        content = (transfer.kind, transfer.debit_id, transfer.credit_id, transfer.amount_minor, transfer.of_id)
+        if content != by_key[key].content:
+            raise LedgerConflict(f"{key}: taken by a transfer with another content")
+    return found
+
+
+def _explain_ended(rows: Sequence[_Row], refused: Exception) -> None:
+    ended = Transfer.objects.filter(of__in=[row.of_id for row in rows if row.of_id]).first()
+    if ended is not None:
+        raise AlreadyEnded(f"transfer {ended.of_id} was ended by {ended.key}") from refused

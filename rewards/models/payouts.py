@@ -1,0 +1,172 @@
+"""Where owners are paid, and each payment's way to the bank."""
+
+import uuid
+from datetime import datetime
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from rewards.models.ledger import Transfer
+
+
+class PayoutAccount(models.Model):
+    """An owner's account at the payment processor; the processor keeps the bank details, we keep its id."""
+
+    class State(models.TextChoices):
+        """Whether money may be sent."""
+
+        NEW = "new", "not set up"
+        PENDING = "pending", "waiting for the processor"
+        ACTIVE = "active", "ready for payouts"
+        RESTRICTED = "restricted", "the processor needs more from the owner"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payout_accounts")
+    processor = models.CharField(max_length=16, default="stripe")
+    country = models.CharField(max_length=2)
+    currency = models.CharField(max_length=3)
+    external_id = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=12, choices=State, default=State.NEW)
+    is_paused = models.BooleanField(default=False)
+    threshold_minor = models.BigIntegerField(default=100)
+    next_payout_at = models.DateTimeField(null=True, blank=True)
+    refresh_at = models.DateTimeField(null=True, blank=True, help_text="Wall time of the next look at the processor.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "currency"], name="one_payout_account_per_owner_and_currency"),
+            models.UniqueConstraint(
+                fields=["processor", "external_id"], condition=~Q(external_id=""), name="one_row_per_processor_account"
+            ),
+            models.CheckConstraint(condition=Q(threshold_minor__gt=0), name="payout_threshold_positive"),
+        ]
+        indexes = [models.Index(fields=["state", "next_payout_at"], name="payout_account_due")]
+
+    def __str__(self) -> str:
+        return f"{self.processor} {self.currency} {self.state}"
+
+
+class PayoutQuerySet(models.QuerySet["Payout"]):
+    """Finds payouts that something must be done about; times are wall times."""
+
+    def to_send(self, *, at: datetime) -> "PayoutQuerySet":
+        """Requested payouts whose next try is due."""
+        return self.filter(_due(at), state=Payout.State.REQUESTED)
+
+    def to_resolve(self, *, at: datetime) -> "PayoutQuerySet":
+        """Payouts whose outcome must be looked up: unknown ones, and ones whose sender died (its lease lapsed)."""
+        unknown = Q(state=Payout.State.UNKNOWN) & _due(at) & _free(at)
+        return self.filter(unknown | Q(state=Payout.State.SENDING, lease_until__lte=at))
+
+    def to_follow(self, *, at: datetime) -> "PayoutQuerySet":
+        """Sent payouts whose arrival at the bank should be looked for."""
+        return self.filter(_due(at), state__in=Payout.FOLLOWED_STATES)
+
+
+def _due(at: datetime) -> Q:
+    return Q(retry_at__isnull=True) | Q(retry_at__lte=at)
+
+
+def _free(at: datetime) -> Q:
+    return Q(lease_until__isnull=True) | Q(lease_until__lte=at)
+
+
+class Payout(models.Model):
+    """One payment to an owner. The row is its identity; its idempotency key is `payout-<public_id>-t<attempt>`.
+
+    Sending times are wall time (the processor forgets keys after 24 real hours); scheduling is simulated time.
+    """
+
+    class State(models.TextChoices):
+        """How far the money came."""
+
+        REQUESTED = "requested", "waiting to be sent"
+        SENDING = "sending", "being sent"
+        UNKNOWN = "unknown", "outcome unknown, being looked up"
+        SENT = "sent", "on its way to the bank"
+        PAID = "paid", "arrived at the bank"
+        BANK_FAILED = "bank_failed", "the bank refused it; the money waits at the processor"
+        CANCELLED = "cancelled", "not sent; the money is back in the balance"
+        FROZEN = "frozen", "a person must look"
+
+    OPEN_STATES: ClassVar = ("requested", "sending", "unknown", "frozen")
+    FOLLOWED_STATES: ClassVar = ("sent", "bank_failed")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(PayoutAccount, on_delete=models.PROTECT, related_name="payouts")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    destination = models.CharField(max_length=64, help_text="The processor's account id, frozen at request.")
+    state = models.CharField(max_length=12, choices=State, default=State.REQUESTED)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    reservation = models.OneToOneField(Transfer, on_delete=models.PROTECT, related_name="payout")
+    external_id = models.CharField(max_length=64, blank=True, help_text="The processor's id of the transfer.")
+    payment_id = models.CharField(
+        max_length=64, blank=True, db_index=True, help_text="The processor's id of its arrival at the owner's account."
+    )
+    bank_payout_id = models.CharField(
+        max_length=64, blank=True, db_index=True, help_text="The processor's id of the payment to the bank."
+    )
+    failure = models.CharField(max_length=120, blank=True)
+    empty_lookups = models.PositiveSmallIntegerField(
+        default=0, help_text="How often the processor knew nothing of it after its key had grown too old to repeat."
+    )
+    requested_at = models.DateTimeField()
+    first_sent_at = models.DateTimeField(null=True, blank=True, help_text="Wall time of this attempt's first sending.")
+    lease_until = models.DateTimeField(null=True, blank=True, help_text="Wall time.")
+    retry_at = models.DateTimeField(null=True, blank=True, help_text="Wall time of the next try, look-up or look.")
+    sent_at = models.DateTimeField(null=True, blank=True)
+    paid_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PayoutQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-requested_at"]
+        indexes = [models.Index(fields=["state", "retry_at"], name="payout_by_state_and_retry")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payout_amount_positive"),
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=Q(state__in=["requested", "sending", "unknown", "frozen"]),
+                name="one_open_payout_per_account",
+            ),
+            models.UniqueConstraint(
+                fields=["external_id"], condition=~Q(external_id=""), name="one_payout_per_provider_transfer"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor} {self.currency} {self.state}"
+
+    def claim(self, *, at: datetime, until: datetime) -> bool:
+        """Take this payout for sending or looking up until `until`; False where somebody else was first.
+
+        Commits the state, the lease and the first sending time before anything leaves the house. Afterwards the row
+        in memory is as in the database.
+        """
+        claimed = (
+            type(self)
+            .objects.filter(pk=self.pk, state=self.state, attempt=self.attempt)
+            .filter(_free(at))
+            .update(
+                state=self.State.SENDING,
+                lease_until=until,
+                first_sent_at=models.functions.Coalesce(F("first_sent_at"), models.Value(at)),
+            )
+        )
+        if claimed:
+            self.refresh_from_db()
+        return bool(claimed)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key under which the processor carries this attempt out once."""
+        return f"payout-{self.public_id}-t{self.attempt}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the money is still reserved."""
+        return self.state in self.OPEN_STATES
