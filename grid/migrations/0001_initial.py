@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('vehicles', '0002_makerswitch_command_charge_w_command_departure_at_and_more'),
+        ('vehicles', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,82 @@
+"""How an owner's account at an automaker is linked."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from foundation.fields import EncryptedTextField
+
+
+class VehicleLink(models.Model):
+    """An owner's OAuth grant at one automaker. Tokens are encrypted; expiries are wall time."""
+
+    class State(models.TextChoices):
+        """How alive the link is."""
+
+        ACTIVE = "active", "working"
+        NEEDS_RELINK = "needs_relink", "needs to be linked again"
+        LEAVING = "leaving", "being unlinked: held cars are released first"
+        REVOKED = "revoked", "unlinked"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="vehicle_links")
+    maker = models.CharField(max_length=32)
+    subject_hash = models.CharField(max_length=64)
+    scopes = models.JSONField(default=list)
+    access_token = EncryptedTextField(blank=True)
+    refresh_token = EncryptedTextField(blank=True)
+    access_expires_at = models.DateTimeField(null=True, blank=True)
+    refresh_expires_at = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
+    state_reason = models.CharField(max_length=40, blank=True)
+    linked_at = models.DateTimeField()
+    refreshed_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveIntegerField(default=0, help_text="Failed calls in a row.")
+    auth_failed_at = models.DateTimeField(null=True, blank=True, help_text="Since when the grant is refused (wall).")
+    quiet_until = models.DateTimeField(null=True, blank=True, help_text="No call to the maker before this wall time.")
+
+    class Meta:
+        ordering = ["-linked_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "maker", "subject_hash"],
+                condition=~Q(state="revoked"),
+                name="one_open_link_per_owner_and_maker_account",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.maker} link {str(self.public_id)[:8]}"
+
+
+class LinkAttempt(models.Model):
+    """A link under way: one-time `state` (hashed), PKCE verifier (encrypted), bound to user and browser session."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="link_attempts")
+    maker = models.CharField(max_length=32)
+    state_hash = models.CharField(max_length=64, unique=True)
+    session_hash = models.CharField(max_length=64)
+    code_verifier = EncryptedTextField()
+    expires_at = models.DateTimeField(help_text="Wall time.")
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.maker} link attempt {self.pk}"
+
+
+class MakerSwitch(models.Model):
+    """An admin's hand on one automaker, and how it fares. No row means on and well."""
+
+    maker = models.CharField(max_length=32, unique=True)
+    is_on = models.BooleanField(default=True, help_text="Off: no car is read, held or discharged; holds are released.")
+    reason = models.CharField(max_length=120, blank=True)
+    quiet_until = models.DateTimeField(null=True, blank=True, help_text="An outage: no call before this wall time.")
+
+    class Meta:
+        verbose_name_plural = "maker switches"
+
+    def __str__(self) -> str:
+        return f"{self.maker} {'on' if self.is_on else 'off'}"
