@@ -1,13 +1,36 @@
 """allauth's hooks: it signs people in, it never links cars."""
 
+import logging
+from smtplib import SMTPException
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.contrib import messages
+from django.http import HttpRequest
 
 from foundation.fields import cipher
 
+logger = logging.getLogger(__name__)
+
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Sign-in and sign-up as allauth does them."""
+    """Sign-in and sign-up as allauth does them, except where a mail server is away."""
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a code or a security notice; where the mail server is away, say so instead of failing the page.
+
+        The page that follows offers to send again. The address is never logged.
+        """
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (SMTPException, OSError) as error:
+            logger.warning("e-mail %s not sent: %s", template_prefix, type(error).__name__)
+            self._say_not_sent(self.request)
+
+    def _say_not_sent(self, request: HttpRequest | None) -> None:
+        if request is not None and hasattr(request, "_messages"):
+            messages.error(request, "We could not send you an e-mail just now. Please try again in a few minutes.")
 
 
 class MFAAdapter(DefaultMFAAdapter):

@@ -54,7 +54,7 @@ def parse_periods(records: object) -> tuple[Period, ...]:
     two. Raises ValueError that names the period and what is wrong with it.
     """
     if not isinstance(records, list):
-        raise ValueError("Periods are a list.")
+        raise ValueError("Periods are a list.")  # noqa: TRY004 - bad data, not a bug in the caller
     return tuple(_parse_period(record, place) for place, record in enumerate(records, start=1))
 
 
@@ -62,19 +62,19 @@ def _parse_period(record: object, place: int) -> Period:
     if not isinstance(record, Mapping) or set(record) != {"weekdays", "from", "to", "rate"}:
         raise ValueError(f"Period {place} needs exactly weekdays, from, to and rate.")
     weekdays = record["weekdays"]
-    if (
-        not isinstance(weekdays, list)
-        or not weekdays
-        or any(type(day) is not int or not 0 <= day <= 6 for day in weekdays)
-    ):
+    if not isinstance(weekdays, list) or not weekdays or not all(map(_is_weekday, weekdays)):
         raise ValueError(f"Period {place}: weekdays are numbers from 0 (Monday) to 6.")
     starts, ends = (_parse_clock(record[key], f"Period {place}: {key}") for key in ("from", "to"))
     if starts >= ends:
         raise ValueError(f"Period {place} ends before it starts; one over midnight is written as two.")
     rate = record["rate"]
-    if isinstance(rate, bool) or not isinstance(rate, int):
+    if type(rate) is not int:
         raise ValueError(f"Period {place}: the rate is a whole number of millionths per kWh.")
     return Period(frozenset(weekdays), starts, ends, rate)
+
+
+def _is_weekday(value: object) -> bool:
+    return type(value) is int and 0 <= value <= 6
 
 
 def _parse_clock(value: object, name: str) -> int:

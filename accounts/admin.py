@@ -1,0 +1,81 @@
+"""Accounts in the admin: people, what they agreed to, what they were told. Receipts and notices are read-only."""
+
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.http import HttpRequest
+
+from accounts.models import Consent, Notice, User
+
+# The admin signs in through allauth, so that its rate limits, second factors and passkeys guard this door too.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.site_header = "ChargeScape administration"
+admin.site.site_title = "ChargeScape"
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Shows rows that only flows write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin[User]):
+    """People. Passwords and second factors are changed by their owners alone."""
+
+    list_display = ["email", "name", "country", "time_zone", "is_staff", "is_active", "last_login"]
+    list_filter = ["country", "is_staff", "is_active"]
+    search_fields = ["email", "name", "public_id"]
+    readonly_fields = ["public_id", "email", "last_login", "date_joined"]
+    fields = [
+        "public_id",
+        "email",
+        "name",
+        "country",
+        "time_zone",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "groups",
+        "user_permissions",
+        "last_login",
+        "date_joined",
+    ]
+    filter_horizontal = ["groups", "user_permissions"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # people sign up; admins are made by `manage.py create_admin`
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False  # what they earned must stay explainable
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Let only a superuser hand out rights."""
+        rights = [] if request.user.is_superuser else ["is_staff", "is_superuser", "groups", "user_permissions"]
+        return [*self.readonly_fields, *rights]
+
+
+@admin.register(Consent)
+class ConsentAdmin(ReadOnlyAdmin):
+    list_display = ["user", "purpose", "version", "granted_at", "revoked_at"]
+    list_filter = ["purpose", "version"]
+    search_fields = ["user__email", "user__public_id"]
+    list_select_related = ["user"]
+    date_hierarchy = "granted_at"
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    list_display = ["user", "kind", "key", "created_at", "emailed_at", "read_at"]
+    list_filter = ["kind"]
+    search_fields = ["user__email", "key"]
+    list_select_related = ["user"]
+    date_hierarchy = "created_at"

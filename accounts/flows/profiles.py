@@ -1,0 +1,58 @@
+"""The owner's own name, country and time zone."""
+
+from zoneinfo import available_timezones
+
+from accounts.models import Consent, User
+from foundation.refusals import Refusal
+
+
+class UnableToSaveProfile(Refusal):
+    """The profile stays as it was."""
+
+
+def save_profile(
+    *, user: User, name: str | None = None, country: str | None = None, time_zone: str | None = None
+) -> User:
+    """Change what was given of the user's profile and return the user.
+
+    The country decides the currency of earnings, so it is fixed once the user agreed to anything. Raises
+    UnableToSaveProfile.
+    """
+    if name is not None:
+        user.name = _checked_name(name)
+    if time_zone is not None:
+        user.time_zone = checked_zone(time_zone)
+    if country is not None and country != user.country:
+        user.country = _checked_country(user, country)
+    user.save(update_fields=["name", "country", "time_zone"])
+    return user
+
+
+def checked_zone(time_zone: str) -> str:
+    """Return the name of a time zone that exists ("America/Chicago"); refuses any other."""
+    if time_zone not in available_timezones():
+        raise UnableToSaveProfile(
+            "This time zone is not known. Choose one like America/Chicago.", code="unknown_time_zone", field="time_zone"
+        )
+    return time_zone
+
+
+def _checked_name(name: str) -> str:
+    trimmed = " ".join(name.split())
+    if len(trimmed) > 120:
+        raise UnableToSaveProfile("Use at most 120 characters for your name.", code="name_too_long", field="name")
+    return trimmed
+
+
+def _checked_country(user: User, country: str) -> str:
+    if country not in User.Country.values:
+        raise UnableToSaveProfile(
+            "ChargeScape works in the United States and in Canada.", code="unknown_country", field="country"
+        )
+    if Consent.objects.filter(user=user).exists():
+        raise UnableToSaveProfile(
+            "Your country decides the currency you earn in, so it cannot be changed any more.",
+            code="country_fixed",
+            field="country",
+        )
+    return country

@@ -1,0 +1,96 @@
+"""Accounts as the API shows them."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.flows.consents import CURRENT_TEXTS
+from accounts.flows.notices import ReadableNotice, read_aloud
+from accounts.models import Consent, Notice, User
+
+
+class MeSerializer(serializers.ModelSerializer[User]):
+    """The signed-in user."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+
+    class Meta:
+        model = User
+        fields = ["id", "email", "name", "country", "time_zone", "currency"]
+        read_only_fields = ["email", "currency"]
+
+
+class MeChangeSerializer(serializers.Serializer[User]):
+    """What the user may change about themselves."""
+
+    name = serializers.CharField(required=False, allow_blank=True)
+    country = serializers.CharField(required=False)
+    time_zone = serializers.CharField(required=False)
+
+
+class ConsentSerializer(serializers.ModelSerializer[Consent]):
+    """One receipt."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+
+    class Meta:
+        model = Consent
+        fields = ["id", "purpose", "version", "text_sha256", "granted_at", "revoked_at"]
+        read_only_fields = fields
+
+
+class PurposeSerializer(serializers.Serializer[Consent]):
+    """Which agreement is meant."""
+
+    purpose = serializers.ChoiceField(choices=Consent.Purpose.choices)
+
+
+class ConsentTextSerializer(serializers.Serializer[Any]):
+    """What is read before agreeing, and whether the user agrees now."""
+
+    purpose = serializers.ChoiceField(choices=Consent.Purpose.choices)
+    version = serializers.CharField()
+    title = serializers.CharField()
+    body = serializers.CharField()
+    text_sha256 = serializers.CharField()
+    is_granted = serializers.BooleanField()
+
+
+def consent_texts(*, granted: set[str]) -> list[dict[str, Any]]:
+    """Return every text in force, ready for `ConsentTextSerializer`."""
+    return [
+        {
+            "purpose": purpose,
+            "version": text.version,
+            "title": text.title,
+            "body": text.body,
+            "text_sha256": text.sha256,
+            "is_granted": purpose in granted,
+        }
+        for purpose, text in CURRENT_TEXTS.items()
+    ]
+
+
+class NoticeSerializer(serializers.ModelSerializer[Notice]):
+    """One notice, readable in the owner's time zone and as plain parameters."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    title = serializers.SerializerMethodField()
+    body = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Notice
+        fields = ["id", "kind", "title", "body", "params", "created_at", "read_at"]
+        read_only_fields = fields
+
+    def _readable(self, notice: Notice) -> ReadableNotice:
+        return read_aloud(notice, zone=notice.user.zone)
+
+    @extend_schema_field(str)
+    def get_title(self, notice: Notice) -> str:
+        return self._readable(notice).title
+
+    @extend_schema_field(str)
+    def get_body(self, notice: Notice) -> str:
+        return self._readable(notice).body

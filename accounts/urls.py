@@ -1,0 +1,12 @@
+"""Addresses of the owner's own pages."""
+
+from django.urls import path
+
+from accounts import views
+
+urlpatterns = [
+    path("account/", views.account, name="account"),
+    path("consents/", views.consents, name="consents"),
+    path("notices/", views.notices, name="notices"),
+    path("notices/read/", views.notices_read, name="notices_read"),
+]

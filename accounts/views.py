@@ -1,0 +1,92 @@
+"""The owner's own pages: about you, what you agree to, what we told you."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from accounts.flows.consents import CURRENT_TEXTS, grant_consent, revoke_consent
+from accounts.flows.notices import mark_read, read_aloud
+from accounts.flows.profiles import UnableToSaveProfile, save_profile
+from accounts.forms import ConsentForm, ProfileForm
+from accounts.models import Consent, Notice, User
+from foundation import clock
+from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
+
+SHOWN_NOTICES = 100
+
+
+@owner_page
+def account(request: HttpRequest) -> HttpResponse:
+    """Show and change name, time zone and, until it is fixed, country."""
+    user = signed_in(request, User)
+    is_fixed = Consent.objects.filter(user=user).exists()
+    form = ProfileForm(request.POST or None, user=user, is_country_fixed=is_fixed)
+    if request.method == "POST" and form.is_valid():
+        try:
+            save_profile(user=user, **form.cleaned_data)
+        except UnableToSaveProfile as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("account")
+    return render(request, "accounts/account.html", {"form": form, "logout_url": reverse("account_logout")})
+
+
+@owner_page
+def consents(request: HttpRequest) -> HttpResponse:
+    """Show both agreements with their receipts, and take an answer to one of them."""
+    user = signed_in(request, User)
+    if request.method == "POST":
+        return _answer_consent(request, user)
+    receipts = list(Consent.objects.filter(user=user))
+    standing = {receipt.purpose: receipt for receipt in receipts if receipt.revoked_at is None}
+    purposes = [_purpose(slug, standing.get(slug)) for slug in CURRENT_TEXTS]
+    context = {"purposes": purposes, "receipts": receipts, "now": clock.now(), "is_welcome": "welcome" in request.GET}
+    return render(request, "accounts/consents.html", context)
+
+
+def _purpose(slug: str, receipt: Consent | None) -> dict[str, Any]:
+    text = CURRENT_TEXTS[slug]
+    is_outdated = receipt is not None and receipt.text_sha256 != text.sha256
+    return {"slug": slug, "text": text, "receipt": receipt, "is_outdated": is_outdated}
+
+
+def _answer_consent(request: HttpRequest, user: User) -> HttpResponse:
+    form = ConsentForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Please answer with one of the buttons.")
+    elif form.cleaned_data["answer"] == "grant":
+        with refusals_as_messages(request, success="Thank you. Your receipt is below."):
+            grant_consent(user=user, purpose=form.cleaned_data["purpose"], now=clock.now())
+    else:
+        with refusals_as_messages(request, success="Taken back. We have stopped."):
+            revoke_consent(user=user, purpose=form.cleaned_data["purpose"], now=clock.now())
+    suffix = "?welcome" if request.POST.get("next") == "welcome" else ""
+    return redirect(reverse("consents") + suffix)
+
+
+@owner_read
+def notices(request: HttpRequest) -> HttpResponse:
+    """Show what we told the owner, newest first."""
+    user = signed_in(request, User)
+    rows = list(Notice.objects.filter(user=user)[:SHOWN_NOTICES])
+    shown = [{"row": row, "shown": read_aloud(row, zone=user.zone)} for row in rows]
+    context = {
+        "notices": shown,
+        "has_unread": any(row.read_at is None for row in rows),
+        "mark_read_url": reverse("notices_read"),
+        "now": clock.now(),
+    }
+    return render(request, "accounts/notices.html", context)
+
+
+@owner_action
+def notices_read(request: HttpRequest) -> HttpResponse:
+    """Mark the shown notices as read."""
+    unread = Notice.objects.filter(user=signed_in(request, User), read_at__isnull=True)[:SHOWN_NOTICES]
+    for notice in unread:
+        mark_read(notice=notice, now=clock.now())
+    return redirect("notices")
