@@ -1,0 +1,48 @@
+"""What an admin does in Django admin: sign in, create programs and events."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from journey.owner import PASSWORD, choice_named
+from journey.web import Browser, Page
+
+
+@dataclass
+class Admin:
+    """One person of the staff at one browser."""
+
+    web_url: str
+    email: str
+    browser: Browser = field(default_factory=Browser)
+
+    def open(self, path: str) -> Page:
+        """Open one of the platform's pages."""
+        return self.browser.get(f"{self.web_url}{path}")
+
+    def sign_in(self) -> None:
+        """Sign in as staff do."""
+        page = self.open("/account/login/?next=/admin/")
+        self.browser.submit(page, page.form(having="password"), login=self.email, password=PASSWORD)
+
+    def create_event(
+        self,
+        *,
+        program: str,
+        kind: str,
+        starts_at: datetime,
+        ends_at: datetime,
+        zone: str,
+        target_kw: int,
+        announce_at: datetime | None = None,
+    ) -> None:
+        """Create an event through the admin's form, times in the utility's own zone."""
+        page = self.open("/admin/grid/gridevent/add/")
+        form = page.form(having="kind")
+        values: dict[str, str] = {"kind": kind, "target_kw": str(target_kw)}
+        values["terms"] = choice_named(page, "terms", program)
+        for name, at in (("starts_at", starts_at), ("ends_at", ends_at), ("announce_at", announce_at)):
+            if at is not None:
+                local = at.astimezone(ZoneInfo(zone))
+                values |= {f"{name}_0": f"{local:%Y-%m-%d}", f"{name}_1": f"{local:%H:%M:%S}"}
+        self.browser.submit(page, form, **values)

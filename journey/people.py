@@ -1,0 +1,85 @@
+"""The demo's people: three owners who link six cars, and an admin who asks for help on two weeks of evenings."""
+
+import sys
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import requests
+
+from journey.admin import Admin
+from journey.owner import Home, Owner
+from journey.world import World
+
+ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
+EVENINGS = 16  # two weeks of history, tonight and tomorrow
+
+
+def owners(web_url: str, world: World) -> list[Owner]:
+    """Return the three owners, one of them in Canada."""
+    austin = Home("1100 Congress Ave, Austin", "78701", "America/Chicago", "market", "11.5", "9.6")
+    houston = Home("900 Bagby St, Houston", "77002", "America/Chicago", "market", "11.5", "9.6")
+    toronto = Home("100 Queen St W, Toronto", "M5H", "America/Toronto", "ultra-low", "11.5", "9.6")
+    return [
+        Owner(web_url, world, "alice@example.com", "Alice Moreno", "US", austin, "alice@ford.sandbox"),
+        Owner(web_url, world, "bob@example.com", "Bob Chen", "US", houston, "bob@ford.sandbox"),
+        Owner(web_url, world, "chloe@example.com", "Chloé Tremblay", "CA", toronto, "chloe@ford.sandbox"),
+    ]
+
+
+def move_in(owner: Owner) -> None:
+    """Walk one owner through the whole onboarding."""
+    owner.sign_up()
+    owner.introduce_yourself()
+    owner.agree()
+    owner.describe_home()
+    owner.link_cars()
+    owner.say_home_is_here()
+    for car in owner.car_ids():
+        owner.set_wishes(
+            car, target_soc_percent="85", minimum_soc_percent="25", reserve_soc_percent="40", is_v2g_allowed="on"
+        )
+        owner.enroll(car)
+    owner.set_up_payouts()
+
+
+def ask_for_help(admin: Admin, *, first_date: datetime) -> None:
+    """Create the evenings' events: discharge and hold in Texas, hold in Ontario, two midday absorptions."""
+    for day in range(EVENINGS):
+        date = (first_date + timedelta(days=day)).date()
+        for program, zone, hour, kind in (
+            ("Evening Relief", "America/Chicago", 18, "discharge" if day % 2 == 0 else "hold"),
+            ("Peak Rewards", "America/Toronto", 18, "discharge" if day % 3 == 0 else "hold"),
+        ):
+            if date.weekday() >= 5 or day % 7 == 4:
+                continue  # evenings without an event belong to a real fortnight
+            starts_at = datetime.combine(date, time(hour), ZoneInfo(zone))
+            admin.create_event(
+                program=program,
+                kind=kind,
+                starts_at=starts_at,
+                ends_at=starts_at + timedelta(hours=2),
+                zone=zone,
+                target_kw=30,
+                announce_at=max(starts_at - timedelta(hours=4), first_date + timedelta(minutes=5)),
+            )
+
+
+def simulated_now(world_url: str) -> datetime:
+    """Return the demo's time, as the sandbox shows it."""
+    answer = requests.get(f"{world_url}/control/clock", timeout=10)
+    return datetime.fromisoformat(answer.json()["now"]).astimezone(UTC)
+
+
+def main(web_url: str, world_url: str) -> None:
+    """Make the demo's people at these addresses."""
+    world = World(world_url)
+    for owner in owners(web_url, world):
+        move_in(owner)
+        print(f"{owner.name} has moved in", flush=True)
+    admin = Admin(web_url, ADMINS[0][0])
+    admin.sign_in()
+    ask_for_help(admin, first_date=simulated_now(world_url))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
