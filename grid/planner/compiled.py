@@ -1,0 +1,42 @@
+"""The one way the planner compiles: numba, serial, without the GIL, kept on disk.
+
+numba's own cache does not notice when a function called from another file has changed, so each state of the sources
+gets its own cache directory: below NUMBA_CACHE_DIR where that is set (fill it when an image is built), else below this
+package's __pycache__, else, in a read-only checkout, below a private directory for temporary files.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+
+def _cache_dir() -> Path | None:
+    here = Path(__file__).parent
+    version = hashlib.sha256()
+    for source in sorted(here.glob("*.py")):
+        version.update(source.read_bytes())
+    places = [here / "__pycache__", Path(tempfile.gettempdir()) / f"chargescape-{os.getuid()}"]
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        places.insert(0, Path(os.environ["NUMBA_CACHE_DIR"]))
+    for place in places:
+        folder = place / f"numba-{version.hexdigest()[:16]}"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            continue
+        # What lies there is run: a directory somebody else made in /tmp is not ours to trust.
+        if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
+            return folder
+    return None
+
+
+CACHE_DIR = _cache_dir()
+if CACHE_DIR is not None:
+    numba.config.CACHE_DIR = str(CACHE_DIR)
+
+compiled: Callable[..., Any] = numba.njit(cache=CACHE_DIR is not None, nogil=True, error_model="numpy")

@@ -1,0 +1,102 @@
+"""Plans of cars, from and to the dictionaries of docs/planner-format.md."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from grid.planner import outcome
+from grid.planner.batch import Batch, Plans, pack, solve
+from grid.planner.problem import Problem, ProblemError, read_problem
+from grid.planner.reasons import reasons_of
+
+Plan = dict[str, object]
+
+
+def plan_problem(problem: Mapping[str, object]) -> Plan:
+    """Plan one car; a problem that breaks the format gives a plan of status `error` that names the key."""
+    return plan_problems([problem])[0]
+
+
+def plan_problems(problems: Sequence[object], *, threads: int = 1) -> list[Plan]:
+    """Plan many cars, in order; each bad problem gives an `error` plan and the others are still solved."""
+    plans: list[Plan] = []
+    good: list[tuple[int, Problem]] = []
+    for place, raw in enumerate(problems):
+        try:
+            good.append((place, read_problem(raw)))
+            plans.append({})
+        except ProblemError as error:
+            plans.append(error_plan(raw, str(error)))
+    by_slots = sorted(good, key=lambda item: item[1].slots)
+    for _, items in groupby(by_slots, key=lambda item: item[1].slots):
+        group = list(items)
+        made = plan_checked([problem for _, problem in group], threads=threads)
+        for (place, _), plan in zip(group, made, strict=True):
+            plans[place] = plan
+    return plans
+
+
+def error_plan(raw: object, error: str) -> Plan:
+    """The record of a line that cannot be planned; its id is null where the line is no JSON object."""
+    return {"id": raw.get("id") if isinstance(raw, Mapping) else None, "status": "error", "error": error}
+
+
+def plan_checked(problems: Sequence[Problem], *, threads: int = 1) -> list[Plan]:
+    """Plan checked problems of equal T in one batch."""
+    buy = np.stack([problem.buy for problem in problems])
+    sell = np.stack([problem.sell for problem in problems])
+    batch = pack(problems)
+    plans = solve(batch, buy, sell, threads=threads)
+    without = pack(
+        problems,
+        floors=np.array([problem.minimum_kwh for problem in problems]),
+        discharge_kw=np.zeros(len(problems)),
+    )
+    other = solve(without, buy, sell, threads=threads)
+    made = []
+    for i, problem in enumerate(problems):
+        is_v1g_better = other.cost[i] < plans.cost[i] - 1e-12
+        chosen, bounds = (other, without) if is_v1g_better else (plans, batch)
+        made.append(_write(problem, chosen, bounds, i, bool(batch.is_cut[i])))
+    return made
+
+
+def _write(problem: Problem, plans: Plans, batch: Batch, i: int, is_cut: bool) -> Plan:  # noqa: FBT001
+    assert plans.soc is not None
+    power, soc = plans.power[i], plans.soc[i]
+    at_once, at_once_soc = outcome.charge_at_once(problem)
+    return {
+        "id": problem.id,
+        "status": "relaxed" if is_cut else "optimal",
+        "power_kw": power.tolist(),
+        "soc_percent": (soc / problem.capacity_kwh * 100.0).tolist(),
+        "cost": float(plans.cost[i]),
+        "lower_bound": float(plans.bound[i]),
+        "cash": outcome.cash_of(problem, power),
+        "carbon_kg": outcome.carbon_of(problem, power),
+        "cost_of_charging_at_once": outcome.cost_of(problem, at_once, float(at_once_soc[-1])),
+        "shortfall_kwh": outcome.shortfall_of(problem, soc),
+        "reasons": reasons_of(problem, power, soc, batch.lower[i]),
+    }
+
+
+def warm() -> None:
+    """Compile, or load from the cache, all that planning needs: called when a worker starts."""
+    tiny: dict[str, object] = {
+        "id": "warm",
+        "slot_minutes": 15,
+        "import_price": [0.3, 0.2],
+        "export_price": [0.3, 0.2],
+        "plugged": [1, 1],
+        "capacity_kwh": 60.0,
+        "soc_percent": 50.0,
+        "max_charge_kw": 7.4,
+        "max_discharge_kw": 7.4,
+        "charge_efficiency": 0.9,
+        "discharge_efficiency": 0.9,
+        "wear_per_kwh": 0.03,
+        "targets": [{"slot": 2, "soc_percent": 52.0}],
+        "terminal_value_per_kwh": 0.2,
+    }
+    assert plan_problem(tiny)["status"] == "optimal"
