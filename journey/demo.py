@@ -18,7 +18,7 @@ from journey.people import ADMINS
 from journey.stack import HOME, Stack, StackFailed, free_port, is_free
 
 RATE = 60.0  # a simulated minute each second
-HISTORY = timedelta(days=14)
+HISTORY = timedelta(days=13, hours=19)  # it begins on an evening, with the cars at home
 TEXAS = ZoneInfo("America/Chicago")
 STAGES = ("people", "history")
 

@@ -93,7 +93,7 @@ class Owner:
             account_field = next(name for name in sign_in.fields if name in {"login", "email", "username"})
             page = self.browser.submit(page, sign_in, password=PASSWORD, **{account_field: self.maker_account})
         consent = next(form for form in page.forms() if form.choices)
-        ticked: dict[str, str | list[str]] = {name: values for name, values in consent.choices.items()}
+        ticked: dict[str, str | list[str]] = {**consent.choices}
         page = self.browser.submit(page, consent, press="allow", **ticked)
         choose = next((form for form in page.forms() if "vehicles" in form.choices), None)
         if choose is None:
