@@ -1,6 +1,6 @@
 """Accounts in the admin: people, what they agreed to, what they were told. Receipts and notices are read-only."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
@@ -8,13 +8,18 @@ from django.http import HttpRequest
 
 from accounts.models import Consent, Notice, User
 
+if TYPE_CHECKING:  # Django's admin classes are generic in their types alone
+    AnyAdmin = admin.ModelAdmin[Any]
+else:
+    AnyAdmin = admin.ModelAdmin
+
 # The admin signs in through allauth, so that its rate limits, second factors and passkeys guard this door too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.site_header = "ChargeScape administration"
 admin.site.site_title = "ChargeScape"
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(AnyAdmin):
     """Shows rows that only flows write."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -28,7 +33,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
+class UserAdmin(AnyAdmin):
     """People. Passwords and second factors are changed by their owners alone."""
 
     list_display = ["email", "name", "country", "time_zone", "is_staff", "is_active", "last_login"]
