@@ -87,6 +87,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "chargescape.shell.shell",
             ],
         },
     }
@@ -144,6 +145,7 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupForm"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_UNIQUE_EMAIL = True
@@ -201,6 +203,7 @@ SPECTACULAR_SETTINGS = {
 
 # Language and time
 LANGUAGE_CODE = "en-us"
+LANGUAGES = [("en", "English")]  # the languages whose texts are complete; a page never mixes two
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
@@ -261,6 +264,10 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com")
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
 PAYOUT_INTERVAL = timedelta(hours=env.int("PAYOUT_INTERVAL_HOURS", 24))
+
+# What plans weigh besides the energy bill, in millionths of the site's currency
+CARBON_PRICE_MICROS_PER_KG = env.int("CARBON_PRICE_MICROS_PER_KG", 50_000)
+V2G_WEAR_MICROS_PER_KWH = env.int("V2G_WEAR_MICROS_PER_KWH", 40_000)
 
 # Hosts that a form of ours may send the browser on to (the maker's sign-in, the processor's onboarding)
 _FORM_TARGETS = sorted(

@@ -1,10 +1,28 @@
 """Every address of the platform."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from chargescape import views
+from chargescape.api import router
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # so that the second factor applies
+admin.site.site_header = "ChargeScape administration"
+admin.site.site_title = "ChargeScape"
+admin.site.index_title = "Administration"
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("", views.home_page, name="home_page"),
+    path("welcome/", views.onboarding, name="onboarding"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("", include("accounts.urls")),
     path("account/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
+    path("api/v1/", include(router.urls)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api_schema"), name="api_docs"),
+    path("admin/", admin.site.urls),
 ]

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AbstractBaseUser
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from foundation.refusals import Refusal
 
 Args = ParamSpec("Args")
+Person = TypeVar("Person", bound=AbstractBaseUser)
 View = Callable[Concatenate[HttpRequest, Args], HttpResponse]
 Page = Callable[Concatenate[HttpRequest, Args], HttpResponseBase]
 
@@ -61,3 +63,10 @@ def add_refusal(form: BaseForm, refusal: Refusal) -> None:
     """Put a flow's refusal on the form: at its field where the form has that field, else at the top."""
     field: Any = refusal.field if refusal.field in form.fields else None
     form.add_error(field, refusal.reason)
+
+
+def signed_in(request: HttpRequest, model: type[Person]) -> Person:
+    """Return the signed-in user as `model`; only for views behind `owner_page`, which keeps strangers out."""
+    if not isinstance(request.user, model):
+        raise TypeError("This view is not behind owner_page.")
+    return request.user

@@ -121,7 +121,7 @@ def _day_words(at: datetime, now: datetime | None, locale: str) -> str:
         ahead = (date - timezone.localdate(now)).days
         if ahead in _NEAR_DAYS:
             return _NEAR_DAYS[ahead]
-        if abs(ahead) > 300:  # noqa: PLR2004 - another year has to be said
+        if abs(ahead) > 300:  # another year has to be said
             return format_date(date, "medium", locale=locale)
     return format_skeleton("MMMEd", timezone.localtime(at), locale=locale)
 

@@ -1,0 +1,53 @@
+"""What owners want of their cars, as forms."""
+
+from collections.abc import Iterator
+from datetime import time
+from typing import Any
+
+from django import forms
+from django.forms import BoundField
+
+from vehicles.models import ChargePreference
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def _percent(label: str, help_text: str) -> forms.IntegerField:
+    widget = forms.NumberInput(attrs={"inputmode": "numeric"})
+    return forms.IntegerField(label=label, help_text=help_text, min_value=0, max_value=100, widget=widget)
+
+
+class PreferenceForm(forms.Form):
+    """Target, floor, reserve, giving back and a departure a weekday. The flow checks how they fit together."""
+
+    target_soc_percent = _percent("Full to", "What the battery holds when you leave.")
+    minimum_soc_percent = _percent(
+        "Never wait below", "Below this the car charges at once, whatever the price and whatever the grid asks."
+    )
+    is_v2g_allowed = forms.BooleanField(label="This car may give energy back to the grid (V2G)", required=False)
+    reserve_soc_percent = _percent(
+        "Keep in reserve", "Giving back stops here. At least your floor, at most your target."
+    )
+
+    def __init__(self, *args: Any, preference: ChargePreference, **kwargs: Any) -> None:
+        leaves_at = {row.weekday: row.leaves_at_local for row in preference.departures.all()}
+        initial = {name: getattr(preference, name) for name in self.base_fields}
+        initial |= {f"leaves_{weekday}": leaves_at.get(weekday) for weekday in range(7)}
+        super().__init__(*args, initial=initial, **kwargs)
+        for weekday, name in enumerate(WEEKDAYS):
+            widget = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+            self.fields[f"leaves_{weekday}"] = forms.TimeField(label=name, required=False, widget=widget)
+
+    @property
+    def week(self) -> Iterator[BoundField]:
+        """The seven departure fields, Monday first."""
+        return (self[f"leaves_{weekday}"] for weekday in range(7))
+
+    def wishes(self) -> dict[str, Any]:
+        """Return the cleaned values as `save_preference` takes them."""
+        departures: dict[int, time] = {
+            weekday: self.cleaned_data[f"leaves_{weekday}"]
+            for weekday in range(7)
+            if self.cleaned_data[f"leaves_{weekday}"] is not None
+        }
+        return {name: self.cleaned_data[name] for name in self.base_fields} | {"departures": departures}

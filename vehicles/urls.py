@@ -1,0 +1,19 @@
+"""Addresses of cars and their links."""
+
+from django.urls import path
+
+from vehicles import views
+
+urlpatterns = [
+    path("cars/", views.cars, name="cars"),
+    path("cars/link/", views.link_begin, name="link_begin"),
+    path("cars/link/callback/<slug:maker>/", views.link_callback, name="link_callback"),
+    path("cars/choose/<uuid:link>/", views.choose, name="choose_vehicles"),
+    path("cars/links/<uuid:link>/unlink/", views.unlink, name="unlink"),
+    path("cars/<uuid:vehicle>/preferences/", views.preferences, name="car_preferences"),
+    path("cars/<uuid:vehicle>/charge-now/", views.start_charging, name="charge_now"),
+    path("cars/<uuid:vehicle>/skip/", views.skip, name="skip_tonight"),
+    path("cars/<uuid:vehicle>/pause/", views.pause, name="pause"),
+    path("cars/<uuid:vehicle>/home-here/", views.home_here, name="home_here"),
+    path("overrides/<uuid:override>/cancel/", views.cancel, name="cancel_override"),
+]

@@ -1,0 +1,218 @@
+"""Pages and actions of cars: link, choose, prefer, override, unlink. Whoever does not own a car gets a 404."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+
+from accounts.models import User
+from foundation import clock
+from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
+from vehicles.automakers.registry import AUTOMAKERS
+from vehicles.flows.links import UnableToLink, begin_link, choose_vehicles, complete_link, revoke_link
+from vehicles.flows.places import set_home_from_vehicle
+from vehicles.flows.preferences import (
+    UnableToSavePreference,
+    cancel_override,
+    charge_now,
+    save_preference,
+    set_paused,
+    skip_tonight,
+)
+from vehicles.flows.telemetry import latest_reading
+from vehicles.forms import PreferenceForm
+from vehicles.models import ChargeOverride, Vehicle, VehicleLink
+
+
+def owned_vehicle(request: HttpRequest, vehicle: UUID) -> Vehicle:
+    """Return the owner's active car, or raise 404: for strangers it does not exist."""
+    rows = Vehicle.objects.select_related("link", "preference")
+    return get_object_or_404(rows, public_id=vehicle, owner=signed_in(request, User), state=Vehicle.State.ACTIVE)
+
+
+def maker_name(slug: str) -> str:
+    """Return how a maker is called on pages."""
+    maker = AUTOMAKERS.get(slug)
+    return maker.name if maker else slug.capitalize()
+
+
+@owner_read
+def cars(request: HttpRequest) -> HttpResponse:
+    """List the owner's cars with their last reading, and the makers that can be linked."""
+    owner = signed_in(request, User)
+    rows = Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE).select_related("preference")
+    links = [link for link in VehicleLink.objects.filter(owner=owner) if link.state != VehicleLink.State.REVOKED]
+    waiting = set(
+        Vehicle.objects.filter(link__in=links, state=Vehicle.State.OFFERED).values_list("link_id", flat=True)
+    ) - set(rows.values_list("link_id", flat=True))
+    context = {
+        "cars": [{"vehicle": row, "preference": row.preference, "reading": latest_reading(row)} for row in rows],
+        "broken_links": [_shown_link(link) for link in links if link.state == VehicleLink.State.NEEDS_RELINK],
+        "waiting_links": [_shown_link(link) for link in links if link.pk in waiting],
+        "makers": _makers_on_offer({link.maker for link in links}),
+        "now": clock.now(),
+    }
+    return render(request, "vehicles/cars.html", context)
+
+
+def _shown_link(link: VehicleLink) -> dict[str, Any]:
+    return {"public_id": link.public_id, "maker": link.maker, "maker_name": maker_name(link.maker)}
+
+
+def _makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
+    offered = [slug for slug, maker in settings.AUTOMAKERS.items() if maker["client_id"] and slug in AUTOMAKERS]
+    return [
+        {
+            "slug": slug,
+            "name": maker_name(slug),
+            "label": f"Link another {maker_name(slug)} account" if slug in linked else f"Link {maker_name(slug)}",
+        }
+        for slug in offered
+    ]
+
+
+@owner_action
+def link_begin(request: HttpRequest) -> HttpResponse:
+    """Send the owner to the maker's own sign-in."""
+    maker = request.POST.get("maker", "")
+    try:
+        url = begin_link(
+            owner=signed_in(request, User),
+            maker=maker,
+            session_key=request.session.session_key or "",
+            redirect_uri=_callback_url(maker),
+            now=clock.now(),
+        )
+    except UnableToLink as refusal:
+        messages.error(request, refusal.reason)
+        return redirect("cars")
+    return HttpResponseRedirect(url)
+
+
+def _callback_url(maker: str) -> str:
+    slug = maker if maker in AUTOMAKERS else "unknown"
+    return settings.PUBLIC_URL + reverse("link_callback", args=[slug])
+
+
+@owner_read
+def link_callback(request: HttpRequest, maker: str) -> HttpResponse:
+    """Take the owner back from the maker, with a permission or with a refusal."""
+    try:
+        link = complete_link(
+            owner=signed_in(request, User),
+            maker=maker,
+            session_key=request.session.session_key or "",
+            params=request.GET.dict(),
+            redirect_uri=_callback_url(maker),
+            now=clock.now(),
+        )
+    except UnableToLink as refusal:
+        messages.error(request, refusal.reason)
+        return redirect("cars")
+    messages.success(request, f"Your {maker_name(maker)} account is linked.")
+    if not link.vehicles.filter(state=Vehicle.State.OFFERED).exists():
+        return redirect("cars")  # linked again: the cars are the same and go on as before
+    return redirect("choose_vehicles", link.public_id)
+
+
+@owner_page
+def choose(request: HttpRequest, link: UUID) -> HttpResponse:
+    """Let the owner tick which of the maker's cars take part."""
+    found = get_object_or_404(
+        VehicleLink.objects.exclude(state=VehicleLink.State.REVOKED), public_id=link, owner=signed_in(request, User)
+    )
+    offered = list(found.vehicles.filter(state=Vehicle.State.OFFERED))
+    if request.method == "POST":
+        chosen = [row.public_id for row in offered if str(row.public_id) in request.POST.getlist("vehicles")]
+        try:
+            vehicles = choose_vehicles(link=found, vehicle_ids=chosen, now=clock.now())
+        except UnableToLink as refusal:
+            messages.error(request, refusal.reason)
+            return redirect("choose_vehicles", found.public_id)
+        if vehicles:
+            messages.success(request, "Your car takes part now. These are our defaults; change what you like.")
+            return redirect("car_preferences", vehicles[0].public_id)
+        return redirect("cars")
+    context = {"offered": offered, "maker_name": maker_name(found.maker), "cars_url": reverse("cars")}
+    return render(request, "vehicles/choose.html", context)
+
+
+@owner_page
+def preferences(request: HttpRequest, vehicle: UUID) -> HttpResponse:
+    """Show and change what the owner wants of one car."""
+    car = owned_vehicle(request, vehicle)
+    form = PreferenceForm(request.POST or None, preference=car.preference)
+    if request.method == "POST" and form.is_valid():
+        try:
+            save_preference(vehicle=car, now=clock.now(), **form.wishes())
+        except UnableToSavePreference as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, "Saved. The next plan follows in a moment.")
+            return redirect("car", car.public_id)
+    return render(request, "vehicles/preferences.html", {"form": form, "vehicle": car})
+
+
+@owner_action
+def start_charging(request: HttpRequest, vehicle: UUID) -> HttpResponse:
+    """Charge now, whatever the plan says."""
+    car = owned_vehicle(request, vehicle)
+    with refusals_as_messages(request, success=f"{car} charges now. Your plan comes back once it is full."):
+        charge_now(vehicle=car, now=clock.now())
+    return _back(request, car)
+
+
+@owner_action
+def skip(request: HttpRequest, vehicle: UUID) -> HttpResponse:
+    """Leave the car alone tonight."""
+    car = owned_vehicle(request, vehicle)
+    with refusals_as_messages(request, success=f"{car} is left alone tonight: it simply charges."):
+        skip_tonight(vehicle=car, now=clock.now())
+    return _back(request, car)
+
+
+@owner_action
+def pause(request: HttpRequest, vehicle: UUID) -> HttpResponse:
+    """Stop taking part until the owner says otherwise, or take part again."""
+    car = owned_vehicle(request, vehicle)
+    is_paused = request.POST.get("paused") == "yes"
+    with refusals_as_messages(request, success=f"{car} is {'paused' if is_paused else 'back'}."):
+        set_paused(vehicle=car, is_paused=is_paused, now=clock.now())
+    return _back(request, car)
+
+
+@owner_action
+def cancel(request: HttpRequest, override: UUID) -> HttpResponse:
+    """End a "charge now" or "skip tonight" early."""
+    mine = ChargeOverride.objects.filter(vehicle__owner=signed_in(request, User)).select_related("vehicle")
+    found = get_object_or_404(mine, public_id=override)
+    with refusals_as_messages(request, success="Back to your plan."):
+        cancel_override(override=found, now=clock.now())
+    return _back(request, found.vehicle)
+
+
+@owner_action
+def home_here(request: HttpRequest, vehicle: UUID) -> HttpResponse:
+    """Take the place where the car stands now as home."""
+    car = owned_vehicle(request, vehicle)
+    with refusals_as_messages(request, success="Noted: this is home. We keep it encrypted, and compare with it only."):
+        set_home_from_vehicle(vehicle=car, now=clock.now())
+    return _back(request, car)
+
+
+@owner_action
+def unlink(request: HttpRequest, link: UUID) -> HttpResponse:
+    """Give the maker's permission back and let its cars go."""
+    mine = VehicleLink.objects.filter(owner=signed_in(request, User)).exclude(state=VehicleLink.State.REVOKED)
+    found = get_object_or_404(mine, public_id=link)
+    with refusals_as_messages(request, success="Unlinked. Your cars charge as if we were not there."):
+        revoke_link(link=found, now=clock.now())
+    return redirect("cars")
+
+
+def _back(request: HttpRequest, car: Vehicle) -> HttpResponse:
+    return redirect("dashboard") if request.POST.get("next") == "dashboard" else redirect("car", car.public_id)
