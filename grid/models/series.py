@@ -1,5 +1,7 @@
 """Prices and marginal carbon as they were fetched, one canonical row a value."""
 
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -34,6 +36,10 @@ class Feed(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.zone} {self.kind}"
+
+    def age(self, now: datetime) -> timedelta | None:
+        """Return how long ago the source last answered well; None if it never did."""
+        return None if self.fetched_at is None else now - self.fetched_at
 
 
 class SeriesPoint(models.Model):

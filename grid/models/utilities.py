@@ -1,6 +1,7 @@
 """The utilities that ask for help."""
 
 import uuid
+from zoneinfo import ZoneInfo
 
 from django.db import models
 from django.db.models import Q
@@ -28,3 +29,8 @@ class Utility(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The utility's own time zone."""
+        return ZoneInfo(self.time_zone)

@@ -1,0 +1,138 @@
+"""ERCOT's day-ahead settlement point prices: report NP4-190-CD of its public API.
+
+GET {api_base}/np4-190-cd/dam_stlmnt_pnt_prices, header Ocp-Apim-Subscription-Key; rows are lists whose columns the
+answer names. `hourEnding` "24:00" is midnight. On the autumn night the hour ending 02:00 comes twice, the second one
+(standard time) with DSTFlag true; on the spring night the hour ending 03:00 does not exist. USD/MWh become
+USD/kWh. A day's prices appear at about 13:30 in Texas on the day before.
+Source: https://apiexplorer.ercot.com (Public API, NP4-190-CD), read 2026-11.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import requests
+
+from grid.feeds.base import HOUR, FeedUnreadable, Point, as_micros, as_number, get_json, one_per_start
+
+LOCAL = ZoneInfo("America/Chicago")
+PATH = "/np4-190-cd/dam_stlmnt_pnt_prices"
+PUBLISHED_AT_LOCAL = time(13, 30)
+PAGE_ROWS = 1000
+MAX_PAGES = 50
+COLUMNS = ("deliveryDate", "hourEnding", "settlementPoint", "settlementPointPrice", "DSTFlag")
+# The cap is 5,000 USD/MWh (9,000 until 2021); ten times that is an error of the source.
+LOWEST, HIGHEST = Decimal(-90_000), Decimal(90_000)
+_HOUR = re.compile(r"(0?[1-9]|1\d|2[0-4]):00")
+
+
+class ErcotDayAhead:
+    """Day-ahead prices of one ERCOT settlement point (`LZ_AEN`, `HB_NORTH`, ...)."""
+
+    unit = "USD/kWh"
+
+    def __init__(self, *, session: requests.Session, api_base: str, subscription_key: str) -> None:
+        self.session = session
+        self.url = api_base.rstrip("/") + PATH
+        self.headers = {"Ocp-Apim-Subscription-Key": subscription_key, "Accept": "application/json"}
+
+    def fetch(self, *, zone: str, starts_at: datetime, ends_at: datetime, now: datetime) -> list[Point]:
+        """Return the hourly prices of `zone` that overlap the window; raises FeedError."""
+        last_moment = ends_at - timedelta(microseconds=1)
+        query = {
+            "deliveryDateFrom": starts_at.astimezone(LOCAL).date().isoformat(),
+            "deliveryDateTo": last_moment.astimezone(LOCAL).date().isoformat(),
+            "settlementPoint": zone,
+            "size": str(PAGE_ROWS),
+        }
+        points = [_read_row(row, zone=zone, now=now) for row in self._rows(query)]
+        return one_per_start([point for point in points if point.ends_at > starts_at and point.starts_at < ends_at])
+
+    def window(self, now: datetime) -> tuple[datetime, datetime]:
+        """Return yesterday (for corrections) to the end of tomorrow, Texas time."""
+        today = now.astimezone(LOCAL).date()
+        return _midnight(today - timedelta(days=1)), _midnight(today + timedelta(days=2))
+
+    def expected_until(self, now: datetime) -> datetime:
+        """Return the end of tomorrow once tomorrow is published, else of today."""
+        local = now.astimezone(LOCAL)
+        days = 2 if local.time() >= PUBLISHED_AT_LOCAL else 1
+        return _midnight(local.date() + timedelta(days=days))
+
+    def next_fetch_at(self, now: datetime) -> datetime:
+        """Return an hour from now, or the next publication if that comes first."""
+        local = now.astimezone(LOCAL)
+        published = datetime.combine(local.date(), PUBLISHED_AT_LOCAL, tzinfo=LOCAL).astimezone(UTC)
+        soon = now + HOUR
+        return published if now < published < soon else soon
+
+    def _rows(self, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        for page in range(1, MAX_PAGES + 1):
+            answer = get_json(self.session, self.url, params={**query, "page": str(page)}, headers=self.headers)
+            rows, pages = _read_page(answer)
+            yield from rows
+            if page >= pages:
+                return
+        raise FeedUnreadable(f"more than {MAX_PAGES} pages")
+
+
+def _read_page(answer: object) -> tuple[list[dict[str, Any]], int]:
+    if not isinstance(answer, Mapping):
+        raise FeedUnreadable("the answer is no object")
+    fields, rows, meta = answer.get("fields"), answer.get("data"), answer.get("_meta")
+    if not isinstance(fields, list) or not isinstance(rows, list) or not isinstance(meta, Mapping):
+        raise FeedUnreadable("fields, data or _meta are missing")
+    names = [str(field.get("name")) if isinstance(field, Mapping) else "" for field in fields]
+    if not set(COLUMNS) <= set(names):
+        raise FeedUnreadable("a column is missing")
+    if any(not isinstance(row, list) or len(row) != len(names) for row in rows):
+        raise FeedUnreadable("a row does not fit the columns")
+    pages = meta.get("totalPages", 1)
+    if type(pages) is not int or pages < 0:
+        raise FeedUnreadable("totalPages is no count")
+    return [dict(zip(names, row, strict=True)) for row in rows], pages
+
+
+def _read_row(row: Mapping[str, Any], *, zone: str, now: datetime) -> Point:
+    if row["settlementPoint"] != zone:
+        raise FeedUnreadable("a row is of another settlement point")
+    starts_at = read_hour_ending(row["deliveryDate"], row["hourEnding"], is_repeated=_read_flag(row["DSTFlag"]))
+    price_per_mwh = as_number(row["settlementPointPrice"], lowest=LOWEST, highest=HIGHEST)
+    return Point(starts_at, starts_at + HOUR, as_micros(price_per_mwh / 1000), ErcotDayAhead.unit, now)
+
+
+def _read_flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in {"Y", "N"}:  # the older reports of the same series write letters
+        return value == "Y"
+    raise FeedUnreadable("DSTFlag is neither true nor false")
+
+
+def read_hour_ending(delivery_date: object, hour_ending: object, *, is_repeated: bool) -> datetime:
+    """Return when the hour starts, aware UTC.
+
+    `is_repeated` marks the second hour ending 02:00 of the autumn night. Raises FeedUnreadable for a time that is
+    none, one that the spring night skips, and a repeated hour on any other night.
+    """
+    if not isinstance(delivery_date, str) or not isinstance(hour_ending, str) or not _HOUR.fullmatch(hour_ending):
+        raise FeedUnreadable("a date or hour is not readable")
+    try:
+        day = date.fromisoformat(delivery_date)
+    except ValueError as error:
+        raise FeedUnreadable("a date is not readable") from error
+    ending = int(hour_ending.split(":")[0])
+    local = datetime.combine(day, time(ending - 1), tzinfo=LOCAL).replace(fold=1 if is_repeated else 0)
+    starts_at = local.astimezone(UTC)
+    if starts_at.astimezone(LOCAL).replace(tzinfo=None) != local.replace(tzinfo=None):
+        raise FeedUnreadable("an hour does not exist on the spring night")
+    if is_repeated and starts_at == local.replace(fold=0).astimezone(UTC):
+        raise FeedUnreadable("an hour is marked as repeated on a night that repeats none")
+    return starts_at
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(0), tzinfo=LOCAL).astimezone(UTC)

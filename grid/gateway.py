@@ -1,0 +1,24 @@
+"""Feed rows become adapters here, with the session and the settings' credentials in hand."""
+
+from typing import cast
+
+from django.conf import settings
+
+from foundation.http import open_session
+from grid.feeds.base import FeedError, FeedSource
+from grid.feeds.registry import SOURCES
+from grid.models import Feed
+
+
+class FeedUnknown(FeedError):
+    """No adapter or no settings for this source."""
+
+    code = "unknown source"
+
+
+def open_feed(feed: Feed) -> FeedSource:
+    """Return the adapter of the feed's source; raises FeedUnknown."""
+    adapter, options = SOURCES.get(feed.source), settings.FEEDS.get(feed.source)
+    if adapter is None or options is None:
+        raise FeedUnknown(f"no adapter for {feed.source}")
+    return cast(FeedSource, adapter(session=open_session(), **options))
