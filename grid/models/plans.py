@@ -32,7 +32,10 @@ class PlanningStates(models.QuerySet["PlanningState"]):
 
 
 class PlanningState(models.Model):
-    """When a car's next plan is due, what the last one was made from, and when the car is steered next."""
+    """When a car's next plan is due, what the last one was made from, and when the car is steered next.
+
+    What the last plan knew is compared with what holds now, so a change that nobody announced is noticed all the same.
+    """
 
     vehicle = models.OneToOneField(Vehicle, on_delete=models.CASCADE, related_name="planning")
     due_at = models.DateTimeField()
@@ -44,6 +47,9 @@ class PlanningState(models.Model):
     plug_session = models.ForeignKey(
         PlugSession, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="Planned for."
     )
+    override_mark = models.BigIntegerField(default=0, help_text="Which overrides it knew: the sum of their keys.")
+    event_mark = models.BigIntegerField(default=0, help_text="Which events it knew: the sum of their marks.")
+    prices_until = models.DateTimeField(null=True, blank=True, help_text="How far market prices were known.")
     obstacle = models.CharField(max_length=40, blank=True, help_text="Why there is no plan.")
     dispatch_at = models.DateTimeField(null=True, blank=True, help_text="When the car is to be steered next.")
     dispatch_lease_until = models.DateTimeField(

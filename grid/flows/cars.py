@@ -1,0 +1,205 @@
+"""Everything the grid room knows of cars at one instant, loaded for many cars with a fixed number of queries."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from django.db.models import OuterRef, Prefetch, Q, Subquery
+
+from accounts.models import Consent
+from grid.models import Dispatch, EventParticipation, GridEvent, Plan, PlanningState, Site
+from vehicles.automakers.base import Capabilities
+from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, Departure, PlugSession, Vehicle
+
+OPEN_EVENT_STATES = (GridEvent.State.ANNOUNCED,)
+
+
+@dataclass(frozen=True)
+class CarNow:
+    """One car with its owner's wishes, its home, its last readings and what we are about to do with it."""
+
+    vehicle: Vehicle
+    state: PlanningState | None
+    preference: ChargePreference | None
+    departures: dict[int, time]
+    site: Site | None
+    reading: ChargeReading | None
+    soc_reading: ChargeReading | None
+    session: PlugSession | None
+    overrides: tuple[ChargeOverride, ...]
+    participations: tuple[EventParticipation, ...]
+    purposes: frozenset[str]
+    plan: Plan | None
+    dispatch: Dispatch | None
+    can: Capabilities = field(default_factory=Capabilities)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clock of the car's home."""
+        return ZoneInfo(self.site.time_zone) if self.site else self.vehicle.owner.zone
+
+    @property
+    def is_plugged_at_home(self) -> bool:
+        """Whether the car stands at the home plug, as far as readings say."""
+        said = self.reading is None or (
+            self.reading.is_plugged_in is not False and self.reading.is_at_home is not False
+        )
+        return self.session is not None and self.session.is_at_home and said
+
+    @property
+    def soc_percent(self) -> float | None:
+        """The newest state of charge, or None."""
+        if self.soc_reading is None or self.soc_reading.soc_percent is None:
+            return None
+        return float(self.soc_reading.soc_percent)
+
+    @property
+    def limit_percent(self) -> float | None:
+        """The car's own charge limit, from the newest reading or the plug-in, or None."""
+        if self.soc_reading is not None and self.soc_reading.limit_percent is not None:
+            return float(self.soc_reading.limit_percent)
+        return None if self.session is None else float(self.session.limit_percent)
+
+    @property
+    def override_kind(self) -> str:
+        """The owner's word in force: charge_now, skip or ""; charge_now is the stronger one."""
+        kinds = {override.kind for override in self.overrides}
+        return next((kind for kind in (ChargeOverride.Kind.CHARGE_NOW, ChargeOverride.Kind.SKIP) if kind in kinds), "")
+
+    @property
+    def charge_w(self) -> int:
+        """What car and charger together can charge, AC side."""
+        evse_w = self.site.evse_max_charge_w if self.site else self.vehicle.max_charge_w
+        return min(self.vehicle.max_charge_w, evse_w)
+
+    @property
+    def obstacle(self) -> str:
+        """Why the car is neither planned nor steered, as a key; "" where it is."""
+        if self.vehicle.state != Vehicle.State.ACTIVE or not self.vehicle.is_controlling:
+            return "not_active"
+        if not {Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION} <= self.purposes:
+            return "no_consent"
+        if self.preference is None:
+            return "no_preference"
+        if self.preference.is_paused:
+            return "paused"
+        if self.site is None:
+            return "no_home"
+        return "no_reading" if self.soc_percent is None else ""
+
+    def discharge_obstacle(self, now: datetime) -> str:
+        """Return why the car may not give energy back at `now`, as a key; "" where it may."""
+        if not self.can.can_discharge or self.vehicle.max_discharge_w <= 0:
+            return "car"
+        if self.preference is None or not self.preference.is_v2g_allowed:
+            return "preference"
+        if self.site is None or not self.site.is_evse_bidirectional:
+            return "charger"
+        last_day = self.site.export_permission_ends_on_date
+        is_over = last_day is not None and now.astimezone(self.zone).date() > last_day
+        if not self.site.has_export_permission or self.site.export_limit_w <= 0 or is_over:
+            return "export_permission"
+        if Consent.Purpose.GRID_PARTICIPATION not in self.purposes:
+            return "consent"
+        return "override" if self.override_kind else ""
+
+    def discharge_w(self, now: datetime) -> int:
+        """Return how much the car may give back at `now`, AC side, as a positive power; 0 = nothing."""
+        if self.discharge_obstacle(now) or self.site is None:
+            return 0
+        return min(self.vehicle.max_discharge_w, self.can.max_discharge_w, self.site.export_limit_w)
+
+
+def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNow]:
+    """Return what is known of each car at `now`, by vehicle key; the number of queries does not grow with the cars."""
+    vehicles = _vehicles(vehicle_ids)
+    owner_ids = {vehicle.owner_id for vehicle in vehicles}
+    sites = {site.owner_id: site for site in _sites(owner_ids)}
+    readings = _readings(vehicles)
+    sessions = {row.vehicle_id: row for row in PlugSession.objects.filter(vehicle__in=vehicles, unplugged_at=None)}
+    overrides = _by_vehicle(_overrides_in_force(vehicles, now))
+    parts: dict[int, list[EventParticipation]] = {}
+    for part in participations_ahead(vehicles, now=now):
+        parts.setdefault(part.enrollment.vehicle_id, []).append(part)
+    purposes: dict[int, set[str]] = {}
+    for user_id, purpose in Consent.objects.filter(user__in=owner_ids, revoked_at=None).values_list("user", "purpose"):
+        purposes.setdefault(user_id, set()).add(purpose)
+    plans = {plan.vehicle_id: plan for plan in Plan.objects.filter(vehicle__in=vehicles, is_current=True)}
+    open_ones = Dispatch.objects.filter(vehicle__in=vehicles, stopped_at=None).select_related(
+        "command", "participation"
+    )
+    dispatches = {row.vehicle_id: row for row in open_ones}
+    return {
+        vehicle.pk: CarNow(
+            vehicle=vehicle,
+            state=getattr(vehicle, "planning", None),
+            preference=getattr(vehicle, "preference", None),
+            departures=_departures(vehicle),
+            site=sites.get(vehicle.owner_id),
+            reading=readings.get(vehicle.newest_reading_id),
+            soc_reading=readings.get(vehicle.newest_soc_id),
+            session=sessions.get(vehicle.pk),
+            overrides=tuple(overrides.get(vehicle.pk, ())),
+            participations=tuple(parts.get(vehicle.pk, ())),
+            purposes=frozenset(purposes.get(vehicle.owner_id, ())),
+            plan=plans.get(vehicle.pk),
+            dispatch=dispatches.get(vehicle.pk),
+            can=vehicle.can,
+        )
+        for vehicle in vehicles
+    }
+
+
+def participations_ahead(vehicles: Iterable[Vehicle], *, now: datetime) -> list[EventParticipation]:
+    """Return the announced events that these cars take part in and that are not over, soonest first."""
+    rows = EventParticipation.objects.filter(
+        enrollment__vehicle__in=vehicles,
+        enrollment__ended_at__isnull=True,
+        state=EventParticipation.State.IN,
+        event__state__in=OPEN_EVENT_STATES,
+        event__ends_at__gt=now,
+    )
+    return list(rows.select_related("event__terms__program__utility", "enrollment").order_by("event__starts_at", "pk"))
+
+
+def _vehicles(vehicle_ids: Collection[int]) -> list[Vehicle]:
+    newest = ChargeReading.objects.filter(vehicle=OuterRef("pk")).order_by("-observed_at")
+    rows = Vehicle.objects.filter(pk__in=vehicle_ids).select_related("owner", "preference", "planning")
+    weekdays = Prefetch("preference__departures", queryset=Departure.objects.all())
+    annotated = rows.prefetch_related(weekdays).annotate(
+        newest_reading_id=Subquery(newest.values("pk")[:1]),
+        newest_soc_id=Subquery(newest.filter(soc_percent__isnull=False).values("pk")[:1]),
+    )
+    return list(annotated.order_by("pk"))
+
+
+def _readings(vehicles: Iterable[Vehicle]) -> dict[int, ChargeReading]:
+    keys = {key for vehicle in vehicles for key in (vehicle.newest_reading_id, vehicle.newest_soc_id) if key}
+    return ChargeReading.objects.in_bulk(keys)
+
+
+def _sites(owner_ids: Collection[int]) -> Iterable[Site]:
+    related = ("tariff__utility", "tariff__price_feed", "tariff__carbon_feed")
+    return Site.objects.filter(owner__in=owner_ids).select_related(*related)
+
+
+def _overrides_in_force(vehicles: Iterable[Vehicle], now: datetime) -> Iterable[ChargeOverride]:
+    return ChargeOverride.objects.filter(in_force_at(now), vehicle__in=vehicles).order_by("starts_at")
+
+
+def in_force_at(now: datetime) -> Q:
+    """Return the condition under which an override counts at `now`."""
+    return Q(cancelled_at__isnull=True, starts_at__lte=now, ends_at__gt=now)
+
+
+def _by_vehicle(rows: Iterable[ChargeOverride]) -> dict[int, list[ChargeOverride]]:
+    found: dict[int, list[ChargeOverride]] = {}
+    for row in rows:
+        found.setdefault(row.vehicle_id, []).append(row)
+    return found
+
+
+def _departures(vehicle: Vehicle) -> dict[int, time]:
+    preference = getattr(vehicle, "preference", None)
+    return {row.weekday: row.leaves_at_local for row in preference.departures.all()} if preference else {}

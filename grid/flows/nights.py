@@ -1,0 +1,223 @@
+"""One car's night as the planner shall see it, and what is kept beside its plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from grid.flows.cars import CarNow
+from grid.flows.habits import Habit
+from grid.flows.pricebook import MICROS, NightPrices, PriceBook
+from grid.models import GridEvent
+from grid.problems import (
+    SLOT_MINUTES,
+    Ask,
+    Night,
+    baseline_power,
+    departure_slots,
+    expected_reward,
+    pick,
+    presence,
+    problem_of,
+    slots_from,
+)
+from vehicles.automakers.base import HoldEnds
+from vehicles.models import ChargeOverride
+from vehicles.schedule import SAFETY_MARGIN, next_departure_at
+
+REPLAN_EVERY = timedelta(hours=1)
+ASK_AGAIN_AFTER = timedelta(minutes=5)
+MOST_DEPARTURES = 4
+LATEST_GUESS = timedelta(hours=1)
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A car's planning problems (with and without its events' rewards), or why there are none."""
+
+    car: CarNow
+    now: datetime
+    obstacle: str = ""
+    night: Night | None = None
+    problems: tuple[dict[str, Any], ...] = ()
+    inputs: dict[str, Any] | None = None
+
+    @property
+    def starts_at(self) -> datetime:
+        """The start of the plan's first slot."""
+        return self.night.slots.starts_at if self.night else self.now
+
+    @property
+    def departure_at(self) -> datetime | None:
+        """The next departure that the plan serves, or None."""
+        return self.night.departures[0] if self.night and self.night.departures else None
+
+    @property
+    def next_due_at(self) -> datetime:
+        """When the next plan is due: within the hour, and right after anything that ends before."""
+        if self.obstacle:
+            return self.now + ASK_AGAIN_AFTER
+        ends = [override.ends_at for override in self.car.overrides]
+        return min([self.now + REPLAN_EVERY, *(at for at in ends if at > self.now)])
+
+    def choose(
+        self, solutions: Sequence[dict[str, Any]]
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None:
+        """Return problem, solution and inputs of the plan to keep, or None where no problem could be solved."""
+        pairs = [
+            (problem, solution)
+            for problem, solution in zip(self.problems, solutions, strict=True)
+            if solution.get("status") != "error"
+        ]
+        if self.night is None or not pairs:
+            return None
+        problem, solution = pairs[pick(self.night, pairs)]
+        expected = [expected_reward(self.night, ask, solution) for ask in self.night.asks]
+        inputs = {
+            **(self.inputs or {}),
+            "departure_slots": departure_slots(self.night),
+            "with_rewards": any(problem["adder"]),
+            "expected_reward": [round(reward, 4) for reward in expected],
+            "baseline_kw": [round(power, 4) for power in baseline_power(self.night, solution)],
+        }
+        return problem, {**solution, **_shortened(solution)}, inputs
+
+
+def _shortened(solution: dict[str, Any]) -> dict[str, Any]:
+    # Milliwatts and millionths of a percent say nothing of a car, and twelve digits fill the database.
+    return {key: [round(value, 6) for value in solution[key]] for key in ("power_kw", "soc_percent")}
+
+
+def draft_plan(car: CarNow, *, habit: Habit, prices: PriceBook, now: datetime) -> Draft:
+    """Return the problems of one car at `now`: one, or two where its events pay (docs/planner-format.md, `adder`)."""
+    obstacle = car.obstacle
+    if obstacle or car.site is None or car.preference is None or car.soc_percent is None:
+        return Draft(car, now, obstacle=obstacle or "no_home")
+    departures = departures_ahead(car, now=now)
+    slots = slots_from(now=now, departures=departures)
+    known = prices.of(car.site.tariff, slots)
+    is_eager = _is_eager(car)
+    asks = () if car.override_kind == ChargeOverride.Kind.CHARGE_NOW else _asks(car, is_eager=is_eager)
+    limit = car.limit_percent if car.limit_percent is not None else 100.0
+    target = float(car.preference.target_soc_percent)
+    fills_up = is_eager or any(ask.kind == GridEvent.Kind.ABSORB for ask in asks)
+    returns_at = None if car.is_plugged_at_home else _returns_at(habit, now)
+    discharge_w = car.discharge_w(now)
+    night = Night(
+        name=str(car.vehicle.public_id),
+        slots=slots,
+        presence=presence(
+            slots=slots,
+            returns_at=returns_at,
+            departures=departures,
+            away=habit.away,
+            trip_kwh=habit.trip_share * car.vehicle.capacity_wh / 1000,
+        ),
+        import_price=known.imports,
+        export_price=known.exports,
+        carbon_kg_per_kwh=known.carbon,
+        carbon_price=settings.CARBON_PRICE_MICROS_PER_KG / MICROS if known.is_carbon_known else 0.0,
+        capacity_wh=car.vehicle.capacity_wh,
+        soc_percent=car.soc_percent,
+        charge_w=car.charge_w,
+        discharge_w=discharge_w,
+        charge_efficiency=float(car.vehicle.charge_efficiency),
+        discharge_efficiency=float(car.vehicle.discharge_efficiency),
+        wear_per_kwh=settings.V2G_WEAR_MICROS_PER_KWH / MICROS,
+        minimum_percent=float(car.preference.minimum_soc_percent),
+        reserve_percent=float(car.preference.reserve_soc_percent),
+        target_percent=target,
+        max_percent=limit if fills_up else min(limit, target),
+        departures=tuple(at for at in departures if at <= slots.ends_at),
+        margin=SAFETY_MARGIN + timedelta(seconds=car.can.worst_latency_seconds),
+        is_eager=is_eager,
+        asks=asks,
+        stay_began_at=car.session.plugged_in_at if car.session and returns_at is None else None,
+        stay_soc_percent=float(car.session.soc_percent) if car.session else car.soc_percent,
+        limit_percent=limit,
+    )
+    problems = [problem_of(night, with_asks=True)]
+    if any(problems[0]["adder"]):
+        problems.append(problem_of(night, with_asks=False))
+    return Draft(car, now, night=night, problems=tuple(problems), inputs=_inputs(car, night, habit, known, discharge_w))
+
+
+def departures_ahead(car: CarNow, *, now: datetime) -> list[datetime]:
+    """Return the car's next departures in order of time, by its home's clock; empty where the owner named none."""
+    found: list[datetime] = []
+    at = now
+    while len(found) < MOST_DEPARTURES:
+        leaves_at = next_departure_at(car.departures, car.zone, at)
+        if leaves_at is None:
+            break
+        found.append(leaves_at)
+        at = leaves_at
+    return found
+
+
+def _is_eager(car: CarNow) -> bool:
+    # A car that cannot end a hold by itself is held in events alone: outside them it charges as it likes.
+    return car.override_kind == ChargeOverride.Kind.CHARGE_NOW or car.can.hold_ends != HoldEnds.TIMED
+
+
+def _asks(car: CarNow, *, is_eager: bool) -> tuple[Ask, ...]:
+    skipped_until = max((override.ends_at for override in car.overrides), default=None)
+    return tuple(
+        Ask(
+            kind=part.event.kind,
+            starts_at=part.event.starts_at,
+            ends_at=part.event.ends_at,
+            reward_per_kwh=part.event.reward_micros_per_kwh / MICROS,
+        )
+        for part in car.participations
+        if (skipped_until is None or part.event.starts_at >= skipped_until)
+        and not (is_eager and part.event.kind == GridEvent.Kind.ABSORB)
+    )
+
+
+def _returns_at(habit: Habit, now: datetime) -> datetime:
+    expected = habit.unplugged_at + habit.away if habit.unplugged_at else now + LATEST_GUESS
+    # A car that is late may come any minute; an hour from now is as good a guess as any.
+    return expected if expected > now else now + LATEST_GUESS
+
+
+def _inputs(car: CarNow, night: Night, habit: Habit, known: NightPrices, discharge_w: int) -> dict[str, Any]:
+    assert car.preference is not None
+    assert car.site is not None
+    assert car.soc_reading is not None
+    feeds = {
+        name: feed.latest_ends_at.isoformat()
+        for name, feed in (("price", car.site.tariff.price_feed), ("carbon", car.site.tariff.carbon_feed))
+        if feed is not None and feed.latest_ends_at is not None
+    }
+    return {
+        "preference_version": car.preference.version,
+        "site_version": car.site.version,
+        "tariff": car.site.tariff.slug,
+        "currency": car.site.tariff.utility.currency,
+        "reading": {"observed_at": car.soc_reading.observed_at.isoformat(), "soc_percent": car.soc_percent},
+        "plug_session": car.session.pk if car.session else None,
+        "override": car.override_kind,
+        "events": [{"event": str(part.event.public_id), "version": part.event.version} for part in car.participations],
+        "asks": [
+            {
+                "kind": ask.kind,
+                "starts_at": ask.starts_at.isoformat(),
+                "ends_at": ask.ends_at.isoformat(),
+                "reward_per_kwh": ask.reward_per_kwh,
+            }
+            for ask in night.asks
+        ],
+        "feeds_known_until": feeds,
+        "guessed_price_slots": known.guessed,
+        "import_price": [round(price, 6) for price in known.imports],
+        "is_eager": night.is_eager,
+        "discharge_obstacle": "" if discharge_w else car.discharge_obstacle(night.slots.starts_at),
+        "away_minutes": round(habit.away.total_seconds() / 60),
+        "trip_share": round(habit.trip_share, 4),
+        "slot_minutes": SLOT_MINUTES,
+    }
