@@ -116,7 +116,8 @@ def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNo
     vehicles = _vehicles(vehicle_ids)
     owner_ids = {vehicle.owner_id for vehicle in vehicles}
     sites = {site.owner_id: site for site in _sites(owner_ids)}
-    readings = _readings(vehicles)
+    readings = _newest_readings(vehicles, Q())
+    soc_readings = _newest_readings(vehicles, Q(soc_percent__isnull=False))
     sessions = {row.vehicle_id: row for row in PlugSession.objects.filter(vehicle__in=vehicles, unplugged_at=None)}
     overrides = _by_vehicle(_overrides_in_force(vehicles, now))
     parts: dict[int, list[EventParticipation]] = {}
@@ -137,8 +138,8 @@ def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNo
             preference=getattr(vehicle, "preference", None),
             departures=_departures(vehicle),
             site=sites.get(vehicle.owner_id),
-            reading=readings.get(vehicle.newest_reading_id),
-            soc_reading=readings.get(vehicle.newest_soc_id),
+            reading=readings.get(vehicle.pk),
+            soc_reading=soc_readings.get(vehicle.pk),
             session=sessions.get(vehicle.pk),
             overrides=tuple(overrides.get(vehicle.pk, ())),
             participations=tuple(parts.get(vehicle.pk, ())),
@@ -164,19 +165,18 @@ def participations_ahead(vehicles: Iterable[Vehicle], *, now: datetime) -> list[
 
 
 def _vehicles(vehicle_ids: Collection[int]) -> list[Vehicle]:
-    newest = ChargeReading.objects.filter(vehicle=OuterRef("pk")).order_by("-observed_at")
     rows = Vehicle.objects.filter(pk__in=vehicle_ids).select_related("owner", "preference", "planning")
     weekdays = Prefetch("preference__departures", queryset=Departure.objects.all())
-    annotated = rows.prefetch_related(weekdays).annotate(
-        newest_reading_id=Subquery(newest.values("pk")[:1]),
-        newest_soc_id=Subquery(newest.filter(soc_percent__isnull=False).values("pk")[:1]),
-    )
-    return list(annotated.order_by("pk"))
+    return list(rows.prefetch_related(weekdays).order_by("pk"))
 
 
-def _readings(vehicles: Iterable[Vehicle]) -> dict[int, ChargeReading]:
-    keys = {key for vehicle in vehicles for key in (vehicle.newest_reading_id, vehicle.newest_soc_id) if key}
-    return ChargeReading.objects.in_bulk(keys)
+def _newest_readings(vehicles: Collection[Vehicle], condition: Q) -> dict[int, ChargeReading]:
+    # One look into the index a car, whatever the length of its history.
+    newest = ChargeReading.objects.filter(condition, vehicle=OuterRef("pk")).order_by("-observed_at")
+    cars = Vehicle.objects.filter(pk__in=[vehicle.pk for vehicle in vehicles])
+    keys = cars.annotate(newest=Subquery(newest.values("pk")[:1])).values_list("newest", flat=True)
+    rows = ChargeReading.objects.filter(pk__in=[key for key in keys if key is not None])
+    return {reading.vehicle_id: reading for reading in rows}
 
 
 def _sites(owner_ids: Collection[int]) -> Iterable[Site]:

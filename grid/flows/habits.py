@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from statistics import median
 
@@ -26,6 +27,14 @@ class Habit:
     unplugged_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class _Stay:
+    plugged_in_at: datetime
+    unplugged_at: datetime | None
+    soc_percent: Decimal
+    left_with: Decimal | None
+
+
 def learn_habits(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, Habit]:
     """Return each car's habit as its stays at home of the last two weeks show it; cars without history get defaults."""
     last_soc = ChargeReading.objects.filter(
@@ -34,13 +43,14 @@ def learn_habits(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, Ha
     stays = PlugSession.objects.filter(
         vehicle__in=vehicle_ids, is_at_home=True, plugged_in_at__gte=now - LOOK_BACK, plugged_in_at__lte=now
     )
-    by_vehicle: dict[int, list[PlugSession]] = {}
-    for stay in stays.annotate(left_with=Subquery(last_soc.values("soc_percent")[:1])).order_by("plugged_in_at"):
-        by_vehicle.setdefault(stay.vehicle_id, []).append(stay)
+    by_vehicle: dict[int, list[_Stay]] = {}
+    told = stays.annotate(left_with=Subquery(last_soc.values("soc_percent")[:1])).order_by("plugged_in_at")
+    for vehicle_id, *facts in told.values_list("vehicle", "plugged_in_at", "unplugged_at", "soc_percent", "left_with"):
+        by_vehicle.setdefault(vehicle_id, []).append(_Stay(*facts))
     return {vehicle_id: _habit(by_vehicle.get(vehicle_id, [])) for vehicle_id in vehicle_ids}
 
 
-def _habit(stays: list[PlugSession]) -> Habit:
+def _habit(stays: list[_Stay]) -> Habit:
     absences, shares = [], []
     for before, after in pairwise(stays):
         if before.unplugged_at is None:
@@ -51,7 +61,7 @@ def _habit(stays: list[PlugSession]) -> Habit:
             if before.left_with is not None:
                 shares.append(max(0.0, float(before.left_with - after.soc_percent) / 100))
     return Habit(
-        away=median(absences) if absences else USUAL_AWAY,
+        away=timedelta(seconds=median(away.total_seconds() for away in absences)) if absences else USUAL_AWAY,
         trip_share=median(shares) if shares else USUAL_TRIP_SHARE,
         unplugged_at=stays[-1].unplugged_at if stays else None,
     )
