@@ -9,6 +9,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.show_index, name="index"),
     path("healthz", views.show_health, name="health"),
     path("control/clock", views.control_clock, name="control-clock"),
+    path("", include("sandbox.cars.urls")),
+    path("", include("sandbox.makers.urls")),
 ]
 urlpatterns += [
     path(f"{name}/", include(f"sandbox.{name}.urls"))

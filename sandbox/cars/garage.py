@@ -1,0 +1,137 @@
+"""Where the clock meets the physics: cars are brought up to date whenever somebody looks at them or commands them."""
+
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from sandbox.cars import physics
+from sandbox.cars.models import Car, Command
+from sandbox.cars.physics import CarState, Setpoint
+from sandbox.cars.records import from_record, to_record
+
+# A clock set back by more than this puts the cars back too; less is waited out, for nothing runs backwards.
+SET_BACK = timedelta(hours=1)
+
+
+class KeyReused(Exception):
+    """The same idempotency key came with another content."""
+
+
+def look_at(vehicle_id: str, *, now: datetime) -> Car:
+    """Return the car, brought up to date; raises Car.DoesNotExist."""
+    with transaction.atomic():
+        car = Car.objects.select_related("owner").get(vehicle_id=vehicle_id)
+        bring_up_to_date(car, now=now)
+        return car
+
+
+def look_at_all(*, now: datetime) -> list[Car]:
+    """Return every car, brought up to date."""
+    with transaction.atomic():
+        cars = list(Car.objects.select_related("owner")[:1000])
+        for car in cars:
+            bring_up_to_date(car, now=now)
+        return cars
+
+
+def bring_up_to_date(car: Car, *, now: datetime) -> None:
+    """Advance the car to `now` and give it the commands that fell due on the way; call it inside a transaction."""
+    before = car.record
+    if before is None:
+        car.state = CarState(as_of=now, energy_wh=car.first_energy_wh, last_active_at=now)
+    state = car.state
+    if now < state.as_of - SET_BACK:
+        car.commands.filter(status=Command.Status.PENDING).update(status=Command.Status.FAILED, reason="clock set back")
+        state = physics.put_back(state, now)
+    for command in car.commands.filter(status=Command.Status.PENDING, effective_at__lte=now).order_by("effective_at"):
+        state = physics.advance(state, spec=car.spec, until=command.effective_at)
+        state = _obey(car, state, command)
+    car.state = physics.advance(state, spec=car.spec, until=now)
+    if car.record != before:
+        car.save(update_fields=["record", "is_put_to_sleep", "served_record"])
+
+
+def _obey(car: Car, state: CarState, command: Command) -> CarState:
+    """Return the state after the car got `command`, whose outcome is recorded."""
+    is_asleep = car.is_put_to_sleep or state.is_asleep
+    if is_asleep and command.kind not in {"wake", "status"}:
+        command.settle(Command.Status.FAILED, reason="asleep")
+        return state
+    if command.kind in {"startCharge", "stopCharge", "setpoint"} and not state.is_plugged_in:
+        command.settle(Command.Status.FAILED, reason="not plugged in")
+        return state
+    if command.kind == "setpoint" and command.until <= state.as_of:
+        command.settle(Command.Status.FAILED, reason="came too late")
+        return state
+    command.settle(Command.Status.COMPLETED)
+    match command.kind:
+        case "wake":
+            car.is_put_to_sleep = False
+            car.served_record = car.served_record if car.has_stale_values else None
+            return physics.wake(state)
+        case "stopCharge":
+            return physics.stop(state)
+        case "startCharge" | "resume":
+            return physics.start(state)
+        case "setpoint":
+            body = command.body
+            return physics.order(state, Setpoint(body["powerKw"] * 1000, command.until, body["minSocPercent"]))
+    return state
+
+
+def receive_command(
+    car: Car,
+    *,
+    kind: str,
+    now: datetime,
+    latency: timedelta = timedelta(0),
+    body: dict[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> Command:
+    """Note a command for a car that is up to date; the same key again returns the first command.
+
+    Raises KeyReused where the key stood for something else.
+    """
+    body = body or {}
+    if idempotency_key is not None:
+        first = car.commands.filter(idempotency_key=idempotency_key).first()
+        if first is not None:
+            if (first.kind, first.body) != (kind, body):
+                raise KeyReused
+            first.received_count += 1
+            first.save(update_fields=["received_count"])
+            return first
+    received_at = max(now, car.state.as_of)
+    command = Command.objects.create(
+        car=car,
+        command_id=uuid.uuid4().hex,
+        kind=kind,
+        body=body,
+        idempotency_key=idempotency_key,
+        received_at=received_at,
+        effective_at=received_at + latency + timedelta(seconds=car.command_delay_seconds),
+        status=Command.Status.LOST if car.loses_commands else Command.Status.PENDING,
+    )
+    bring_up_to_date(car, now=received_at)
+    command.refresh_from_db()
+    return command
+
+
+def served_state(car: Car) -> CarState:
+    """Return what the automaker's cloud knows of an up-to-date car; its `as_of` is when the car said so."""
+    if car.is_served_stale and car.served_record is not None:
+        return from_record(car.served_record)
+    state = car.state
+    # A car asleep by itself last reported when it was last active, and nothing has moved since.
+    return state if not state.is_asleep else replace(state, as_of=state.last_active_at)
+
+
+def freeze_served(car: Car) -> None:
+    """Let the cloud go on serving the car's present values, or fresh ones again once no fault asks for old ones."""
+    if not car.is_served_stale:
+        car.served_record = None
+    elif car.served_record is None:
+        car.served_record = to_record(car.state)
