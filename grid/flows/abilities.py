@@ -1,0 +1,49 @@
+"""Whether a car can help in an event, and what its owner reads where it cannot."""
+
+from datetime import datetime
+
+from grid.flows.cars import CarNow
+from grid.models import GridEvent
+from vehicles.models import ChargeOverride
+
+# Keys are stored with the participation, texts are shown; a car's own obstacles are those of CarNow.
+REASONS: dict[str, str] = {
+    "not_active": "The car is not linked at present.",
+    "needs_relink": "The link to the car is broken. Link your account again.",
+    "no_consent": "You have not agreed that the grid may steer the car.",
+    "no_preference": "We do not know when the car leaves.",
+    "paused": "Managed charging is paused for this car.",
+    "no_home": "We do not know the car's home.",
+    "cannot_hold": "The car's maker does not let us pause its charging.",
+    "no_v2g_car": "The car cannot give energy back.",
+    "no_v2g_preference": "You have not switched on giving energy back for this car.",
+    "no_v2g_charger": "Your charger cannot give energy back.",
+    "no_v2g_export_permission": "Your home has no agreement to give energy back at that time.",
+    "skipped": "You asked to leave the car alone.",
+    "withdrawn": "The car has left the program.",
+    "owner": "You left this event out.",
+}
+
+
+def why_unable(car: CarNow, *, event: GridEvent) -> str:
+    """Return why the car cannot do what the event asks, as a key of `REASONS`; "" where it can.
+
+    A missing reading is no reason: the car may well come home in time.
+    """
+    obstacle = car.obstacle
+    if obstacle and obstacle != "no_reading":
+        return obstacle
+    if event.kind == GridEvent.Kind.ABSORB:
+        return ""
+    if not car.can.can_hold:
+        return "cannot_hold"
+    if event.kind == GridEvent.Kind.DISCHARGE:
+        lacking = car.discharge_obstacle(event.starts_at)
+        # An override in force now may be over by then, and the dispatcher heeds it anyhow.
+        return f"no_v2g_{lacking}" if lacking not in {"", "override"} else ""
+    return ""
+
+
+def is_skipping(car: CarNow, *, at: datetime) -> bool:
+    """Say whether the owner has asked to leave the car alone beyond `at`."""
+    return any(override.kind == ChargeOverride.Kind.SKIP and override.ends_at > at for override in car.overrides)

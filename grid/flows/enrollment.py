@@ -1,0 +1,164 @@
+"""Who may take part in which program, and why not; enrolling and leaving."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from accounts.flows.consents import has_consent
+from accounts.flows.notices import notify
+from accounts.models import Consent
+from foundation.refusals import Refusal
+from grid.flows.nudges import pull_forward
+from grid.models import Enrollment, EventParticipation, GridEvent, Program, ProgramTerms, Site
+from vehicles.automakers.base import read_capabilities
+from vehicles.models import ChargePreference, HomePlace, Vehicle, VehicleLink
+
+
+class UnableToEnroll(Refusal):
+    """The car's enrollment stays as it was."""
+
+
+def programs_open_to(vehicle: Vehicle, *, now: datetime) -> list[tuple[Program, str]]:
+    """Return every program in the owner's country with why the car may not join it; "" where it may.
+
+    Programs of the home's own utility come first.
+    """
+    site = Site.objects.filter(owner=vehicle.owner).select_related("tariff").first()
+    home_utility_id = site.tariff.utility_id if site else None
+    programs = Program.objects.filter(utility__country=vehicle.owner.country).select_related("utility")
+    found = []
+    for program in programs[:200]:
+        refusal = _why_not(vehicle=vehicle, program=program, site=site, now=now)
+        found.append((program, refusal.reason if refusal else ""))
+    return sorted(found, key=lambda pair: (pair[0].utility_id != home_utility_id, pair[0].name))
+
+
+def enroll_vehicle(*, vehicle: Vehicle, program: Program, now: datetime) -> Enrollment:
+    """Let the car take part in the program's events from now on, and return its enrollment.
+
+    Enrolling again in the same program keeps the enrollment. Raises UnableToEnroll with the reason: the program,
+    the car, the home or a consent does not fit, or the car is in another program.
+    """
+    mine = _open_enrollment(vehicle)
+    if mine is not None and mine.program_id == program.pk:
+        return mine
+    site = Site.objects.filter(owner=vehicle.owner).select_related("tariff").first()
+    refusal = _why_not(vehicle=vehicle, program=program, site=site, now=now)
+    if refusal is not None or site is None:
+        raise refusal or _no_home()
+    try:
+        with transaction.atomic():
+            enrollment = Enrollment.objects.create(vehicle=vehicle, program=program, site=site, enrolled_at=now)
+            pull_forward([vehicle.pk], reason="enrolled", now=now)
+            notify(
+                user=vehicle.owner,
+                kind="enrolled",
+                key=f"enrolled:{enrollment.public_id}",
+                params={"vehicle": str(vehicle), "program": program.name},
+                now=now,
+            )
+    except IntegrityError as error:  # another click came first
+        mine = _open_enrollment(vehicle)
+        if mine is None or mine.program_id != program.pk:
+            raise _already_in(mine) from error
+        return mine
+    return enrollment
+
+
+def withdraw_vehicle(*, vehicle: Vehicle, now: datetime) -> Enrollment:
+    """End the car's enrollment now, take it out of events that are not over, and return the ended enrollment.
+
+    What it delivered in events that are over is still settled. The car is steered anew at once, so that a hold for
+    an event ends. Raises UnableToEnroll where the car is in no program.
+    """
+    with transaction.atomic():
+        enrollment = Enrollment.objects.select_for_update().filter(vehicle=vehicle, ended_at__isnull=True).first()
+        if enrollment is None:
+            raise UnableToEnroll("This car is in no program.", code="not_enrolled")
+        enrollment.ended_at = max(now, enrollment.enrolled_at)
+        enrollment.save(update_fields=["ended_at"])
+        _leave_events(enrollment, now=now)
+        pull_forward([vehicle.pk], reason="withdrawn", now=now)
+        notify(
+            user=vehicle.owner,
+            kind="withdrawn",
+            key=f"withdrawn:{enrollment.public_id}",
+            params={"vehicle": str(vehicle), "program": enrollment.program.name},
+            now=now,
+        )
+    return enrollment
+
+
+def _leave_events(enrollment: Enrollment, *, now: datetime) -> None:
+    EventParticipation.objects.filter(
+        enrollment=enrollment,
+        state=EventParticipation.State.IN,
+        event__ends_at__gt=now,
+        event__state__in=GridEvent.OPEN_STATES,
+    ).update(state=EventParticipation.State.OPTED_OUT, reason="withdrawn", decided_at=now)
+
+
+def _open_enrollment(vehicle: Vehicle) -> Enrollment | None:
+    return Enrollment.objects.filter(vehicle=vehicle, ended_at__isnull=True).select_related("program").first()
+
+
+def _why_not(*, vehicle: Vehicle, program: Program, site: Site | None, now: datetime) -> UnableToEnroll | None:
+    """Return the first reason against the enrollment, the one that the owner can do least about first."""
+    return (
+        _program_objects(program, vehicle=vehicle, site=site, now=now)
+        or _car_objects(vehicle)
+        or _owner_objects(vehicle)
+        or (_already_in(mine) if (mine := _open_enrollment(vehicle)) and mine.program_id != program.pk else None)
+    )
+
+
+def _program_objects(program: Program, *, vehicle: Vehicle, site: Site | None, now: datetime) -> UnableToEnroll | None:
+    if program.utility.country != vehicle.owner.country:
+        return UnableToEnroll(f"{program.name} is for homes in another country.", code="another_country")
+    if site is None:
+        return _no_home()
+    if site.tariff.utility_id != program.utility_id:
+        return UnableToEnroll(
+            f"{program.name} is for customers of {program.utility.name}, which does not supply your home.",
+            code="another_utility",
+        )
+    if not program.is_open:
+        return UnableToEnroll(f"{program.name} takes no new cars at present.", code="program_closed")
+    if ProgramTerms.in_force(program=program, at=now) is None:
+        return UnableToEnroll(f"{program.name} has no terms in force at present.", code="no_terms")
+    return None
+
+
+def _car_objects(vehicle: Vehicle) -> UnableToEnroll | None:
+    if vehicle.state != Vehicle.State.ACTIVE:
+        return UnableToEnroll("Choose this car among your linked cars first.", code="car_not_active")
+    if vehicle.link.state != VehicleLink.State.ACTIVE:
+        return UnableToEnroll("The link to this car is broken. Link your account again.", code="needs_relink")
+    if not vehicle.is_controlling:
+        return UnableToEnroll("This car is steered through another link, here it is only read.", code="read_only")
+    if not read_capabilities(vehicle.capabilities).can_hold:
+        return UnableToEnroll("This car's maker does not let us pause its charging.", code="car_cannot_hold")
+    if not ChargePreference.objects.filter(vehicle=vehicle).exists():
+        return UnableToEnroll("Tell us when you leave and how full the car shall be.", code="no_preference")
+    return None
+
+
+def _owner_objects(vehicle: Vehicle) -> UnableToEnroll | None:
+    if not HomePlace.objects.filter(owner=vehicle.owner).exists():
+        return UnableToEnroll(
+            "We do not know yet where home is. While a car stands there, open it and choose “This is home”.",
+            code="home_place_unknown",
+        )
+    for purpose in (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION):
+        if not has_consent(vehicle.owner, purpose):
+            return UnableToEnroll(f"You have not agreed yet: “{purpose.label}”.", code="no_consent", field="consent")
+    return None
+
+
+def _no_home() -> UnableToEnroll:
+    return UnableToEnroll("Tell us about your home and who supplies it first.", code="no_home")
+
+
+def _already_in(enrollment: Enrollment | None) -> UnableToEnroll:
+    name = enrollment.program.name if enrollment else "another program"
+    return UnableToEnroll(f"This car is in {name}. Leave that program first.", code="enrolled_elsewhere")
