@@ -9,7 +9,7 @@ from django.db.models import OuterRef, Prefetch, Q, Subquery
 
 from accounts.models import Consent
 from grid.models import Dispatch, EventParticipation, GridEvent, Plan, PlanningState, Site
-from vehicles.automakers.base import Capabilities
+from vehicles.automakers.base import Capabilities, read_capabilities
 from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, Departure, PlugSession, Vehicle
 
 OPEN_EVENT_STATES = (GridEvent.State.ANNOUNCED,)
@@ -146,7 +146,7 @@ def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNo
             purposes=frozenset(purposes.get(vehicle.owner_id, ())),
             plan=plans.get(vehicle.pk),
             dispatch=dispatches.get(vehicle.pk),
-            can=vehicle.can,
+            can=read_capabilities(vehicle.capabilities),
         )
         for vehicle in vehicles
     }

@@ -1,0 +1,51 @@
+"""The grid room's sweeps: each makes one flow call and says how much it did."""
+
+import logging
+
+from celery import shared_task
+
+from foundation import clock
+from grid.flows import dispatching, events, feeds, planning, settling
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="grid.tasks.fetch_due_feeds")
+def fetch_due_feeds() -> None:
+    """Fetch prices and carbon that are due."""
+    _report("feeds fetched", feeds.fetch_due_feeds(now=clock.now(), limit=20))
+
+
+@shared_task(name="grid.tasks.announce_due_events")
+def announce_due_events() -> None:
+    """Tell owners of events that are due to be announced."""
+    _report("events announced", events.announce_due_events(now=clock.now(), limit=20))
+
+
+@shared_task(name="grid.tasks.plan_due")
+def plan_due() -> None:
+    """Plan the cars that are due."""
+    _report("plans made", planning.plan_due(now=clock.now(), limit=200))
+
+
+@shared_task(name="grid.tasks.dispatch_due")
+def dispatch_due() -> None:
+    """Steer the cars that are due."""
+    _report("cars steered", dispatching.dispatch_due(now=clock.now(), limit=200))
+
+
+@shared_task(name="grid.tasks.settle_due")
+def settle_due() -> None:
+    """Settle the events that are due."""
+    _report("settlements made", settling.settle_due(now=clock.now(), limit=20))
+
+
+@shared_task(name="grid.tasks.post_due_settlements")
+def post_due_settlements() -> None:
+    """Post settlements to the ledger."""
+    _report("settlements posted", settling.post_due_settlements(now=clock.now(), limit=200))
+
+
+def _report(what: str, count: int) -> None:
+    if count:
+        logger.info("%s: %d", what, count)
