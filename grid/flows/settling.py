@@ -12,7 +12,7 @@ from foundation import clock
 from grid.metering import evidence
 from grid.metering.cases import Car, Case, Reading, Stay, Window
 from grid.metering.energy import MISSING
-from grid.metering.settlement import readings_needed, settle
+from grid.metering.settlement import is_seen_after, readings_needed, settle
 from grid.models import EventParticipation, GridEvent, Settlement
 from rewards import ledger
 from rewards.models import LedgerAccount
@@ -112,16 +112,11 @@ def _settle_part(part: EventParticipation, now: datetime, *, revision: int) -> S
     """Settle one car's part; None where its readings are still waited for, or a correction would correct nothing."""
     event = part.event
     case = case_of(part)
-    is_caught_up = any(reading.observed_at >= event.ends_at for reading in case.readings)
-    if not is_caught_up and (revision > 1 or now < event.ends_at + READINGS_DEADLINE):
+    if not is_seen_after(case) and (revision > 1 or now < event.ends_at + READINGS_DEADLINE):
         return None
     result = settle(case)
-    grade = result.grade if is_caught_up else MISSING
-    if grade == MISSING and revision > 1:
+    if result.grade == MISSING and revision > 1:
         return None
-    is_known = grade != MISSING
-    record = evidence.write(case, result)
-    reason = result.reason if is_known else "readings_missing"
     terms = event.terms
     settlement, is_new = Settlement.objects.get_or_create(
         participation=part,
@@ -130,15 +125,15 @@ def _settle_part(part: EventParticipation, now: datetime, *, revision: int) -> S
             "method": terms.baseline_method,
             "method_version": terms.baseline_version,
             "baseline_wh": result.baseline_wh,
-            "net_wh": result.net_wh if is_known else None,
-            "delivered_wh": result.delivered_wh if is_known else None,
-            "credited_wh": result.credited_wh if is_known else 0,
+            "net_wh": result.net_wh,
+            "delivered_wh": result.delivered_wh,
+            "credited_wh": result.credited_wh,
             "reward_micros_per_kwh": event.reward_micros_per_kwh,
-            "amount_minor": result.amount_minor if is_known else 0,
+            "amount_minor": result.amount_minor,
             "currency": terms.program.utility.currency,
-            "grade": grade,
-            "reason": reason,
-            "evidence": record,
+            "grade": result.grade,
+            "reason": result.reason,
+            "evidence": evidence.write(case, result),
             "created_at": now,
         },
     )

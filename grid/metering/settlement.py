@@ -54,6 +54,9 @@ def settle(case: Case) -> Result:
     baseline_wh = round(sum((segment.energy_wh for segment in segments), Fraction(0)))
     windows = [window for stay in case.stays if (window := stay.within(case.event)) is not None]
     flows = tuple(net_energy(readings=case.readings, window=window, car=case.car) for window in windows)
+    if not is_seen_after(case):
+        # Nobody knows yet whether the car came back to the plug, or what it did there.
+        flows = (*flows, Energy(case.event, MISSING))
     net_wh = _net(flows)
     delivered_wh = None if net_wh is None else _delivered(case.kind, baseline_wh=baseline_wh, net_wh=net_wh)
     credited_wh = max(0, delivered_wh or 0)
@@ -70,6 +73,11 @@ def settle(case: Case) -> Result:
         segments=segments,
         flows=flows,
     )
+
+
+def is_seen_after(case: Case) -> bool:
+    """Say whether the car was seen at the event's end or later; until then its part cannot be settled."""
+    return any(reading.observed_at >= case.event.ends_at for reading in case.readings)
 
 
 def _net(flows: tuple[Energy, ...]) -> int | None:
@@ -91,10 +99,10 @@ def _grade(flows: tuple[Energy, ...]) -> str:
 def _reason_for_nothing(case: Case, flows: tuple[Energy, ...], baseline_wh: int, credited_wh: int) -> str:
     if credited_wh:
         return ""
-    if not flows:
-        return "not_plugged_in"
     if _grade(flows) == MISSING:
         return "readings_missing"
+    if not flows:
+        return "not_plugged_in"
     if case.kind == "absorb":
         return "no_increase"
     return "no_reduction" if baseline_wh else "nothing_to_shift"
@@ -126,7 +134,7 @@ def readings_needed(readings: tuple[Reading, ...], event: Window) -> tuple[Readi
     """Return the readings inside the event and the nearest ones on both sides that give each value at its edges."""
     ordered = sorted(readings, key=lambda reading: reading.observed_at)
     kept = {reading for reading in ordered if event.starts_at <= reading.observed_at <= event.ends_at}
-    for name in ("soc_percent", "imported_wh", "exported_wh"):
+    for name in ("observed_at", "soc_percent", "imported_wh", "exported_wh"):
         before = [r for r in ordered if r.observed_at <= event.starts_at and getattr(r, name) is not None]
         after = [r for r in ordered if r.observed_at >= event.ends_at and getattr(r, name) is not None]
         kept.update(before[-1:], after[:1])
