@@ -25,7 +25,10 @@ TICKS = {
     "rewards.tasks.request_due_payouts": 2,
     "rewards.tasks.send_due_payouts": 1,
     "rewards.tasks.resolve_unknown_payouts": 2,
+    "rewards.tasks.follow_bank_payouts": 6,
     "rewards.tasks.apply_due_webhooks": 1,
+    "rewards.tasks.refresh_due_accounts": 6,
+    "rewards.tasks.seal_transfers": 6,
     "rewards.tasks.check_ledger": 12,
     "accounts.tasks.send_due_notices": 6,
 }

@@ -4,6 +4,7 @@ A transaction test ends with a flush, which deletes (SQLite) or truncates (Postg
 never flushes, so the way around the triggers lives here and not there.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import connections
@@ -14,7 +15,7 @@ from rewards.triggers import TABLES, install_sql, lift_sql
 _execute_flush = BaseDatabaseOperations.execute_sql_flush
 
 
-def _execute_flush_without_triggers(self: Any, sql_list: list[str]) -> None:
+def _execute_flush_without_triggers(self: Any, sql_list: Iterable[str]) -> None:
     vendor = self.connection.vendor
     tables = set(connections[self.connection.alias].introspection.table_names())
     if not tables.issuperset(TABLES):

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
-from django.db import models
-from django.db.models import F, Q
+from django.db import models, transaction
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 
 from rewards.models.ledger import Transfer
 
@@ -62,8 +63,8 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
         return self.filter(unknown | Q(state=Payout.State.SENDING, lease_until__lte=at))
 
     def to_follow(self, *, at: datetime) -> "PayoutQuerySet":
-        """Sent payouts whose arrival at the bank should be looked for."""
-        return self.filter(_due(at), state__in=Payout.FOLLOWED_STATES)
+        """Sent payouts whose fate at the bank should be looked at again; `retry_at` empty = followed long enough."""
+        return self.filter(retry_at__lte=at, state__in=Payout.FOLLOWED_STATES)
 
 
 def _due(at: datetime) -> Q:
@@ -93,7 +94,7 @@ class Payout(models.Model):
         FROZEN = "frozen", "a person must look"
 
     OPEN_STATES: ClassVar = ("requested", "sending", "unknown", "frozen")
-    FOLLOWED_STATES: ClassVar = ("sent", "bank_failed")
+    FOLLOWED_STATES: ClassVar = ("sent", "paid", "bank_failed")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(PayoutAccount, on_delete=models.PROTECT, related_name="payouts")
@@ -147,16 +148,13 @@ class Payout(models.Model):
         Commits the state, the lease and the first sending time before anything leaves the house. Afterwards the row
         in memory is as in the database.
         """
-        claimed = (
-            type(self)
-            .objects.filter(pk=self.pk, state=self.state, attempt=self.attempt)
-            .filter(_free(at))
-            .update(
+        free = Payout.objects.filter(_free(at), pk=self.pk, state=self.state, attempt=self.attempt)
+        with transaction.atomic(durable=True):  # refuses a caller whose own transaction would delay the commit
+            claimed = free.update(
                 state=self.State.SENDING,
                 lease_until=until,
-                first_sent_at=models.functions.Coalesce(F("first_sent_at"), models.Value(at)),
+                first_sent_at=Coalesce(F("first_sent_at"), Value(at)),
             )
-        )
         if claimed:
             self.refresh_from_db()
         return bool(claimed)

@@ -1,0 +1,183 @@
+"""What an owner sees of their money: totals and lines, newest first, each with what was available after it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db.models import Case, F, Q, QuerySet, Sum, When
+
+from accounts.models import User
+from rewards import ledger
+from rewards.models import LedgerAccount, Payout, PayoutAccount, Transfer
+
+
+class LineKind(StrEnum):
+    """What a line tells."""
+
+    EARNED = "earned"
+    CORRECTED = "corrected"
+    PAYOUT = "payout"
+
+
+class LineState(StrEnum):
+    """Where the line's money is."""
+
+    AVAILABLE = "available"
+    PENDING = "pending"
+    PAID = "paid"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class StatementLine:
+    """One line. `amount_minor` > 0 came in, < 0 left; `available_after_minor` is the balance it left.
+
+    `state` follows the money: what was earned is available, then pending with the payout that carries it, then paid.
+    `payout` is that payout. `key` is the transfer's, by which other rooms find what it paid for ("settlement:<uuid>").
+    """
+
+    transfer: Transfer
+    at: datetime
+    kind: LineKind
+    state: LineState
+    label: str
+    key: str
+    amount_minor: int
+    available_after_minor: int
+    currency: str
+    payout: Payout | None
+
+
+@dataclass(frozen=True)
+class OwnerTotals:
+    """Minor units: available to be paid, on its way to the bank, arrived, and earned in all."""
+
+    currency: str
+    available_minor: int
+    pending_minor: int
+    paid_minor: int
+    earned_minor: int
+    next_payout_at: datetime | None
+
+
+def owner_currencies(owner: User) -> list[str]:
+    """Return the currencies in which the owner ever earned, their own first."""
+    earned = LedgerAccount.objects.filter(owner=owner, kind=LedgerAccount.Kind.OWNER_PAYABLE)
+    found = earned.order_by("currency").values_list("currency", flat=True)
+    return list(dict.fromkeys([owner.currency, *found]))
+
+
+def owner_totals(owner: User, currency: str) -> OwnerTotals:
+    """Return the owner's money in one currency; nothing is ever netted between currencies."""
+    balance = ledger.owner_balance(owner, currency)
+    account = PayoutAccount.objects.filter(owner=owner, currency=currency).first()
+    payouts = Payout.objects.filter(account__owner=owner, currency=currency).aggregate(
+        under_way=Sum("amount_minor", filter=~Q(state__in=["paid", "cancelled"])),
+        paid=Sum("amount_minor", filter=Q(state="paid")),
+    )
+    earned = owner_transfers(owner, currency).aggregate(earned=Sum(_EFFECT, filter=Q(kind__in=["single", "reversal"])))
+    pays = account is not None and account.state == PayoutAccount.State.ACTIVE and not account.is_paused
+    return OwnerTotals(
+        currency=currency,
+        available_minor=balance.available_minor,
+        pending_minor=payouts["under_way"] or 0,
+        paid_minor=payouts["paid"] or 0,
+        earned_minor=earned["earned"] or 0,
+        next_payout_at=account.next_payout_at if account is not None and pays else None,
+    )
+
+
+def owner_transfers(owner: User, currency: str | None = None) -> QuerySet[Transfer]:
+    """Return the transfers that make lines of the owner's statement, newest first."""
+    mine = Q(debit__owner=owner, debit__kind="owner_payable") | Q(credit__owner=owner, credit__kind="owner_payable")
+    found = Transfer.objects.filter(mine, kind__in=["single", "pending", "reversal"])
+    if currency is not None:
+        found = found.filter(currency=currency)
+    return found.select_related("debit", "credit", "payout").order_by("-pk")
+
+
+def owner_statement(
+    owner: User, currency: str, *, limit: int = 50, before: Transfer | None = None
+) -> list[StatementLine]:
+    """Return up to `limit` lines in one currency, newest first, older than `before` where given."""
+    lines = owner_transfers(owner, currency)
+    if before is not None:
+        lines = lines.filter(pk__lt=before.pk)
+    return statement_lines(owner, lines[:limit])
+
+
+def statement_lines(owner: User, transfers: Iterable[Transfer]) -> list[StatementLine]:
+    """Turn transfers of `owner_transfers`, newest first, into lines."""
+    rows = list(transfers)
+    after = {currency: _available_after(owner, currency, rows) for currency in {row.currency for row in rows}}
+    carried = _Payouts(owner, rows)
+    lines = []
+    for row in rows:
+        lines.append(_line(row, carried.of(row), available_after_minor=after[row.currency]))
+        after[row.currency] -= _effect(row)
+    return lines
+
+
+class _Payouts:
+    """Which payout carries which line: each takes everything available, so an older line goes with the next payout."""
+
+    def __init__(self, owner: User, rows: Sequence[Transfer]) -> None:
+        oldest = min((row.pk for row in rows), default=0)
+        found = Payout.objects.filter(account__owner=owner, reservation_id__gte=oldest).order_by("reservation_id")
+        self._own = {payout.reservation_id: payout for payout in found}
+        self._kept = [payout for payout in found if payout.state != Payout.State.CANCELLED]
+
+    def of(self, row: Transfer) -> Payout | None:
+        own = self._own.get(row.pk)
+        if own is not None:
+            return own
+        same = (payout for payout in self._kept if payout.currency == row.currency and payout.reservation_id > row.pk)
+        return next(same, None)
+
+
+# What a line changed for good: a payout that was given back changed nothing.
+_EFFECT = Case(
+    When(kind="pending", payout__state="cancelled", then=0),
+    When(debit__kind="owner_payable", then=-F("amount_minor")),
+    default=F("amount_minor"),
+)
+
+
+def _effect(row: Transfer) -> int:
+    payout = getattr(row, "payout", None)
+    if payout is not None and payout.state == Payout.State.CANCELLED:
+        return 0
+    return _signed(row)
+
+
+def _signed(row: Transfer) -> int:
+    return -row.amount_minor if row.debit.kind == LedgerAccount.Kind.OWNER_PAYABLE else row.amount_minor
+
+
+def _available_after(owner: User, currency: str, rows: Sequence[Transfer]) -> int:
+    first = next(row for row in rows if row.currency == currency)
+    newer = owner_transfers(owner, currency).filter(pk__gt=first.pk).aggregate(effect=Sum(_EFFECT))["effect"] or 0
+    return ledger.owner_balance(owner, currency).available_minor - newer
+
+
+def _line(row: Transfer, payout: Payout | None, *, available_after_minor: int) -> StatementLine:
+    kinds = {Transfer.Kind.PENDING: LineKind.PAYOUT, Transfer.Kind.REVERSAL: LineKind.CORRECTED}
+    return StatementLine(
+        transfer=row,
+        at=row.created_at,
+        kind=kinds.get(Transfer.Kind(row.kind), LineKind.EARNED),
+        state=LineState.AVAILABLE if payout is None else _state_of(payout),
+        label=row.label,
+        key=row.key,
+        amount_minor=_signed(row),
+        available_after_minor=available_after_minor,
+        currency=row.currency,
+        payout=payout,
+    )
+
+
+def _state_of(payout: Payout) -> LineState:
+    if payout.state == Payout.State.PAID:
+        return LineState.PAID
+    return LineState.CANCELLED if payout.state == Payout.State.CANCELLED else LineState.PENDING

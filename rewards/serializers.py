@@ -1,0 +1,75 @@
+"""The money as the API shows it: integers in minor units beside their currency."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from rewards.flows.statements import LineKind, LineState
+from rewards.models import Payout, PayoutAccount
+
+
+class PayoutSerializer(serializers.ModelSerializer[Payout]):
+    """One payment to the owner."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+
+    class Meta:
+        model = Payout
+        fields = ["id", "amount_minor", "currency", "state", "requested_at", "sent_at", "paid_at", "failure"]
+        read_only_fields = fields
+
+
+class PayoutAccountSerializer(serializers.ModelSerializer[PayoutAccount]):
+    """Where and how the owner is paid. The bank details stay with the processor."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+
+    class Meta:
+        model = PayoutAccount
+        fields = ["id", "country", "currency", "state", "is_paused", "threshold_minor", "next_payout_at"]
+        read_only_fields = ["country", "currency", "state", "next_payout_at"]
+
+
+class PayoutSettingsSerializer(serializers.Serializer[Any]):
+    """What the owner chooses."""
+
+    threshold_minor = serializers.IntegerField(required=False)
+    is_paused = serializers.BooleanField(required=False)
+
+
+class PayNowSerializer(serializers.Serializer[Any]):
+    """Which balance to pay out."""
+
+    currency = serializers.ChoiceField(choices=["USD", "CAD"], required=False)
+
+
+class OnboardingLinkSerializer(serializers.Serializer[Any]):
+    """A single-use page of the payment processor."""
+
+    url = serializers.URLField(read_only=True)
+
+
+class BalanceSerializer(serializers.Serializer[Any]):
+    """The owner's money in one currency."""
+
+    currency = serializers.CharField()
+    available_minor = serializers.IntegerField(help_text="Goes out with the next payout.")
+    pending_minor = serializers.IntegerField(help_text="On its way to the bank.")
+    paid_minor = serializers.IntegerField(help_text="Arrived at the bank.")
+    earned_minor = serializers.IntegerField(help_text="Earned in all.")
+    next_payout_at = serializers.DateTimeField(allow_null=True)
+
+
+class StatementLineSerializer(serializers.Serializer[Any]):
+    """One line of the owner's statement."""
+
+    id = serializers.UUIDField(source="transfer.public_id")
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(choices=[kind.value for kind in LineKind])
+    state = serializers.ChoiceField(choices=[state.value for state in LineState])
+    title = serializers.CharField(source="label")
+    key = serializers.CharField(help_text="What it was for, such as settlement:<id>.")
+    amount_minor = serializers.IntegerField(help_text="Positive came in, negative left.")
+    available_after_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+    payout = serializers.UUIDField(source="payout.public_id", allow_null=True, default=None)

@@ -1,0 +1,123 @@
+"""The money under /api/v1/: balances, statement, payouts, payout accounts."""
+
+from typing import cast
+
+from django.conf import settings
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from foundation import clock
+from rewards.flows import onboarding, payouts
+from rewards.flows.statements import owner_currencies, owner_totals, owner_transfers, statement_lines
+from rewards.models import Payout, PayoutAccount, Transfer
+from rewards.serializers import (
+    BalanceSerializer,
+    OnboardingLinkSerializer,
+    PayNowSerializer,
+    PayoutAccountSerializer,
+    PayoutSerializer,
+    PayoutSettingsSerializer,
+    StatementLineSerializer,
+)
+
+
+class BalanceViewSet(viewsets.ViewSet):
+    """The signed-in owner's money, one entry a currency."""
+
+    @extend_schema(responses=BalanceSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Return available, pending, paid and earned money."""
+        owner = cast(User, request.user)
+        totals = [owner_totals(owner, currency) for currency in owner_currencies(owner)]
+        return Response(BalanceSerializer(totals, many=True).data)
+
+
+class StatementViewSet(viewsets.GenericViewSet[Transfer]):
+    """The signed-in owner's lines, newest first."""
+
+    serializer_class = StatementLineSerializer
+    queryset = Transfer.objects.none()
+    filter_backends = ()
+
+    def get_queryset(self) -> QuerySet[Transfer]:
+        return owner_transfers(cast(User, self.request.user))
+
+    @extend_schema(responses=StatementLineSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Return what came in and what left, each with the balance after it."""
+        page = self.paginate_queryset(self.get_queryset()) or []
+        lines = statement_lines(cast(User, request.user), page)
+        return self.get_paginated_response(StatementLineSerializer(lines, many=True).data)
+
+
+class PayoutViewSet(viewsets.ReadOnlyModelViewSet[Payout]):
+    """The signed-in owner's payouts, newest first."""
+
+    serializer_class = PayoutSerializer
+    lookup_field = "public_id"
+    queryset = Payout.objects.none()
+
+    def get_queryset(self) -> QuerySet[Payout]:
+        return Payout.objects.filter(account__owner=cast(User, self.request.user))
+
+    @extend_schema(request=PayNowSerializer, responses={201: PayoutSerializer})
+    @action(detail=False, methods=["post"], url_path="pay-now")
+    def pay_now(self, request: Request) -> Response:
+        """Pay out everything available now, without waiting for threshold or payday."""
+        owner = cast(User, request.user)
+        body = PayNowSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        currency = body.validated_data.get("currency", owner.currency)
+        payout = payouts.pay_now(owner=owner, currency=currency, now=clock.now())
+        return Response(PayoutSerializer(payout).data, status=status.HTTP_201_CREATED)
+
+
+class PayoutAccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PayoutAccount]):
+    """Where the signed-in owner is paid."""
+
+    serializer_class = PayoutAccountSerializer
+    lookup_field = "public_id"
+    queryset = PayoutAccount.objects.none()
+
+    def get_queryset(self) -> QuerySet[PayoutAccount]:
+        return PayoutAccount.objects.filter(owner=cast(User, self.request.user))
+
+    @extend_schema(request=PayoutSettingsSerializer, responses=PayoutAccountSerializer)
+    def partial_update(self, request: Request, public_id: str) -> Response:
+        """Choose the threshold, or pause and resume scheduled payouts."""
+        body = PayoutSettingsSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        account = onboarding.save_payout_settings(account=self.get_object(), now=clock.now(), **body.validated_data)
+        return Response(PayoutAccountSerializer(account).data)
+
+    @extend_schema(request=None, responses={201: OnboardingLinkSerializer})
+    @action(detail=False, methods=["post"], url_path="onboarding-link")
+    def onboarding_link(self, request: Request) -> Response:
+        """Make a single-use page of the payment processor where the owner says who they are and which bank they use."""
+        url = onboarding.begin_onboarding(
+            owner=cast(User, request.user),
+            return_url=f"{settings.PUBLIC_URL}/payouts/return/",
+            refresh_url=f"{settings.PUBLIC_URL}/payouts/",
+            now=clock.now(),
+        )
+        return Response({"url": url}, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses=PayoutAccountSerializer)
+    @action(detail=True, methods=["post"])
+    def refresh(self, request: Request, public_id: str) -> Response:
+        """Ask the payment processor how the account stands."""
+        account = onboarding.refresh_account(account=self.get_object(), now=clock.now())
+        return Response(PayoutAccountSerializer(account).data)
+
+
+ROUTES: list[tuple[str, type, str]] = [
+    ("balances", BalanceViewSet, "balance"),
+    ("statement", StatementViewSet, "statement"),
+    ("payouts", PayoutViewSet, "payout"),
+    ("payout-accounts", PayoutAccountViewSet, "payout-account"),
+]
