@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from sandbox.stripe.views import bank
 from sandbox.world import views
 from sandbox.world.config import SANDBOX_DIR
 
@@ -9,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.show_index, name="index"),
     path("healthz", views.show_health, name="health"),
     path("control/clock", views.control_clock, name="control-clock"),
+    path("control/bank", bank, name="control-bank"),
     path("", include("sandbox.cars.urls")),
     path("", include("sandbox.makers.urls")),
 ]
