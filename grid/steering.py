@@ -113,8 +113,8 @@ def _why_free(moment: Moment) -> str:
         return "unplugged"
     if not moment.can_hold:
         return "car"
-    if moment.override == "charge_now":
-        return "charge_now"
+    if moment.override:
+        return moment.override
     if moment.soc_percent is None or moment.soc_percent < moment.minimum_percent:
         return "minimum"
     if moment.planned_at is None or moment.now - moment.planned_at > MAX_PLAN_AGE:
@@ -156,8 +156,6 @@ def _mode_of(moment: Moment, slot: PlanSlot) -> str:
 
 
 def _event_at(moment: Moment, at: datetime) -> EventWindow | None:
-    if moment.override:
-        return None
     return next((event for event in moment.events if event.kind != "absorb" and event.covers(at)), None)
 
 

@@ -162,7 +162,7 @@ def _give_back(car: CarNow, dispatch: Dispatch | None, wish: Wish, now: datetime
         return False
     dispatch.stop(reason=wish.reason, now=now)
     # An unplugged car is free already, and a maker refuses to start charging one.
-    if wish.reason != "unplugged" and _in_force_until(dispatch.command, now) is not None:
+    if wish.reason != "unplugged" and _may_hold(dispatch.command, now):
         request_command(
             vehicle=car.vehicle,
             key=dispatch.resume_key,
@@ -252,6 +252,16 @@ def _in_force_until(command: Command | None, now: datetime) -> datetime | None:
     if command is None or command.ends_at is None or command.released_at is not None:
         return None
     return command.ends_at if command.state in LIVE_STATES and command.ends_at > now else None
+
+
+def _may_hold(command: Command | None, now: datetime) -> bool:
+    """Say whether the command may still hold the car: one whose outcome is unknown may, and so may an overdue one."""
+    if command is None or command.released_at is not None:
+        return False
+    if command.state in (Command.State.REJECTED, Command.State.SUPERSEDED):
+        return False
+    is_over = command.ends_at is not None and command.ends_at <= now
+    return not (is_over and command.ended_by == Command.EndedBy.CAR)
 
 
 def _was_refused(command: Command | None) -> bool:

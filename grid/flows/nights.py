@@ -24,7 +24,6 @@ from grid.problems import (
     slots_from,
 )
 from vehicles.automakers.base import HoldEnds
-from vehicles.models import ChargeOverride
 from vehicles.schedule import SAFETY_MARGIN, next_departure_at
 
 REPLAN_EVERY = timedelta(hours=1)
@@ -101,7 +100,7 @@ def draft_plan(car: CarNow, *, habit: Habit, prices: PriceBook, now: datetime) -
     slots = slots_from(now=now, departures=departures)
     known = prices.of(car.site.tariff, slots)
     is_eager = _is_eager(car)
-    asks = () if car.override_kind == ChargeOverride.Kind.CHARGE_NOW else _asks(car, is_eager=is_eager)
+    asks = _asks(car, is_eager=is_eager)
     limit = car.limit_percent if car.limit_percent is not None else 100.0
     target = float(car.preference.target_soc_percent)
     fills_up = is_eager or any(ask.kind == GridEvent.Kind.ABSORB for ask in asks)
@@ -160,8 +159,9 @@ def departures_ahead(car: CarNow, *, now: datetime) -> list[datetime]:
 
 
 def _is_eager(car: CarNow) -> bool:
-    # A car that cannot end a hold by itself is held in events alone: outside them it charges as it likes.
-    return car.override_kind == ChargeOverride.Kind.CHARGE_NOW or car.can.hold_ends != HoldEnds.TIMED
+    # A car that cannot end a hold by itself is held in events alone: outside them it charges as it likes. So does
+    # one whose owner wants it charged now, or left alone.
+    return bool(car.override_kind) or car.can.hold_ends != HoldEnds.TIMED
 
 
 def _asks(car: CarNow, *, is_eager: bool) -> tuple[Ask, ...]:
