@@ -57,7 +57,7 @@ _USE = group(
         "collection_options": group(
             {"fields": text("currently_due", "eventually_due"), "future_requirements": text("include", "omit")}
         ),
-        "configurations": texts("customer", "merchant", "recipient", required=True),
+        "configurations": texts("customer", "merchant", "recipient"),  # versions since 2026-10-28 no longer take it
         "refresh_url": text(required=True),
         "return_url": text(),
     }
@@ -140,7 +140,7 @@ def create_link(call: Call) -> dict[str, Any]:
     use = use_case.get(use_case["type"])
     if use is None:
         raise StripeError(f"Missing required param: use_case[{use_case['type']}].", code="parameter_missing")
-    if "recipient" not in use["configurations"] or not account.is_recipient:
+    if "recipient" not in use.get("configurations", ["recipient"]) or not account.is_recipient:
         raise StripeError(
             "The configurations must match those of the account.", code="configs_must_match_to_use_account_links"
         )
