@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.planner.kernel import plan_range, soften_range
+from grid.planner.kernel_batch import plan_range, soften_range
 from grid.planner.problem import Bytes, Floats, Problem
 
 MIN_CARS_PER_THREAD = 64  # below that a thread costs more than it saves
@@ -141,9 +141,9 @@ def soft_batch(
     lower, upper = np.empty((count, slots + 1)), np.empty((count, slots + 1))
     drive = np.empty((count, slots))
     is_cut = np.empty(count, dtype=np.uint8)
-    soften_range(
-        start, top, charge_efficiency * charge_kw * slot_hours, plugged, need, trip, lower, upper, drive, is_cut
-    )
+    up = charge_efficiency * charge_kw * slot_hours
+    down = discharge_kw * slot_hours / discharge_efficiency
+    soften_range(start, top, up, down, plugged, need, trip, lower, upper, drive, is_cut)
     return Batch(
         slot_hours=slot_hours,
         start=start,

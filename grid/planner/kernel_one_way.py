@@ -1,0 +1,193 @@
+"""Slots in which charging and discharging at once would pay: each goes one way, chosen by branch and bound, compiled.
+
+Where a stored kWh sells for more than it is bought for, the cost of a slot is concave at zero and the programme no
+longer convex. Sharing the slot between both ways in time is the convex hull of its two ways, so `backward_shared` gives
+a lower bound, exact where every such slot ends up wholly on one side. Otherwise the slot that gains most from sharing
+is tried both ways, deepest first, until the best plan found is proved within TOLERANCE or NODES are spent; then single
+turns and swaps of ways polish what was found.
+"""
+
+import numpy as np
+
+from grid.planner.compiled import compiled
+from grid.planner.kernel import clip, forward, insert_left, insert_right
+
+FREE, CHARGE_ONLY, DISCHARGE_ONLY = 0, 1, 2
+
+TOLERANCE = 1e-5  # of the cost; the format asks for 1e-3
+NODES = 300
+ROUNDS = 3  # of polishing
+
+
+@compiled
+def backward_shared(
+    up, down, buy, sell, plugged, drive, lower, upper, end_value, choice, slope, length, charge_to, discharge_to, shared
+):
+    """Do what `kernel.backward` does under a `choice` of ways; marks in `shared` the slots that use the hull.
+
+    Both levels of a shared slot are the one SoC it steers to.
+    """
+    slots = plugged.shape[0]
+    one = np.uint64(1)
+    first = np.uint64(2 * slots + 4)
+    end = first
+    left = lower[slots]
+    right = max(upper[slots], left)
+    if right > left:
+        slope[end] = -end_value
+        length[end] = right - left
+        end += one
+    for t in range(slots - 1, -1, -1):
+        charge_to[t] = -np.inf
+        discharge_to[t] = np.inf
+        shared[t] = 0
+        if plugged[t] == 0:
+            left += drive[t]
+            right += drive[t]
+        else:
+            add = up if choice[t] != DISCHARGE_ONLY else 0.0
+            take = down if choice[t] != CHARGE_ONLY else 0.0
+            if add > 0.0 and take > 0.0 and sell[t] > buy[t]:
+                price = (buy[t] * add + sell[t] * take) / (add + take)
+                charge_to[t] = insert_left(slope, length, first, end, left, -price, add + take)
+                discharge_to[t] = charge_to[t]
+                first -= one
+                shared[t] = 1
+            else:
+                if add > 0.0:
+                    charge_to[t] = insert_left(slope, length, first, end, left, -buy[t], add)
+                    first -= one
+                if take > 0.0:
+                    discharge_to[t] = insert_right(slope, length, first, end, right, -sell[t], take)
+                    end += one
+            left -= add
+            right += take
+        first, end, left, right = clip(length, first, end, left, right, lower[t], upper[t])
+
+
+@compiled
+def weigh(up, down, buy, sell, drive, end_value, shared, soc):
+    """Cost of a trajectory; returns (cost one way a slot, cost with shared slots on the hull, slot that gains most)."""
+    cost = -end_value * soc[drive.shape[0]]
+    gained = 0.0
+    most = 0.0
+    slot = -1
+    for t in range(drive.shape[0]):
+        moved = soc[t + 1] - soc[t] + drive[t]
+        bill = moved * (buy[t] if moved > 0.0 else sell[t])
+        cost += bill
+        if shared[t] != 0:
+            gain = bill - (buy[t] * up * (moved + down) - sell[t] * down * (up - moved)) / (up + down)
+            gained += max(gain, 0.0)
+            if gain > most:
+                most = gain
+                slot = t
+    return cost, cost - gained, slot
+
+
+@compiled
+def try_choice(car, scratch, choice, soc):
+    """Plan under a choice of ways; returns what `weigh` does. `soc` gets the trajectory."""
+    start, up, down, buy, sell, plugged, drive, lower, upper, end_value = car
+    slope, length, charge_to, discharge_to, shared = scratch
+    backward_shared(
+        up, down, buy, sell, plugged, drive, lower, upper, end_value, choice, slope, length, charge_to, discharge_to,
+        shared,
+    )  # fmt: skip
+    forward(start, up, down, drive, charge_to, discharge_to, soc)
+    return weigh(up, down, buy, sell, drive, end_value, shared, soc)
+
+
+@compiled
+def settle(car, scratch, choice, soc, best, best_choice, best_soc):
+    """Fix every slot still shared to the side its trajectory `soc` takes and plan again; keeps what is cheaper."""
+    buy, sell, plugged, drive = car[3], car[4], car[5], car[6]
+    fixed = choice.copy()
+    for t in range(choice.shape[0]):
+        if plugged[t] != 0 and sell[t] > buy[t] and fixed[t] == FREE:
+            fixed[t] = CHARGE_ONLY if soc[t + 1] - soc[t] + drive[t] > 0.0 else DISCHARGE_ONLY
+    cost = try_choice(car, scratch, fixed, soc)[0]
+    if cost < best:
+        best = cost
+        best_choice[:] = fixed
+        best_soc[:] = soc
+    return best
+
+
+@compiled
+def branch(car, scratch, best_choice, best_soc):
+    """Search choices depth first; returns (best cost, proved lower bound, whether that proves the best)."""
+    slots = best_soc.shape[0] - 1
+    choice = np.zeros(slots, np.uint8)
+    soc = np.empty(slots + 1)
+    branched = np.zeros(slots + 1, np.int64)
+    turned = np.zeros(slots + 1, np.uint8)
+    bounds = np.empty(slots + 1)  # of the side not yet tried at each depth: its parent's
+    best = np.inf
+    lost = np.inf  # the least bound among what was cut off for being good enough
+    depth = 0
+    for _ in range(NODES):
+        _cost, bound, slot = try_choice(car, scratch, choice, soc)
+        moved = 0.0 if slot < 0 else soc[slot + 1] - soc[slot] + car[6][slot]
+        if bound < best:
+            best = settle(car, scratch, choice, soc, best, best_choice, best_soc)
+        if slot >= 0 and bound < best - TOLERANCE * max(abs(best), 0.01):
+            choice[slot] = CHARGE_ONLY if moved > 0.0 else DISCHARGE_ONLY
+            branched[depth], turned[depth], bounds[depth] = slot, 0, bound
+            depth += 1
+            continue
+        lost = min(lost, bound)
+        while depth > 0 and turned[depth - 1] != 0:  # both sides of this slot are done
+            depth -= 1
+            choice[branched[depth]] = FREE
+        if depth == 0:
+            return best, min(best, lost), True
+        slot = branched[depth - 1]
+        choice[slot] = CHARGE_ONLY + DISCHARGE_ONLY - choice[slot]
+        turned[depth - 1] = 1
+    for open_side in range(depth):
+        lost = min(lost, bounds[open_side])
+    return best, min(best, lost), False
+
+
+@compiled
+def polish(car, scratch, best, best_choice, best_soc):
+    """Turn single slots, then swap pairs, while that makes the plan cheaper; returns the cost."""
+    slots = best_soc.shape[0] - 1
+    soc = np.empty(slots + 1)
+    two_way = np.flatnonzero(best_choice)
+    choice = best_choice.copy()
+    for _ in range(ROUNDS):
+        before = best
+        for i in range(len(two_way)):
+            for j in range(i, len(two_way)):
+                a, b = two_way[i], two_way[j]
+                if i != j and choice[a] == choice[b]:
+                    continue
+                choice[a] = CHARGE_ONLY + DISCHARGE_ONLY - choice[a]
+                if i != j:
+                    choice[b] = CHARGE_ONLY + DISCHARGE_ONLY - choice[b]
+                cost = try_choice(car, scratch, choice, soc)[0]
+                if cost < best - 1e-12:
+                    best = cost
+                    best_choice[:] = choice
+                    best_soc[:] = soc
+                else:
+                    choice[:] = best_choice
+        if best >= before - TOLERANCE * abs(best):
+            break
+    return best
+
+
+@compiled
+def one_way(car, scratch, best_soc):
+    """Plan a car some of whose slots sell for more than they buy; returns the proved lower bound of its cost.
+
+    `car` is (start, up, down, buy, sell, plugged, drive, lower, upper, end value), `scratch` (slope, length, charge_to,
+    discharge_to, shared); `best_soc` gets the trajectory.
+    """
+    best_choice = np.zeros(best_soc.shape[0] - 1, np.uint8)
+    best, bound, is_proved = branch(car, scratch, best_choice, best_soc)
+    if not is_proved and best - bound > TOLERANCE * abs(best):
+        polish(car, scratch, best, best_choice, best_soc)
+    return bound
