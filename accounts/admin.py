@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -12,11 +11,6 @@ if TYPE_CHECKING:  # Django's admin classes are generic in their types alone
     AnyAdmin = admin.ModelAdmin[Any]
 else:
     AnyAdmin = admin.ModelAdmin
-
-# The admin signs in through allauth, so that its rate limits, second factors and passkeys guard this door too.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-admin.site.site_header = "ChargeScape administration"
-admin.site.site_title = "ChargeScape"
 
 
 class ReadOnlyAdmin(AnyAdmin):

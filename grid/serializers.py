@@ -1,0 +1,206 @@
+"""Homes, tariffs, programs, enrollments and events as the API shows them."""
+
+from decimal import Decimal
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from foundation import clock
+from grid.flows.abilities import REASONS
+from grid.models import Enrollment, EventParticipation, GridEvent, Program, ProgramTerms, Site, Tariff, Utility
+from vehicles.models import Vehicle
+
+MICROS = 1_000_000
+
+
+class UtilitySerializer(serializers.ModelSerializer[Utility]):
+    """A utility."""
+
+    class Meta:
+        model = Utility
+        fields = ["slug", "name", "country", "region", "currency", "time_zone", "is_demo"]
+        read_only_fields = fields
+
+
+class TariffSerializer(serializers.ModelSerializer[Tariff]):
+    """A tariff. Rates are millionths of the utility's currency per kWh."""
+
+    utility = UtilitySerializer(read_only=True)
+
+    class Meta:
+        model = Tariff
+        fields = [
+            "slug",
+            "name",
+            "utility",
+            "kind",
+            "flat_rate_micros_per_kwh",
+            "periods",
+            "delivery_micros_per_kwh",
+            "export_rate_micros_per_kwh",
+            "source",
+            "as_of_date",
+        ]
+        read_only_fields = fields
+
+
+class SiteSerializer(serializers.ModelSerializer[Site]):
+    """The owner's home."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    tariff = serializers.SlugRelatedField(slug_field="slug", queryset=Tariff.objects.all())
+
+    class Meta:
+        model = Site
+        fields = [
+            "id",
+            "address",
+            "postal_code_prefix",
+            "time_zone",
+            "tariff",
+            "evse_max_charge_w",
+            "is_evse_bidirectional",
+            "has_export_permission",
+            "export_limit_w",
+            "export_permission_ends_on_date",
+            "version",
+        ]
+        read_only_fields = ["id", "version"]
+
+
+class HomeSerializer(serializers.Serializer[Site]):
+    """What the owner says about the home; powers in W, AC side."""
+
+    address = serializers.CharField(max_length=200, allow_blank=True, default="")
+    postal_code_prefix = serializers.CharField(max_length=10)
+    time_zone = serializers.CharField(max_length=64)
+    tariff = serializers.SlugRelatedField(slug_field="slug", queryset=Tariff.objects.select_related("utility"))
+    evse_max_charge_w = serializers.IntegerField()
+    is_evse_bidirectional = serializers.BooleanField(default=False)
+    has_export_permission = serializers.BooleanField(default=False)
+    export_limit_w = serializers.IntegerField(default=0)
+    export_permission_ends_on_date = serializers.DateField(allow_null=True, default=None)
+
+
+class TermsSerializer(serializers.ModelSerializer[ProgramTerms]):
+    """Terms in force."""
+
+    class Meta:
+        model = ProgramTerms
+        fields = [
+            "version",
+            "valid_from_at",
+            "valid_until_at",
+            "kinds",
+            "reward_micros_per_kwh",
+            "minimum_notice_minutes",
+            "max_event_minutes",
+            "baseline_method",
+            "baseline_version",
+        ]
+        read_only_fields = fields
+
+
+class ProgramSerializer(serializers.ModelSerializer[Program]):
+    """A program with the terms in force now."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    utility = UtilitySerializer(read_only=True)
+    terms = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Program
+        fields = ["id", "slug", "name", "summary", "utility", "is_open", "source", "as_of_date", "terms"]
+        read_only_fields = fields
+
+    @extend_schema_field(TermsSerializer(allow_null=True))
+    def get_terms(self, program: Program) -> dict[str, Any] | None:
+        terms = ProgramTerms.in_force(program=program, at=clock.now())
+        return None if terms is None else dict(TermsSerializer(terms).data)
+
+
+class ProgramChoiceSerializer(serializers.Serializer[Any]):
+    """Whether one car may join one program; `why_not` is empty where it may."""
+
+    program = ProgramSerializer()
+    is_open_to_vehicle = serializers.BooleanField()
+    why_not = serializers.CharField(allow_blank=True)
+
+
+class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
+    """One car in one program."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    vehicle = serializers.UUIDField(source="vehicle.public_id", read_only=True)
+    program = serializers.UUIDField(source="program.public_id", read_only=True)
+    program_name = serializers.CharField(source="program.name", read_only=True)
+
+    class Meta:
+        model = Enrollment
+        fields = ["id", "vehicle", "program", "program_name", "enrolled_at", "ended_at"]
+        read_only_fields = fields
+
+
+class EnrollSerializer(serializers.Serializer[Enrollment]):
+    """Which car joins which program."""
+
+    vehicle = serializers.SlugRelatedField(slug_field="public_id", queryset=Vehicle.objects.none())
+    program = serializers.SlugRelatedField(slug_field="public_id", queryset=Program.objects.select_related("utility"))
+
+    def __init__(self, *args: Any, owner: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if owner is not None:  # another owner's car is as unknown as one that does not exist
+            cars = Vehicle.objects.filter(owner=owner).select_related("owner", "link")
+            self.fields["vehicle"] = serializers.SlugRelatedField(slug_field="public_id", queryset=cars)
+
+
+class EventSerializer(serializers.ModelSerializer[GridEvent]):
+    """What is asked, and what it pays."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    program = serializers.UUIDField(source="terms.program.public_id", read_only=True)
+    program_name = serializers.CharField(source="terms.program.name", read_only=True)
+    currency = serializers.CharField(source="terms.program.utility.currency", read_only=True)
+    time_zone = serializers.CharField(source="terms.program.utility.time_zone", read_only=True)
+    reward_per_kwh = serializers.SerializerMethodField()
+
+    class Meta:
+        model = GridEvent
+        fields = [
+            "id",
+            "program",
+            "program_name",
+            "kind",
+            "starts_at",
+            "ends_at",
+            "state",
+            "reward_micros_per_kwh",
+            "reward_per_kwh",
+            "currency",
+            "time_zone",
+            "cancel_reason",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(str)
+    def get_reward_per_kwh(self, event: GridEvent) -> str:
+        return str(Decimal(event.reward_micros_per_kwh) / MICROS)
+
+
+class ParticipationSerializer(serializers.ModelSerializer[EventParticipation]):
+    """One car's part in one event; `reason_text` says why it does not help, where it does not."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    vehicle = serializers.UUIDField(source="enrollment.vehicle.public_id", read_only=True)
+    event = EventSerializer(read_only=True)
+    reason_text = serializers.SerializerMethodField()
+
+    class Meta:
+        model = EventParticipation
+        fields = ["id", "vehicle", "event", "state", "reason", "reason_text", "invited_at", "decided_at"]
+        read_only_fields = fields
+
+    @extend_schema_field(str)
+    def get_reason_text(self, participation: EventParticipation) -> str:
+        return REASONS.get(participation.reason, "")

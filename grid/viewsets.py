@@ -1,0 +1,156 @@
+"""Homes, tariffs, programs, enrollments and events under /api/v1/. Another owner's things are not found."""
+
+from typing import cast
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from foundation import clock
+from grid.flows import enrollment, events, sites
+from grid.models import Enrollment, EventParticipation, Program, Site, Tariff
+from grid.serializers import (
+    EnrollmentSerializer,
+    EnrollSerializer,
+    HomeSerializer,
+    ParticipationSerializer,
+    ProgramChoiceSerializer,
+    ProgramSerializer,
+    SiteSerializer,
+    TariffSerializer,
+)
+from grid.viewsets_results import RESULT_ROUTES
+from vehicles.models import Vehicle
+
+
+class SiteViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Site]):
+    """The signed-in owner's home; there is at most one."""
+
+    serializer_class = SiteSerializer
+    lookup_field = "public_id"
+    queryset = Site.objects.none()
+
+    def get_queryset(self) -> QuerySet[Site]:
+        return Site.objects.filter(owner=cast(User, self.request.user)).select_related("tariff__utility")
+
+    @extend_schema(request=HomeSerializer, responses=SiteSerializer)
+    def create(self, request: Request) -> Response:
+        """Keep the owner's home: the first call makes it, later ones change it."""
+        home = HomeSerializer(data=request.data)
+        home.is_valid(raise_exception=True)
+        site = sites.save_home(owner=cast(User, request.user), **home.validated_data, now=clock.now())
+        return Response(SiteSerializer(site).data)
+
+
+class TariffViewSet(viewsets.ReadOnlyModelViewSet[Tariff]):
+    """Tariffs that homes can have; `?country=CA` shows one country's."""
+
+    serializer_class = TariffSerializer
+    lookup_field = "slug"
+    queryset = Tariff.objects.none()
+
+    def get_queryset(self) -> QuerySet[Tariff]:
+        tariffs = Tariff.objects.select_related("utility")
+        country = self.request.query_params.get("country")
+        return tariffs.filter(utility__country=country) if country else tariffs
+
+    @extend_schema(parameters=[OpenApiParameter("country", str, description="US or CA.")])
+    def list(self, request: Request) -> Response:
+        """Return the tariffs."""
+        return super().list(request)
+
+
+class ProgramViewSet(viewsets.ReadOnlyModelViewSet[Program]):
+    """Programs that utilities offer."""
+
+    serializer_class = ProgramSerializer
+    lookup_field = "public_id"
+    queryset = Program.objects.select_related("utility")
+
+    @extend_schema(
+        parameters=[OpenApiParameter("vehicle", UUID, required=True, description="One of the owner's cars.")],
+        responses=ProgramChoiceSerializer(many=True),
+        filters=False,
+    )
+    @action(detail=False, url_path="open-to", pagination_class=None)
+    def open_to(self, request: Request) -> Response:
+        """Return each program in the owner's country and whether one car may join it, with the reason if not."""
+        vehicle = _own_vehicle(request, request.query_params.get("vehicle"))
+        choices = enrollment.programs_open_to(vehicle, now=clock.now())
+        rows = [{"program": program, "is_open_to_vehicle": not why, "why_not": why} for program, why in choices]
+        return Response(ProgramChoiceSerializer(rows, many=True).data)
+
+
+class EnrollmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Enrollment]):
+    """The owner's cars in programs, ended ones included."""
+
+    serializer_class = EnrollmentSerializer
+    lookup_field = "public_id"
+    queryset = Enrollment.objects.none()
+
+    def get_queryset(self) -> QuerySet[Enrollment]:
+        mine = Enrollment.objects.filter(vehicle__owner=cast(User, self.request.user))
+        return mine.select_related("vehicle", "program")
+
+    @extend_schema(request=EnrollSerializer, responses={201: EnrollmentSerializer})
+    def create(self, request: Request) -> Response:
+        """Let one car join one program."""
+        body = EnrollSerializer(data=request.data, owner=request.user)
+        body.is_valid(raise_exception=True)
+        enrolled = enrollment.enroll_vehicle(**body.validated_data, now=clock.now())
+        return Response(EnrollmentSerializer(enrolled).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses=EnrollmentSerializer)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, public_id: str) -> Response:
+        """Let the car leave the program; what it earned stays."""
+        vehicle = self.get_object().vehicle
+        return Response(EnrollmentSerializer(enrollment.withdraw_vehicle(vehicle=vehicle, now=clock.now())).data)
+
+
+class ParticipationViewSet(viewsets.ReadOnlyModelViewSet[EventParticipation]):
+    """The owner's cars in events, newest first."""
+
+    serializer_class = ParticipationSerializer
+    lookup_field = "public_id"
+    queryset = EventParticipation.objects.none()
+
+    def get_queryset(self) -> QuerySet[EventParticipation]:
+        mine = EventParticipation.objects.filter(enrollment__vehicle__owner=cast(User, self.request.user))
+        return mine.select_related("event__terms__program__utility", "enrollment__vehicle")
+
+    @extend_schema(request=None, responses=ParticipationSerializer)
+    @action(detail=True, methods=["post"], url_path="opt-out")
+    def opt_out(self, request: Request, public_id: str) -> Response:
+        """Leave the car out of this event; possible until it ends."""
+        part = events.opt_out(participation=self.get_object(), now=clock.now())
+        return Response(ParticipationSerializer(part).data)
+
+    @extend_schema(request=None, responses=ParticipationSerializer)
+    @action(detail=True, methods=["post"], url_path="opt-in")
+    def opt_in(self, request: Request, public_id: str) -> Response:
+        """Take part after all; possible until it begins."""
+        part = events.opt_in(participation=self.get_object(), now=clock.now())
+        return Response(ParticipationSerializer(part).data)
+
+
+def _own_vehicle(request: Request, public_id: str | None) -> Vehicle:
+    wanted = serializers.UUIDField().run_validation(public_id)
+    cars = Vehicle.objects.filter(owner=cast(User, request.user)).select_related("owner", "link")
+    return get_object_or_404(cars, public_id=wanted)
+
+
+ROUTES: list[tuple[str, type, str]] = [
+    ("sites", SiteViewSet, "site"),
+    ("tariffs", TariffViewSet, "tariff"),
+    ("programs", ProgramViewSet, "program"),
+    ("enrollments", EnrollmentViewSet, "enrollment"),
+    ("participations", ParticipationViewSet, "participation"),
+    *RESULT_ROUTES,
+]
