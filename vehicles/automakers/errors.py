@@ -1,6 +1,6 @@
 """Everything that can go wrong at an automaker, each with what the caller does about it.
 
-`message_key` names the sentence that an owner is shown (`vehicles.flows.health.MESSAGES`); `retry_at` is wall time,
+`message_key` names the sentence that an owner is shown (`vehicles.wording.MESSAGES`); `retry_at` is wall time,
 None where only something else than waiting helps. No message quotes an answer: answers hold tokens, VINs and places.
 """
 

@@ -88,19 +88,22 @@ class Command(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    looked_at = models.DateTimeField(null=True, blank=True, help_text="When the car was last asked what it did.")
     released_at = models.DateTimeField(null=True, blank=True, help_text="When its hold was over, by end or release.")
 
     objects = CommandQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]
-        indexes = [models.Index(fields=["state", "due_at"], name="command_due"),
+        indexes = [
+            models.Index(fields=["state", "due_at"], name="command_due"),
             models.Index(fields=["vehicle", "-created_at"], name="command_newest"),
             models.Index(
                 fields=["ends_at"],
                 condition=Q(released_at__isnull=True) & ~Q(kind="resume"),
                 name="command_unreleased",
-            ),]
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="resume") | Q(ends_at__isnull=False), name="risk_adding_command_has_an_end"

@@ -1,0 +1,27 @@
+"""Every automaker that owners can link, by slug. A new maker is one module and one line here."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from vehicles.automakers.base import Automaker, LinkKind, Tools
+from vehicles.automakers.ford import Ford
+
+
+class AutomakerClass(Protocol):
+    """An adapter's class: named for pages, made from credentials and tools."""
+
+    @property
+    def name(self) -> str:
+        """How people call the maker."""
+
+    @property
+    def link_kind(self) -> LinkKind:
+        """How an owner gives access."""
+
+    def __call__(self, credentials: Mapping[str, str], tools: Tools) -> Automaker:
+        """Make the adapter."""
+
+
+AUTOMAKERS: dict[str, AutomakerClass] = {
+    "ford": Ford,
+}

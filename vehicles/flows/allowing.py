@@ -1,0 +1,152 @@
+"""What must be true before a car may be held or discharged; asked when a command is requested and again when sent."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from accounts.flows.consents import has_consent
+from accounts.models import Consent
+from foundation.refusals import Refusal
+from vehicles import gateway
+from vehicles.automakers.base import Capabilities, HoldEnds
+from vehicles.flows.preferences import open_override
+from vehicles.flows.telemetry import latest_reading
+from vehicles.models import ChargePreference, ChargeReading, Command, MakerSwitch, Vehicle, VehicleLink
+from vehicles.schedule import latest_safe_release_at, soc_after
+
+LONGEST_HOLD = timedelta(minutes=15)
+OLDEST_READING = timedelta(minutes=30)
+
+
+class UnableToCommand(Refusal):
+    """The car is not told anything."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A hold or discharge that somebody wants; `power_w` < 0 discharges."""
+
+    vehicle: Vehicle
+    kind: str
+    ends_at: datetime
+    power_w: int
+    floor_soc_percent: int
+    departure_at: datetime | None
+    charge_w: int
+
+
+def check_allowed(intent: Intent, *, now: datetime) -> None:
+    """Raise UnableToCommand unless the car may be held or discharged as intended.
+
+    The order is the owner's: link and consent, their word, the car's ability, where it stands, its charge, and that
+    it still leaves full enough on time even if the release comes late.
+    """
+    vehicle = Vehicle.objects.select_related("link", "owner").get(pk=intent.vehicle.pk)
+    preference = ChargePreference.objects.filter(vehicle=vehicle).first()
+    check_steerable(vehicle)
+    _check_owner(vehicle, preference, now=now)
+    can = gateway.capabilities_of(vehicle)
+    _check_span(intent, now=now)
+    assert preference is not None
+    _check_ability(intent, can, preference)
+    reading = _usable_reading(vehicle, now=now)
+    _check_charge(intent, can, preference, reading)
+    _check_departure(intent, can, preference, reading, now=now)
+
+
+def check_steerable(vehicle: Vehicle) -> None:
+    """Raise UnableToCommand unless the car takes part through a link that works and is in control."""
+    if vehicle.state != Vehicle.State.ACTIVE:
+        raise UnableToCommand("This car does not take part.", code="vehicle_not_active")
+    if vehicle.link.state != VehicleLink.State.ACTIVE:
+        raise UnableToCommand("The car's account must be linked again.", code="link_not_active")
+    if not vehicle.is_controlling:
+        raise UnableToCommand("Another link steers this car.", code="not_controlling")
+
+
+def _check_owner(vehicle: Vehicle, preference: ChargePreference | None, *, now: datetime) -> None:
+    if MakerSwitch.objects.filter(maker=vehicle.link.maker, is_on=False).exists():
+        raise UnableToCommand("Cars of this maker are switched off for the moment.", code="maker_off")
+    for purpose in (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION):
+        if not has_consent(vehicle.owner, purpose):
+            raise UnableToCommand("The owner does not agree to this.", code="no_consent")
+    if preference is None or preference.is_paused:
+        raise UnableToCommand("The owner has paused this car.", code="paused")
+    override = open_override(vehicle, now)
+    if override is not None:
+        raise UnableToCommand("The owner wants something else just now.", code=f"overridden_{override.kind}")
+
+
+def _check_span(intent: Intent, *, now: datetime) -> None:
+    if intent.ends_at <= now:
+        raise UnableToCommand("This would already be over.", code="already_over", field="ends_at")
+    if intent.ends_at > now + LONGEST_HOLD:
+        raise UnableToCommand("A command lasts 15 minutes at most.", code="too_long", field="ends_at")
+
+
+def _check_ability(intent: Intent, can: Capabilities, preference: ChargePreference) -> None:
+    if intent.kind == Command.Kind.HOLD:
+        if can.hold_ends not in {HoldEnds.TIMED, HoldEnds.START_STOP}:
+            raise UnableToCommand("This car's charging cannot be paused.", code="cannot_hold")
+        if intent.power_w != 0:
+            raise UnableToCommand("A hold moves no energy.", code="power_does_not_fit", field="power_w")
+        return
+    if not can.can_discharge:
+        raise UnableToCommand("This car cannot give energy back.", code="cannot_discharge")
+    if not -min(can.max_discharge_w, intent.vehicle.max_discharge_w) <= intent.power_w < 0:
+        raise UnableToCommand("The car cannot discharge at this power.", code="power_does_not_fit", field="power_w")
+    if not preference.is_v2g_allowed:
+        raise UnableToCommand("The owner does not allow giving energy back.", code="v2g_not_allowed")
+    if intent.floor_soc_percent < preference.reserve_soc_percent:
+        raise UnableToCommand("This would break the owner's reserve.", code="below_reserve", field="floor_soc_percent")
+
+
+def _usable_reading(vehicle: Vehicle, *, now: datetime) -> ChargeReading:
+    reading = latest_reading(vehicle)
+    if reading is None or reading.soc_percent is None or reading.observed_at < now - OLDEST_READING:
+        raise UnableToCommand("The car has not been heard of for 30 minutes.", code="stale_reading")
+    if not reading.is_plugged_in:
+        raise UnableToCommand("The car is not plugged in.", code="not_plugged_in")
+    if reading.is_at_home is None:
+        raise UnableToCommand("It is not known whether the car is at home.", code="home_unknown")
+    if not reading.is_at_home:
+        raise UnableToCommand("The car is not at home.", code="not_at_home")
+    return reading
+
+
+def _check_charge(intent: Intent, can: Capabilities, preference: ChargePreference, reading: ChargeReading) -> None:
+    assert reading.soc_percent is not None
+    if reading.soc_percent < preference.minimum_soc_percent:
+        raise UnableToCommand("The battery is below the owner's minimum.", code="below_minimum")
+    if can.hold_ends == HoldEnds.START_STOP and reading.soc_percent < can.min_restart_soc_percent:
+        raise UnableToCommand("At this charge the maker would not start the car again.", code="below_restart")
+    if intent.kind == Command.Kind.DISCHARGE and reading.soc_percent <= intent.floor_soc_percent:
+        raise UnableToCommand("The battery is at its reserve.", code="at_reserve")
+
+
+def _check_departure(
+    intent: Intent, can: Capabilities, preference: ChargePreference, reading: ChargeReading, *, now: datetime
+) -> None:
+    if intent.departure_at is None:
+        return
+    vehicle = intent.vehicle
+    assert reading.soc_percent is not None
+    # Counted from the reading on: whatever the car gave back since then is not seen yet.
+    since = min(reading.observed_at, now)
+    soc_at_end = soc_after(
+        soc_percent=float(reading.soc_percent),
+        power_w=intent.power_w,
+        seconds=(intent.ends_at - since).total_seconds(),
+        capacity_wh=vehicle.capacity_wh,
+        discharge_efficiency=float(vehicle.discharge_efficiency),
+    )
+    latest = latest_safe_release_at(
+        departure_at=intent.departure_at,
+        soc_percent=soc_at_end,
+        target_soc_percent=preference.target_soc_percent,
+        capacity_wh=vehicle.capacity_wh,
+        charge_w=intent.charge_w,
+        charge_efficiency=float(vehicle.charge_efficiency),
+        worst_latency_seconds=can.worst_latency_seconds,
+    )
+    if intent.ends_at > latest:
+        raise UnableToCommand("The car might not be full enough when it leaves.", code="departure_at_risk")

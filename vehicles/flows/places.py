@@ -1,0 +1,58 @@
+"""Where home is: taken from a car that stands there, kept encrypted, compared and never shown."""
+
+from datetime import datetime, timedelta
+
+from accounts.flows.consents import has_consent
+from accounts.models import Consent
+from foundation.refusals import Refusal
+from vehicles import gateway, wording
+from vehicles.automakers.base import VehicleState
+from vehicles.automakers.errors import AutomakerError
+from vehicles.flows import readings
+from vehicles.models import ChargeReading, HomePlace, Vehicle
+
+NEWEST_PLACE = timedelta(hours=1)
+
+
+class UnableToSetHome(Refusal):
+    """Home stays where it was."""
+
+
+def home_of(owner_id: int) -> HomePlace | None:
+    """Return the owner's home place, if one is set."""
+    return HomePlace.objects.filter(owner=owner_id).first()
+
+
+def set_home_from_vehicle(*, vehicle: Vehicle, now: datetime) -> HomePlace:
+    """Make the place where the car stands now the home of its owner, and return it.
+
+    The car is asked at once; it then counts as at home. Raises UnableToSetHome where we may not read it, or it does
+    not say where it is, or its last position is older than an hour and it is not plugged in.
+    """
+    if vehicle.state != Vehicle.State.ACTIVE:
+        raise UnableToSetHome("This car is not linked.", code="vehicle_not_active")
+    if not has_consent(vehicle.owner, Consent.Purpose.DATA_USE):
+        raise UnableToSetHome("Allow us to read your car first.", code="no_consent")
+    try:
+        state = gateway.call(vehicle, lambda maker, car: maker.read_state(car))
+    except AutomakerError as error:
+        raise UnableToSetHome(
+            f"{wording.message(error.message_key)} Please try again later.", code="maker_unreachable"
+        ) from None
+    home = _keep_home(vehicle=vehicle, state=state, now=now)
+    readings.keep_state(vehicle=vehicle, state=state, now=now, source=ChargeReading.Source.POLL)
+    return home
+
+
+def _keep_home(*, vehicle: Vehicle, state: VehicleState, now: datetime) -> HomePlace:
+    seen = state.place
+    if seen is None:
+        raise UnableToSetHome("The car does not tell where it is. Check its location sharing.", code="place_unknown")
+    is_plugged_in = state.is_plugged_in is not None and state.is_plugged_in.value
+    if seen.observed_at < now - NEWEST_PLACE and not is_plugged_in:
+        raise UnableToSetHome(
+            "The car's last position is old. Start it or plug it in at home, then try again.", code="place_stale"
+        )
+    place = {"latitude": repr(seen.value.latitude), "longitude": repr(seen.value.longitude), "set_at": now}
+    home, _ = HomePlace.objects.update_or_create(owner_id=vehicle.owner_id, defaults=place)
+    return home

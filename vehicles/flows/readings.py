@@ -1,0 +1,160 @@
+"""What is kept of a car's state: one reading an instant, and the stays at the plug that they show."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from vehicles.automakers.base import ChargeState, Observed, Place, VehicleState
+from vehicles.distance import distance_m
+from vehicles.flows import releases
+from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, HomePlace, PlugSession, Vehicle
+
+AT_THE_PLUG = frozenset(
+    {
+        ChargeState.PLUGGED_IDLE,
+        ChargeState.CHARGING,
+        ChargeState.HOLDING,
+        ChargeState.DISCHARGING,
+        ChargeState.COMPLETE,
+    }
+)
+# A battery that lost this much between two readings, without giving energy back, was driven in between.
+DRIVEN_PERCENT = 2
+USUAL_TARGET_PERCENT = Decimal(80)
+
+
+def keep_state(*, vehicle: Vehicle, state: VehicleState, now: datetime, source: str) -> ChargeReading | None:
+    """Keep the state as a reading and return it; None where the car said nothing that carries a time.
+
+    A state that is already kept is only marked as fetched again. An older state becomes history: it changes neither
+    the newest reading nor the stay at the plug.
+    """
+    observed_at = state.observed_at
+    if observed_at is None:
+        return None
+    with transaction.atomic():
+        Vehicle.objects.select_for_update().get(pk=vehicle.pk)  # readers of one car take turns here
+        newest = ChargeReading.objects.filter(vehicle=vehicle).order_by("-observed_at").first()
+        values = _values(vehicle, state, newest=newest)
+        reading, is_new = ChargeReading.objects.get_or_create(
+            vehicle=vehicle, observed_at=observed_at, defaults=values | {"fetched_at": now, "source": source}
+        )
+        if not is_new:
+            ChargeReading.objects.filter(pk=reading.pk).update(fetched_at=max(reading.fetched_at, now))
+            reading.refresh_from_db()
+        elif newest is None or observed_at > newest.observed_at:
+            _keep_stay(vehicle, reading, before=newest)
+            releases.release_stuck(vehicle=vehicle, reading=reading, now=now)
+        return reading
+
+
+def unsaved_reading(*, vehicle: Vehicle, state: VehicleState, now: datetime) -> ChargeReading | None:
+    """Return the state as a reading that is not kept; None where it carries no time."""
+    if state.observed_at is None:
+        return None
+    values = _values(vehicle, state, newest=None)
+    return ChargeReading(vehicle=vehicle, observed_at=state.observed_at, fetched_at=now, **values)
+
+
+def _values(vehicle: Vehicle, state: VehicleState, *, newest: ChargeReading | None) -> dict[str, Any]:
+    charge_state = state.charge_state.value if state.charge_state else str(ChargeState.UNKNOWN)
+    is_plugged_in = _value(state.is_plugged_in)
+    if is_plugged_in is None and charge_state != ChargeState.UNKNOWN:
+        is_plugged_in = charge_state in AT_THE_PLUG if charge_state != ChargeState.FAULT else None
+    is_at_home = is_at_home_of(vehicle.owner_id, _value(state.place))
+    if is_at_home is None and is_plugged_in and newest is not None and newest.is_plugged_in:
+        is_at_home = newest.is_at_home  # a car that stays at its plug stays where it was
+    return {
+        "soc_percent": _percent(state.soc_percent),
+        "limit_percent": _percent(state.limit_percent),
+        "is_plugged_in": is_plugged_in,
+        "is_at_home": is_at_home,
+        "charge_state": charge_state,
+        "power_w": _value(state.power_w),
+        "imported_wh": _value(state.imported_wh),
+        "exported_wh": _value(state.exported_wh),
+    }
+
+
+def is_at_home_of(owner_id: int, place: Place | None) -> bool | None:
+    """Say whether a place is at the owner's home; None where place or home is not known."""
+    home = HomePlace.objects.filter(owner=owner_id).first() if place is not None else None
+    if place is None or home is None:
+        return None
+    return distance_m(place, Place(float(home.latitude), float(home.longitude))) <= home.radius_m
+
+
+def _value(item: Observed[Any] | None) -> Any:
+    return None if item is None else item.value
+
+
+def _percent(item: Observed[float] | None) -> Decimal | None:
+    return None if item is None else Decimal(str(round(item.value, 2)))
+
+
+def _keep_stay(vehicle: Vehicle, reading: ChargeReading, *, before: ChargeReading | None) -> None:
+    """Open, correct or close the stay at the plug that the newest reading shows."""
+    stay = PlugSession.objects.filter(vehicle=vehicle, unplugged_at__isnull=True).first()
+    if reading.is_plugged_in is False:
+        releases.close_holds(vehicle, sent_before=reading.observed_at, now=reading.observed_at)
+        if stay is not None:
+            _close(stay, at=reading.observed_at)
+            _forget_charge_now(vehicle, reading)
+        return
+    if not reading.is_plugged_in or reading.soc_percent is None:
+        return
+    if stay is not None and before is not None and _was_driven_between(before, reading):
+        _close(stay, at=before.observed_at)
+        _forget_charge_now(vehicle, reading)
+        stay = None
+    if stay is None:
+        # Found late, the stay starts where it was found: from there a car left alone would have gone on just so.
+        PlugSession.objects.create(
+            vehicle=vehicle,
+            plugged_in_at=reading.observed_at,
+            soc_percent=reading.soc_percent,
+            limit_percent=_limit(vehicle, reading),
+            is_at_home=bool(reading.is_at_home),
+        )
+    elif reading.is_at_home and not stay.is_at_home:
+        stay.is_at_home = True  # the owner has told us only now where home is
+        stay.save(update_fields=["is_at_home"])
+
+
+def _close(stay: PlugSession, *, at: datetime) -> None:
+    stay.unplugged_at = max(at, stay.plugged_in_at)
+    stay.save(update_fields=["unplugged_at"])
+
+
+def _was_driven_between(before: ChargeReading, reading: ChargeReading) -> bool:
+    if before.soc_percent is None or reading.soc_percent is None:
+        return False
+    gave_back = ChargeState.DISCHARGING in (before.charge_state, reading.charge_state) or (
+        (reading.exported_wh or 0) > (before.exported_wh or 0)
+    )
+    return not gave_back and before.soc_percent - reading.soc_percent > DRIVEN_PERCENT
+
+
+def _limit(vehicle: Vehicle, reading: ChargeReading) -> Decimal:
+    """The car's own limit: as it says, else where it last stopped full, else what its owner wants."""
+    if reading.limit_percent is not None:
+        return reading.limit_percent
+    full = ChargeReading.objects.filter(
+        vehicle=vehicle, charge_state=ChargeState.COMPLETE, soc_percent__isnull=False
+    ).first()
+    if full is not None and full.soc_percent is not None:
+        return full.soc_percent
+    preference = ChargePreference.objects.filter(vehicle=vehicle).first()
+    return Decimal(preference.target_soc_percent) if preference else USUAL_TARGET_PERCENT
+
+
+def _forget_charge_now(vehicle: Vehicle, reading: ChargeReading) -> None:
+    """A wish to charge now ends with the stay that it was made for."""
+    ChargeOverride.objects.filter(
+        vehicle=vehicle,
+        kind=ChargeOverride.Kind.CHARGE_NOW,
+        cancelled_at__isnull=True,
+        starts_at__lt=reading.observed_at,
+    ).update(cancelled_at=reading.observed_at)

@@ -1,0 +1,157 @@
+"""Reading cars: when, what is kept of it, and the stays at the plug that readings show.
+
+Readings are history; the newest by the car's own time counts, whatever order they arrive in. Coordinates are compared
+with the owner's home and dropped.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, F, OuterRef, Q
+
+from accounts.models import Consent
+from foundation import clock
+from vehicles import gateway
+from vehicles.automakers.base import VehicleState
+from vehicles.automakers.errors import AutomakerError, ScopeMissing, Unreachable, VehicleGone
+from vehicles.flows import cars, readings
+from vehicles.models import ChargeReading, Command, Vehicle, VehicleLink
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+WHILE_COMMANDED = timedelta(minutes=5)
+PLUGGED_AT_HOME = timedelta(minutes=15)
+ELSEWHERE = timedelta(minutes=30)
+FIRST_BACKOFF = timedelta(minutes=15)
+MOST_BACKOFF = timedelta(hours=4)
+ONCE_A_DAY = timedelta(days=1)
+
+
+def latest_reading(vehicle: Vehicle) -> ChargeReading | None:
+    """Return the reading with the newest time of the car's own, or None before the first."""
+    return ChargeReading.objects.filter(vehicle=vehicle).order_by("-observed_at").first()
+
+
+def may_read(vehicle: Vehicle) -> bool:
+    """Say whether the owner lets us read the car now."""
+    return Consent.objects.filter(
+        user=vehicle.owner_id, purpose=Consent.Purpose.DATA_USE, revoked_at__isnull=True
+    ).exists()
+
+
+def ask_reading(*, vehicle: Vehicle, by: datetime) -> None:
+    """Have the car read by `by` at the latest; a reading that is due earlier stays so."""
+    Vehicle.objects.filter(pk=vehicle.pk, state=Vehicle.State.ACTIVE).filter(
+        Q(next_read_at__gt=by) | Q(next_read_at__isnull=True)
+    ).update(next_read_at=by)
+
+
+def read_due_vehicles(*, now: datetime, limit: int) -> int:
+    """Read active cars whose reading is due, and return how many were asked. One car's failure stops no other.
+
+    Cars whose owner does not let us read them are never due.
+    """
+    consent = Consent.objects.filter(user=OuterRef("owner"), purpose=Consent.Purpose.DATA_USE, revoked_at__isnull=True)
+    wall = clock.wall()
+    due = Vehicle.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=wall),
+        Q(link__quiet_until__isnull=True) | Q(link__quiet_until__lte=wall),
+        Exists(consent),
+        state=Vehicle.State.ACTIVE,
+        link__state=VehicleLink.State.ACTIVE,
+        next_read_at__lte=now,
+    ).order_by("next_read_at")
+    asked = 0
+    for vehicle in due.select_related("link", "owner")[:limit]:
+        claimed = Vehicle.objects.filter(
+            Q(lease_until__isnull=True) | Q(lease_until__lte=wall), pk=vehicle.pk, next_read_at__lte=now
+        ).update(lease_until=wall + LEASE)
+        if not claimed:
+            continue
+        asked += 1
+        try:
+            read_vehicle(vehicle=vehicle, now=now)
+        except Exception:  # one broken car must not keep the others from being read
+            logger.exception("reading car %s failed", vehicle.public_id)
+            _come_back(vehicle, after=FIRST_BACKOFF, now=now)
+    return asked
+
+
+def read_vehicle(*, vehicle: Vehicle, now: datetime) -> ChargeReading | None:
+    """Ask the maker for the car's state, keep it, set when to ask next, and return the newest reading.
+
+    None where the owner does not let us read, or the maker or car did not answer; the car's `read_failure` then says
+    why. A car that left the account is taken out, with its history kept.
+    """
+    if not may_read(vehicle):
+        _come_back(vehicle, after=ELSEWHERE, now=now)
+        return None
+    try:
+        state = gateway.call(vehicle, lambda maker, car: maker.read_state(car))
+    except AutomakerError as error:
+        _note_failure(vehicle, error, now=now)
+        return None
+    reading = record_state(vehicle=vehicle, state=state, now=now)
+    Vehicle.objects.filter(pk=vehicle.pk).update(
+        next_read_at=now + _pause_after(vehicle, reading, now=now),
+        lease_until=None,
+        read_failure="" if reading else "maker_failed",
+        read_failures=0,
+    )
+    return reading
+
+
+def record_state(
+    *, vehicle: Vehicle, state: VehicleState, now: datetime, source: str = ChargeReading.Source.POLL
+) -> ChargeReading | None:
+    """Keep what the car said and return its newest reading; None where it has never said anything usable."""
+    readings.keep_state(vehicle=vehicle, state=state, now=now, source=source)
+    return latest_reading(vehicle)
+
+
+def _pause_after(vehicle: Vehicle, reading: ChargeReading | None, *, now: datetime) -> timedelta:
+    pause = ELSEWHERE
+    if reading is not None and reading.is_plugged_in and reading.is_at_home is not False:
+        pause = WHILE_COMMANDED if _is_commanded(vehicle, now=now) else PLUGGED_AT_HOME
+    return max(pause, timedelta(seconds=gateway.capabilities_of(vehicle).min_poll_seconds))
+
+
+def _is_commanded(vehicle: Vehicle, *, now: datetime) -> bool:
+    commands = Command.objects.filter(vehicle=vehicle)
+    return commands.in_force(now).exists() or commands.filter(state__in=Command.UNFINISHED).exists()
+
+
+def _note_failure(vehicle: Vehicle, error: AutomakerError, *, now: datetime) -> None:
+    logger.info("car %s not read: %s", vehicle.public_id, error)
+    if isinstance(error, VehicleGone) and _has_left_account(vehicle):
+        cars.let_go(vehicle, now=now)
+        cars.tell_car_left(vehicle, reason="no_longer_in_account", now=now)
+        Vehicle.objects.filter(pk=vehicle.pk).update(lease_until=None, read_failure=error.message_key)
+        return
+    if isinstance(error, ScopeMissing):
+        after = ONCE_A_DAY
+    elif isinstance(error, Unreachable):
+        after = ELSEWHERE
+    else:
+        after = min(MOST_BACKOFF, FIRST_BACKOFF * 2 ** min(vehicle.read_failures, 6))
+    if _is_commanded(vehicle, now=now):
+        after = min(after, WHILE_COMMANDED)
+    key = "maker_off" if error.reason == "maker_off" else error.message_key
+    _come_back(vehicle, after=after, now=now, failure=key)
+
+
+def _has_left_account(vehicle: Vehicle) -> bool:
+    """Ask for the account's list before believing that a car is gone: one wrong 404 must not unlink it."""
+    try:
+        refs = gateway.call(vehicle, lambda maker, car: maker.list_vehicles(car.access_token))
+    except AutomakerError:
+        return False
+    return vehicle.external_id not in {ref.external_id for ref in refs}
+
+
+def _come_back(vehicle: Vehicle, *, after: timedelta, now: datetime, failure: str = "") -> None:
+    changes: dict[str, object] = {"next_read_at": now + after, "lease_until": None}
+    if failure:
+        changes |= {"read_failure": failure, "read_failures": F("read_failures") + 1}
+    Vehicle.objects.filter(pk=vehicle.pk).update(**changes)

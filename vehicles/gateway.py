@@ -1,0 +1,262 @@
+"""From a link's row to its automaker: an adapter with a token that works, refreshed by one process at a time.
+
+No call to a maker happens inside a database transaction. Tokens and waits live in wall time.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+
+from accounts.flows.notices import notify
+from foundation import clock, leases
+from foundation.http import mount_door, open_session
+from vehicles.automakers.base import Automaker, Capabilities, CarAccess, Grant, Tools, read_capabilities
+from vehicles.automakers.errors import (
+    AuthRevoked,
+    AutomakerError,
+    NotSupported,
+    RateLimited,
+    TokenRejected,
+    UpstreamDown,
+)
+from vehicles.automakers.registry import AUTOMAKERS
+from vehicles.models import MakerSwitch, Vehicle, VehicleLink
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+Operation = Callable[[Automaker, CarAccess], T]
+
+TOKEN_LEEWAY = timedelta(seconds=60)
+REFRESH_LEASE_SECONDS = 60
+# A grant counts as dead once the maker refused it twice this far apart: one refusal may be the maker's own trouble.
+SECOND_LOOK_SECONDS = 20
+# Many grants refused together are an outage at the maker, not owners who all left at once.
+OUTAGE_WINDOW = timedelta(minutes=30)
+OUTAGE_LEAST_LINKS = 5
+OUTAGE_LEAST_SHARE = 0.5
+OUTAGE_QUIET = timedelta(minutes=5)
+BACKOFF_FIRST_SECONDS = 30
+BACKOFF_MOST_SECONDS = 1800
+
+_adapters: dict[tuple[str, tuple[tuple[str, str], ...]], Automaker] = {}
+
+
+def offered_makers() -> list[str]:
+    """Return the slugs of makers that owners can link here: known, configured and switched on."""
+    off = set(MakerSwitch.objects.filter(is_on=False).values_list("maker", flat=True))
+    return [slug for slug in AUTOMAKERS if settings.AUTOMAKERS.get(slug, {}).get("client_id") and slug not in off]
+
+
+def adapter(maker: str) -> Automaker:
+    """Return the maker's adapter, one a process; raises NotSupported for a maker that is unknown or not configured."""
+    credentials: Mapping[str, str] = settings.AUTOMAKERS.get(maker, {})
+    if maker not in AUTOMAKERS or not credentials.get("client_id"):
+        raise NotSupported(f"maker {maker!r}")
+    key = (maker, tuple(sorted(credentials.items())))
+    if key not in _adapters:
+        _adapters[key] = AUTOMAKERS[maker](credentials, Tools(open_session, mount_door, clock))
+    return _adapters[key]
+
+
+def capabilities_of(vehicle: Vehicle) -> Capabilities:
+    """Return what the car can do, as its maker granted it."""
+    return read_capabilities(vehicle.capabilities)
+
+
+def call(vehicle: Vehicle, operation: Operation[T], *, is_urgent: bool = False) -> T:
+    """Run one operation on the car with a working token, and keep account of how its link fares.
+
+    A token that the maker no longer takes is refreshed once: a 401 did nothing, so even a command may go again.
+    `is_urgent` is for ending holds: it passes the maker's switch and quiet times, which everything else respects.
+    Raises AutomakerError.
+    """
+    link = VehicleLink.objects.get(pk=vehicle.link_id)
+    _check_may_call(link, is_urgent=is_urgent)
+    maker = adapter(link.maker)
+    token = access_token(link, is_urgent=is_urgent)
+    try:
+        try:
+            result = operation(maker, _open(vehicle, token))
+        except TokenRejected:
+            fresh = access_token(link, rejected=token, is_urgent=is_urgent)
+            result = operation(maker, _open(vehicle, fresh))
+    except AutomakerError as error:
+        note_failure(link, error)
+        raise
+    note_success(link)
+    return result
+
+
+def _open(vehicle: Vehicle, token: str) -> CarAccess:
+    return CarAccess(
+        external_id=vehicle.external_id, access_token=token, capabilities=read_capabilities(vehicle.capabilities)
+    )
+
+
+def _check_may_call(link: VehicleLink, *, is_urgent: bool) -> None:
+    if link.state == VehicleLink.State.REVOKED:
+        raise AuthRevoked("the link was given back")
+    if link.state == VehicleLink.State.NEEDS_RELINK:
+        raise AuthRevoked(link.state_reason)
+    if is_urgent:
+        return
+    wall = clock.wall()
+    switch = MakerSwitch.objects.filter(maker=link.maker).first()
+    if switch is not None and not switch.is_on:
+        raise UpstreamDown("maker_off")
+    for quiet_until in (link.quiet_until, switch.quiet_until if switch else None):
+        if quiet_until is not None and quiet_until > wall:
+            raise RateLimited("quiet time", retry_at=quiet_until)
+
+
+def access_token(link: VehicleLink, *, rejected: str = "", is_urgent: bool = False) -> str:
+    """Return an access token that should work, refreshing the grant where needed; never inside a transaction.
+
+    `rejected` is a token that the maker just refused. Of many callers one refreshes; the others wait for its token.
+    Raises AuthRevoked, RateLimited or UpstreamDown.
+    """
+    _assert_no_transaction()
+    deadline = time.monotonic() + REFRESH_LEASE_SECONDS
+    while time.monotonic() < deadline:
+        link.refresh_from_db()
+        _check_may_call(link, is_urgent=is_urgent)
+        if _is_fresh(link, rejected=rejected):
+            return link.access_token
+        with leases.held(f"refresh:{link.pk}", seconds=REFRESH_LEASE_SECONDS) as is_mine:
+            if is_mine:
+                return _refresh_under_lease(link, rejected=rejected)
+        time.sleep(0.05 + random.random() * 0.05)  # noqa: S311 - spreads waiting, protects nothing
+    raise UpstreamDown("somebody else's refresh never ended")
+
+
+def refresh_grant(link: VehicleLink) -> None:
+    """Refresh the grant now, whether or not its access token still works; raises AutomakerError."""
+    access_token(link, rejected=link.access_token)
+
+
+def _is_fresh(link: VehicleLink, *, rejected: str) -> bool:
+    if not link.access_token or link.access_token == rejected:
+        return False
+    return link.access_expires_at is not None and link.access_expires_at > clock.wall() + TOKEN_LEEWAY
+
+
+def _refresh_under_lease(link: VehicleLink, *, rejected: str) -> str:
+    link.refresh_from_db()  # whoever held the lease before may have brought a new token
+    if _is_fresh(link, rejected=rejected):
+        return link.access_token
+    if not link.refresh_token:
+        _note_refused_grant(link, "no refresh token")
+        raise AuthRevoked("no refresh token")
+    try:
+        grant = adapter(link.maker).refresh(link.refresh_token)
+    except AuthRevoked as error:
+        _note_refused_grant(link, error.reason)
+        raise
+    except AutomakerError as error:
+        note_failure(link, error)
+        raise
+    store_grant(link, grant)
+    logger.info("refreshed link %s", link.public_id)
+    return link.access_token
+
+
+def store_grant(link: VehicleLink, grant: Grant) -> None:
+    """Commit the grant's tokens before anybody uses them: a rotated refresh token that is lost kills the link."""
+    wall = clock.wall()
+    link.access_token = grant.access_token
+    link.refresh_token = grant.refresh_token or link.refresh_token
+    link.access_expires_at = wall + timedelta(seconds=grant.access_expires_in_seconds)
+    if grant.refresh_expires_in_seconds is not None:
+        link.refresh_expires_at = wall + timedelta(seconds=grant.refresh_expires_in_seconds)
+    link.refreshed_at = wall
+    link.failures, link.auth_failed_at, link.quiet_until = 0, None, None
+    with transaction.atomic(durable=True):
+        link.save(
+            update_fields=[
+                "access_token",
+                "refresh_token",
+                "access_expires_at",
+                "refresh_expires_at",
+                "refreshed_at",
+                "failures",
+                "auth_failed_at",
+                "quiet_until",
+            ]
+        )
+
+
+def note_success(link: VehicleLink) -> None:
+    """Record that the link works; writes only where it did not."""
+    if link.failures or link.quiet_until:
+        VehicleLink.objects.filter(pk=link.pk).update(failures=0, quiet_until=None)
+
+
+def note_failure(link: VehicleLink, error: AutomakerError) -> None:
+    """Make the link or the whole maker quiet for as long as the error asks, or longer with each failure in a row."""
+    wall = clock.wall()
+    if isinstance(error, RateLimited):
+        until = error.retry_at or wall + timedelta(seconds=BACKOFF_FIRST_SECONDS)
+        if error.scope == "app":
+            MakerSwitch.objects.update_or_create(maker=link.maker, defaults={"quiet_until": until})
+        VehicleLink.objects.filter(pk=link.pk).update(quiet_until=until, failures=F("failures") + 1)
+    elif isinstance(error, UpstreamDown):
+        seconds = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** min(link.failures, 10))
+        seconds *= random.uniform(0.9, 1.2)  # noqa: S311 - keeps cars of one outage from coming back together
+        until = max(error.retry_at or wall, wall + timedelta(seconds=seconds))
+        VehicleLink.objects.filter(pk=link.pk).update(quiet_until=until, failures=F("failures") + 1)
+
+
+def _note_refused_grant(link: VehicleLink, reason: str) -> None:
+    """Decide what a refused grant means: an outage, a reason for a second look, or a link that is dead."""
+    wall = clock.wall()
+    first_at = link.auth_failed_at
+    if first_at is None or first_at < wall - OUTAGE_WINDOW:
+        link.auth_failed_at = first_at = wall
+    VehicleLink.objects.filter(pk=link.pk).update(
+        auth_failed_at=first_at,
+        failures=F("failures") + 1,
+        quiet_until=wall + timedelta(seconds=SECOND_LOOK_SECONDS),
+    )
+    if _is_outage(link.maker):
+        logger.warning("many grants refused at %s: keeping quiet, links stay", link.maker)
+        MakerSwitch.objects.update_or_create(maker=link.maker, defaults={"quiet_until": wall + OUTAGE_QUIET})
+    elif first_at <= wall - timedelta(seconds=SECOND_LOOK_SECONDS):
+        mark_needs_relink(link, reason=reason)
+
+
+def _is_outage(maker: str) -> bool:
+    since = clock.wall() - OUTAGE_WINDOW
+    links = VehicleLink.objects.filter(maker=maker, state=VehicleLink.State.ACTIVE)
+    refused = links.filter(auth_failed_at__gte=since).count()
+    fine = links.filter(Q(refreshed_at__gte=since) | Q(access_expires_at__gt=clock.wall()), auth_failed_at=None).count()
+    return refused >= OUTAGE_LEAST_LINKS and refused > OUTAGE_LEAST_SHARE * (refused + fine)
+
+
+def mark_needs_relink(link: VehicleLink, *, reason: str) -> None:
+    """Stop using the link and tell its owner, once for each time it was linked."""
+    marked = VehicleLink.objects.filter(
+        pk=link.pk, state__in=(VehicleLink.State.ACTIVE, VehicleLink.State.LEAVING)
+    ).update(state=VehicleLink.State.NEEDS_RELINK, state_reason=reason[:40])
+    if not marked:
+        return
+    logger.info("link %s needs to be linked again", link.public_id)
+    notify(
+        user=link.owner,
+        kind="link_needs_relink",
+        key=f"relink:{link.public_id}:{link.linked_at:%Y%m%dT%H%M%S}",
+        params={"maker": adapter(link.maker).name},
+        now=clock.now(),
+    )
+
+
+def _assert_no_transaction() -> None:
+    # A durable block refuses to start inside another one: a call to a maker would hold that one's locks for seconds.
+    with transaction.atomic(durable=True):
+        pass

@@ -1,0 +1,43 @@
+"""The car room's sweeps. Each reads the clock, makes one flow call and logs the count."""
+
+import logging
+
+from celery import shared_task
+
+from foundation import clock
+from vehicles.flows import commands, links, telemetry
+
+logger = logging.getLogger(__name__)
+
+READINGS_A_SWEEP = 40
+COMMANDS_A_SWEEP = 40
+LINKS_A_SWEEP = 20
+
+
+@shared_task(name="vehicles.tasks.read_due_vehicles")
+def read_due_vehicles() -> None:
+    """Read the cars whose reading is due."""
+    _log("cars read", telemetry.read_due_vehicles(now=clock.now(), limit=READINGS_A_SWEEP))
+
+
+@shared_task(name="vehicles.tasks.send_due_commands")
+def send_due_commands() -> None:
+    """Send the commands that are due."""
+    _log("commands tried", commands.send_due_commands(now=clock.now(), limit=COMMANDS_A_SWEEP))
+
+
+@shared_task(name="vehicles.tasks.confirm_commands")
+def confirm_commands() -> None:
+    """Compare commands under way with readings."""
+    _log("commands confirmed", commands.confirm_commands(now=clock.now(), limit=COMMANDS_A_SWEEP))
+
+
+@shared_task(name="vehicles.tasks.refresh_idle_links")
+def refresh_idle_links() -> None:
+    """Renew grants before they lapse, and finish unlinking."""
+    _log("links worked on", links.refresh_idle_links(now=clock.now(), limit=LINKS_A_SWEEP))
+
+
+def _log(what: str, count: int) -> None:
+    if count:
+        logger.info("%s: %d", what, count)
