@@ -1,11 +1,8 @@
 """What owners tell about themselves."""
 
-from typing import Any
-
 from django import forms
-from django.http import HttpRequest
+from django.http import QueryDict
 
-from accounts.flows.profiles import save_profile
 from accounts.models import User
 
 # The zones in which the platform's countries live, west to east; owners elsewhere are not served yet.
@@ -25,56 +22,28 @@ ZONES = [
     ("America/Halifax", "Atlantic: Halifax"),
     ("America/St_Johns", "Newfoundland"),
 ]
-_COUNTRY_ZONE = {"US": "America/New_York", "CA": "America/Toronto"}
-
-
-class SignupForm(forms.Form):
-    """What sign-up asks beside address and password. Both fields may be left out: apps send the address alone."""
-
-    name = forms.CharField(
-        label="Your name",
-        max_length=120,
-        required=False,
-        help_text="Optional; how we greet you.",
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
-    )
-    country = forms.ChoiceField(
-        label="Where you charge",
-        choices=User.Country,
-        required=False,
-        initial=User.Country.US,
-        help_text="Decides the currency you earn in.",
-        widget=forms.RadioSelect,
-    )
-    time_zone = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-fill-zone": ""}))
-    field_order = ["name", "email", "password1", "country", "time_zone"]
-
-    def signup(self, request: HttpRequest, user: User) -> None:
-        """Keep what was given; allauth calls this once the user row stands."""
-        del request
-        country = self.cleaned_data.get("country") or user.country
-        zone = self.cleaned_data.get("time_zone") or ""
-        known = zone if zone in dict(ZONES) else _COUNTRY_ZONE[country]
-        save_profile(user=user, name=self.cleaned_data.get("name") or "", country=country, time_zone=known)
 
 
 class ProfileForm(forms.Form):
     """Name, country and time zone of an owner; the country locks once the owner agreed to anything."""
 
-    name = forms.CharField(
-        label="Your name", max_length=120, required=False, widget=forms.TextInput(attrs={"autocomplete": "name"})
-    )
+    name = forms.CharField(label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     time_zone = forms.ChoiceField(label="Time zone", help_text="Every time on these pages is shown in it.")
-    country = forms.ChoiceField(label="Country", choices=User.Country, widget=forms.RadioSelect)
+    country = forms.ChoiceField(
+        label="Where you charge",
+        choices=User.Country,
+        help_text="Decides the currency you earn in.",
+        widget=forms.RadioSelect,
+    )
 
-    def __init__(self, *args: Any, user: User, is_country_fixed: bool, **kwargs: Any) -> None:
+    def __init__(self, data: QueryDict | None = None, *, user: User, is_country_fixed: bool) -> None:
         initial = {"name": user.name, "time_zone": user.time_zone, "country": user.country}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, initial=initial)
         zones = ZONES if user.time_zone in dict(ZONES) else [(user.time_zone, user.time_zone), *ZONES]
         self.fields["time_zone"].choices = zones  # type: ignore[attr-defined]  # a ChoiceField
         if is_country_fixed:
             self.fields["country"].disabled = True
-            self.fields["country"].help_text = "Fixed, because it decides the currency you earn in."
+            self.fields["country"].help_text = "Fixed since you first agreed: it decides your currency."
 
 
 class ConsentForm(forms.Form):

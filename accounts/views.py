@@ -30,6 +30,8 @@ def account(request: HttpRequest) -> HttpResponse:
         except UnableToSaveProfile as refusal:
             add_refusal(form, refusal)
         else:
+            if request.POST.get("next") == "welcome":
+                return redirect(reverse("consents") + "?welcome")
             messages.success(request, "Saved.")
             return redirect("account")
     return render(request, "accounts/account.html", {"form": form, "logout_url": reverse("account_logout")})

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from chargescape import views
 from chargescape.api import router
+from rewards.webhooks import stripe_webhook
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # so that the second factor applies
 admin.site.site_header = "ChargeScape administration"
@@ -15,10 +16,15 @@ admin.site.index_title = "Administration"
 
 urlpatterns = [
     path("", views.home_page, name="home_page"),
+    path("tonight/", views.dashboard, name="dashboard"),
     path("welcome/", views.onboarding, name="onboarding"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("", include("accounts.urls")),
+    path("", include("vehicles.urls")),
+    path("", include("grid.urls")),
+    path("", include("rewards.urls")),
+    path("webhooks/stripe/", stripe_webhook, name="stripe_webhook"),
     path("account/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/v1/", include(router.urls)),

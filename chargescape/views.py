@@ -1,5 +1,7 @@
 """Pages that belong to no single room: landing, welcome, tonight, health."""
 
+from typing import Any
+
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -7,9 +9,16 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
+from accounts.forms import ProfileForm
+from accounts.models import Consent, User
 from chargescape.welcome import checklist_of
+from foundation import clock
 from foundation.pages import owner_read, signed_in
+from foundation.templatetags.show import locale_for
+from grid.charts import plan_chart
+from grid.flows.tonight import tonight
+from rewards.flows.statements import owner_totals
+from vehicles.models import Vehicle
 
 
 @require_safe
@@ -22,8 +31,41 @@ def home_page(request: HttpRequest) -> HttpResponse:
 
 @owner_read
 def onboarding(request: HttpRequest) -> HttpResponse:
-    """Show the five steps and the next one."""
-    return render(request, "chargescape/onboarding.html", {"checklist": checklist_of(signed_in(request, User))})
+    """Show the five steps and the next one; who has no name yet is asked for name and country first."""
+    user = signed_in(request, User)
+    is_fixed = Consent.objects.filter(user=user).exists()
+    form = None if user.name or is_fixed else ProfileForm(user=user, is_country_fixed=False)
+    return render(request, "chargescape/onboarding.html", {"checklist": checklist_of(user), "form": form})
+
+
+@owner_read
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """Show tonight: the car now, its plan, what the grid wants next, what was earned. Parts are fetched alone."""
+    owner, now = signed_in(request, User), clock.now()
+    cars = list(Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE))
+    if not cars:
+        return redirect("onboarding")
+    vehicle = next((car for car in cars if str(car.public_id) == request.GET.get("car")), cars[0])
+    night = tonight(vehicle=vehicle, now=now)
+    part = request.GET.get("part", "") if request.headers.get("HX-Request") else ""
+    context: dict[str, Any] = {
+        "cars": cars,
+        "night": night,
+        "vehicle": vehicle,
+        "preference": getattr(vehicle, "preference", None),
+        "override": night.override,
+        "now": now,
+        # A simulated minute may pass in a second: the page then looks as often as the platform itself.
+        "live_seconds": 5 if clock.rate() > 1 else 60,
+    }
+    if part == "now":
+        return render(request, "chargescape/_now.html", context)
+    context["chart"] = plan_chart(night, locale=locale_for(owner.country))
+    if part == "plan":
+        return render(request, "chargescape/_plan.html", context)
+    context["checklist"] = checklist_of(owner)
+    context["totals"] = owner_totals(owner, owner.currency)
+    return render(request, "chargescape/dashboard.html", context)
 
 
 @never_cache

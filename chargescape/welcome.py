@@ -75,7 +75,7 @@ def _words(user: User) -> list[tuple[str, str, str, str]]:
     return [
         ("Agree to what we may do", "Two plain agreements. Both can be taken back.", "/consents/?welcome", "Read them"),
         ("Tell us about home", "Your utility, your tariff and your charger.", "/home/?welcome", "Add your home"),
-        ("Link your car", "Sign in at your car's maker and choose your cars.", "/cars/", "Link a car"),
+        ("Link your car", "Sign in at your car's maker and choose your cars.", "/cars/link/", "Link a car"),
         ("Set your mornings", "When you leave, and which program your car joins.", car_page, "Open your car"),
         ("Get paid", "Tell our payment partner where your money goes.", "/payouts/", "Set up payouts"),
     ]

@@ -27,7 +27,7 @@ def owner_page(view: View[Args]) -> Page[Args]:
     """Wrap a view of a signed-in owner: local times, and `no-store`, so that nothing personal outlives the session."""
 
     @wraps(view)
-    def page(request: HttpRequest, *args: Args.args, **kwargs: Args.kwargs) -> HttpResponseBase:
+    def page(request: HttpRequest, /, *args: Args.args, **kwargs: Args.kwargs) -> HttpResponseBase:
         zone: ZoneInfo = request.user.zone  # type: ignore[union-attr]  # login_required stands before
         with timezone.override(zone):
             answer = view(request, *args, **kwargs)

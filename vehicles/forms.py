@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.forms import BoundField
+from django.http import QueryDict
 
 from vehicles.models import ChargePreference
 
@@ -29,11 +30,11 @@ class PreferenceForm(forms.Form):
         "Keep in reserve", "Giving back stops here. At least your floor, at most your target."
     )
 
-    def __init__(self, *args: Any, preference: ChargePreference, **kwargs: Any) -> None:
+    def __init__(self, data: QueryDict | None = None, *, preference: ChargePreference) -> None:
         leaves_at = {row.weekday: row.leaves_at_local for row in preference.departures.all()}
         initial = {name: getattr(preference, name) for name in self.base_fields}
         initial |= {f"leaves_{weekday}": leaves_at.get(weekday) for weekday in range(7)}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, initial=initial)
         for weekday, name in enumerate(WEEKDAYS):
             widget = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
             self.fields[f"leaves_{weekday}"] = forms.TimeField(label=name, required=False, widget=widget)
@@ -43,11 +44,18 @@ class PreferenceForm(forms.Form):
         """The seven departure fields, Monday first."""
         return (self[f"leaves_{weekday}"] for weekday in range(7))
 
-    def wishes(self) -> dict[str, Any]:
-        """Return the cleaned values as `save_preference` takes them."""
+    def wishes(self, *, can_give_back: bool) -> dict[str, Any]:
+        """Return the cleaned values as `save_preference` takes them.
+
+        A car that cannot give back is not asked for a reserve: its own moves along with floor and target.
+        """
         departures: dict[int, time] = {
             weekday: self.cleaned_data[f"leaves_{weekday}"]
             for weekday in range(7)
             if self.cleaned_data[f"leaves_{weekday}"] is not None
         }
-        return {name: self.cleaned_data[name] for name in self.base_fields} | {"departures": departures}
+        wishes = {name: self.cleaned_data[name] for name in self.base_fields}
+        if not can_give_back:
+            reserve = min(wishes["reserve_soc_percent"], wishes["target_soc_percent"])
+            wishes["reserve_soc_percent"] = max(reserve, wishes["minimum_soc_percent"])
+        return wishes | {"departures": departures}

@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.models import User
 from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
+from vehicles import gateway
 from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.flows.links import UnableToLink, begin_link, choose_vehicles, complete_link, revoke_link
 from vehicles.flows.places import set_home_from_vehicle
@@ -64,24 +65,26 @@ def _shown_link(link: VehicleLink) -> dict[str, Any]:
 
 
 def _makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
-    offered = [slug for slug, maker in settings.AUTOMAKERS.items() if maker["client_id"] and slug in AUTOMAKERS]
     return [
         {
             "slug": slug,
             "name": maker_name(slug),
             "label": f"Link another {maker_name(slug)} account" if slug in linked else f"Link {maker_name(slug)}",
         }
-        for slug in offered
+        for slug in gateway.offered_makers()
     ]
 
 
-@owner_action
+@owner_page
 def link_begin(request: HttpRequest) -> HttpResponse:
-    """Send the owner to the maker's own sign-in."""
+    """Offer the makers; when one is chosen, send the owner to the maker's own sign-in."""
+    owner = signed_in(request, User)
+    if request.method != "POST":
+        return render(request, "vehicles/link.html", {"makers": _makers_on_offer(_linked_makers(owner))})
     maker = request.POST.get("maker", "")
     try:
         url = begin_link(
-            owner=signed_in(request, User),
+            owner=owner,
             maker=maker,
             session_key=request.session.session_key or "",
             redirect_uri=_callback_url(maker),
@@ -93,9 +96,14 @@ def link_begin(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(url)
 
 
+def _linked_makers(owner: User) -> set[str]:
+    links = VehicleLink.objects.filter(owner=owner).exclude(state=VehicleLink.State.REVOKED)
+    return set(links.values_list("maker", flat=True))
+
+
 def _callback_url(maker: str) -> str:
     slug = maker if maker in AUTOMAKERS else "unknown"
-    return settings.PUBLIC_URL + reverse("link_callback", args=[slug])
+    return str(settings.PUBLIC_URL) + reverse("link_callback", args=[slug])
 
 
 @owner_read
@@ -145,16 +153,17 @@ def choose(request: HttpRequest, link: UUID) -> HttpResponse:
 def preferences(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Show and change what the owner wants of one car."""
     car = owned_vehicle(request, vehicle)
+    can_give_back = gateway.capabilities_of(car).can_discharge
     form = PreferenceForm(request.POST or None, preference=car.preference)
     if request.method == "POST" and form.is_valid():
         try:
-            save_preference(vehicle=car, now=clock.now(), **form.wishes())
+            save_preference(vehicle=car, now=clock.now(), **form.wishes(can_give_back=can_give_back))
         except UnableToSavePreference as refusal:
             add_refusal(form, refusal)
         else:
             messages.success(request, "Saved. The next plan follows in a moment.")
             return redirect("car", car.public_id)
-    return render(request, "vehicles/preferences.html", {"form": form, "vehicle": car})
+    return render(request, "vehicles/preferences.html", {"form": form, "vehicle": car, "can_give_back": can_give_back})
 
 
 @owner_action

@@ -23,7 +23,12 @@ FRESH_FOR = timedelta(minutes=30)  # an older value is marked, because the platf
 def locale_of(context: template.Context) -> str:
     """Return the babel locale of the person looking: the country decides between American and Canadian habits."""
     user = getattr(context.get("request"), "user", None)
-    return "en_CA" if getattr(user, "country", "US") == "CA" else "en_US"
+    return locale_for(getattr(user, "country", "US")).replace("-", "_")
+
+
+def locale_for(country: str) -> str:
+    """Return the locale of a country's owners as browsers name it ("en-CA")."""
+    return "en-CA" if country == "CA" else "en-US"
 
 
 @register.simple_tag(takes_context=True)

@@ -1,0 +1,122 @@
+"""A night as a page shows it: values for the chart, and the same values as rows of a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from grid.flows.explaining import Explanation
+from grid.flows.tonight import Tonight, TonightSlot
+from grid.problems import SLOT, SLOT_MINUTES
+
+MICROS = 1_000_000
+IDLE_KW = 0.01
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """A stretch of slots in which the car does one thing at one price."""
+
+    starts_at: datetime
+    reason: str
+    power_w: int
+    soc_percent: float
+    price_micros: int
+
+
+@dataclass(frozen=True)
+class PlanChart:
+    """What `components/plan_chart.html` draws. `name` is the id of the element that carries `data`."""
+
+    name: str
+    title: str
+    data: dict[str, Any]
+    rows: list[PlanRow]
+    currency: str
+    now: datetime
+
+    @property
+    def has_discharge(self) -> bool:
+        """Whether the legend must explain giving back."""
+        return any(kw < -IDLE_KW for kw in self.data["power"])
+
+
+def plan_chart(night: Tonight, *, locale: str) -> PlanChart | None:
+    """Return the chart of a night, or None where there is no plan. Powers are kW at the AC side (> 0 charges)."""
+    slots = night.slots
+    if night.plan is None or not slots:
+        return None
+    soc = _soc(night)
+    data: dict[str, Any] = {
+        "startsAt": slots[0].starts_at.isoformat(),
+        "slotMinutes": SLOT_MINUTES,
+        "now": night.now.isoformat(),
+        "departureAt": night.departure_at.isoformat() if night.departure_at else None,
+        "target": night.target_percent,
+        "power": [round(slot.power_kw, 2) for slot in slots],
+        "soc": soc,
+        "price": [round(slot.price * 100, 2) for slot in slots],
+        "priceTitle": f"Price, ¢ per kWh ({night.currency})",
+        "plugged": [int(slot.reason != "unplugged") for slot in slots],
+        "reasons": [slot.reason_text for slot in slots],
+        "events": _event_bands(slots),
+        "zone": night.zone.key,
+        "locale": locale,
+    }
+    return PlanChart(
+        name=f"plan-{night.vehicle.public_id}",
+        title=f"The night of {night.vehicle}: battery, power and price",
+        data=data,
+        rows=_rows(slots, soc),
+        currency=night.currency,
+        now=night.now,
+    )
+
+
+def _soc(night: Tonight) -> list[float]:
+    """Return the state of charge at the start of each slot, and at the end of the last."""
+    assert night.plan is not None
+    after_last = (night.plan.slot_at(night.slots[-1].starts_at) or 0) + 1
+    last = night.plan.solution["soc_percent"][after_last]
+    return [round(value, 1) for value in (*(slot.soc_percent for slot in night.slots), last)]
+
+
+def _event_bands(slots: Sequence[TonightSlot]) -> list[dict[str, str]]:
+    """Join neighbouring slots of events into bands."""
+    bands: list[dict[str, str]] = []
+    for slot in slots:
+        if not slot.is_event:
+            continue
+        starts_at, ends_at = slot.starts_at.isoformat(), (slot.starts_at + SLOT).isoformat()
+        if bands and bands[-1]["endsAt"] == starts_at:
+            bands[-1]["endsAt"] = ends_at
+        else:
+            bands.append({"startsAt": starts_at, "endsAt": ends_at, "label": "event"})
+    return bands
+
+
+def _rows(slots: Sequence[TonightSlot], soc: Sequence[float]) -> list[PlanRow]:
+    rows: list[PlanRow] = []
+    for slot, soc_after in zip(slots, soc[1:], strict=True):
+        power_w, price = round(slot.power_kw * 1000), round(slot.price * MICROS)
+        last = rows[-1] if rows else None
+        starts_at = slot.starts_at
+        if last and (last.reason, last.power_w, last.price_micros) == (slot.reason_text, power_w, price):
+            rows.pop()
+            starts_at = last.starts_at
+        rows.append(PlanRow(starts_at, slot.reason_text, power_w, soc_after, price))
+    return rows
+
+
+def settlement_chart(explanation: Explanation, *, zone: str, locale: str) -> dict[str, Any] | None:
+    """Return what the chart of one settlement draws: kW without the event and kW as it was; None = not known."""
+    if not explanation.series:
+        return None
+    return {
+        "startsAt": explanation.series[0].starts_at.isoformat(),
+        "slotMinutes": SLOT_MINUTES,
+        "baseline": [interval.baseline_w / 1000 for interval in explanation.series],
+        "net": [None if interval.net_w is None else interval.net_w / 1000 for interval in explanation.series],
+        "zone": zone,
+        "locale": locale,
+    }

@@ -1,0 +1,1 @@
+"""Pages of the grid room: home, car, events, earnings."""

@@ -1,0 +1,106 @@
+"""What the owner's cars earned: month by month, and each line down to the readings behind it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from accounts.models import User
+from foundation import clock
+from foundation.pages import owner_read, signed_in
+from foundation.templatetags.show import locale_for
+from grid.charts import settlement_chart
+from grid.flows.explaining import explain_settlement
+from grid.models import EventParticipation, Settlement
+from rewards.flows.statements import owner_currencies, owner_totals
+
+SHOWN_LINES = 400
+
+
+@dataclass
+class Month:
+    """One month's lines in one currency, with their totals."""
+
+    starts_on_date: date
+    currency: str
+    lines: list[Settlement] = field(default_factory=list)
+
+    @property
+    def amount_minor(self) -> int:
+        """What the month's events earned."""
+        return sum(line.amount_minor for line in self.lines)
+
+    @property
+    def credited_wh(self) -> int:
+        """What the cars delivered."""
+        return sum(line.credited_wh for line in self.lines)
+
+
+def owned_settlements(owner: User) -> QuerySet[Settlement]:
+    """Return the settlements of the owner's cars, the newest revision of each."""
+    newer = Settlement.objects.filter(participation=OuterRef("participation"), revision__gt=OuterRef("revision"))
+    return (
+        Settlement.objects.filter(~Exists(newer), participation__enrollment__vehicle__owner=owner)
+        .select_related("participation__event__terms__program__utility", "participation__enrollment__vehicle")
+        .order_by("-participation__event__starts_at")
+    )
+
+
+@owner_read
+def earnings(request: HttpRequest) -> HttpResponse:
+    """Show totals, and every event's earning by month."""
+    owner, now = signed_in(request, User), clock.now()
+    lines = list(owned_settlements(owner)[:SHOWN_LINES])
+    waiting = EventParticipation.objects.filter(
+        enrollment__vehicle__owner=owner,
+        state=EventParticipation.State.IN,
+        event__ends_at__lte=now,
+        event__cancelled_at__isnull=True,
+        settlements__isnull=True,
+    )
+    context = {
+        "totals": [owner_totals(owner, currency) for currency in owner_currencies(owner)],
+        "months": by_month(lines),
+        "waiting": waiting.select_related("event", "enrollment__vehicle"),
+        "now": now,
+    }
+    return render(request, "grid/earnings.html", context)
+
+
+def by_month(lines: Iterable[Settlement]) -> list[Month]:
+    """Group settlements by the local month of their event and by currency, newest first."""
+    months: dict[tuple[date, str], Month] = {}
+    for line in lines:
+        starts_on = _month_of(line.participation.event.starts_at)
+        months.setdefault((starts_on, line.currency), Month(starts_on, line.currency)).lines.append(line)
+    return list(months.values())
+
+
+def _month_of(at: datetime) -> date:
+    return timezone.localdate(at).replace(day=1)
+
+
+@owner_read
+def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
+    """Open one line to its whole calculation; older revisions stay readable."""
+    owner = signed_in(request, User)
+    rows = Settlement.objects.filter(participation__enrollment__vehicle__owner=owner).select_related(
+        "participation__event__terms__program__utility", "participation__enrollment__vehicle"
+    )
+    found = get_object_or_404(rows, public_id=settlement)
+    explanation = explain_settlement(settlement=found, zone=owner.zone)
+    context = {
+        "settlement": found,
+        "event": found.participation.event,
+        "vehicle": found.participation.enrollment.vehicle,
+        "explanation": explanation,
+        "chart_data": settlement_chart(explanation, zone=owner.time_zone, locale=locale_for(owner.country)),
+        "revisions": rows.filter(participation=found.participation).order_by("revision"),
+        "now": clock.now(),
+    }
+    return render(request, "grid/earning.html", context)
