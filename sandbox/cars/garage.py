@@ -39,8 +39,8 @@ def look_at_all(*, now: datetime) -> list[Car]:
 
 def bring_up_to_date(car: Car, *, now: datetime) -> None:
     """Advance the car to `now` and give it the commands that fell due on the way; call it inside a transaction."""
-    before = car.record
-    if before is None:
+    before = (car.record, car.is_put_to_sleep)
+    if car.record is None:
         car.state = CarState(as_of=now, energy_wh=car.first_energy_wh, last_active_at=now)
     state = car.state
     if now < state.as_of - SET_BACK:
@@ -50,7 +50,7 @@ def bring_up_to_date(car: Car, *, now: datetime) -> None:
         state = physics.advance(state, spec=car.spec, until=command.effective_at)
         state = _obey(car, state, command)
     car.state = physics.advance(state, spec=car.spec, until=now)
-    if car.record != before:
+    if (car.record, car.is_put_to_sleep) != before:
         car.save(update_fields=["record", "is_put_to_sleep", "served_record"])
 
 

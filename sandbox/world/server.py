@@ -5,15 +5,15 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from sandbox.mailbox import smtp
+from sandbox.stripe import deliverer
 from sandbox.world import config
 
 
 def start_background(worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook signature
     """Start the SMTP listener and the webhook deliverer inside the worker: threads do not survive a fork."""
-    if (config.SANDBOX_DIR / "mailbox" / "smtp.py").exists():
-        import_module("sandbox.mailbox.smtp").start(config.SMTP_PORT)
-    if (config.SANDBOX_DIR / "stripe" / "deliverer.py").exists():
-        import_module("sandbox.stripe.deliverer").start()
+    smtp.start(config.SMTP_PORT)
+    deliverer.start()
 
 
 class Server(BaseApplication):

@@ -4,7 +4,6 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from sandbox.stripe.views import bank
 from sandbox.world import views
-from sandbox.world.config import SANDBOX_DIR
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.show_index, name="index"),
@@ -13,9 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("control/bank", bank, name="control-bank"),
     path("", include("sandbox.cars.urls")),
     path("", include("sandbox.makers.urls")),
-]
-urlpatterns += [
-    path(f"{name}/", include(f"sandbox.{name}.urls"))
-    for name in ("stripe", "feeds", "mailbox")
-    if (SANDBOX_DIR / name / "urls.py").exists()
+    path("feeds/", include("sandbox.feeds.urls")),
+    path("mailbox/", include("sandbox.mailbox.urls")),
+    path("stripe/", include("sandbox.stripe.urls")),
 ]
