@@ -1,5 +1,6 @@
 """`expand[]`: ids in an answer replaced by what they name (https://docs.stripe.com/api/expanding_objects)."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -37,21 +38,18 @@ def _expand(place: dict[str, Any], parts: list[str], path: str, now: datetime) -
 
 
 def _named(object_id: str, path: str, now: datetime) -> dict[str, Any]:
+    renderers: dict[str, Callable[[], dict[str, Any]]] = {
+        "acct": lambda: account_v1(Account.objects.get(object_id=object_id)),
+        "ba": lambda: wire.bank_account(BankAccount.objects.get(object_id=object_id)),
+        "po": lambda: wire.payout(Payout.objects.get(object_id=object_id)),
+        "py": lambda: wire.payment(Transfer.objects.get(payment_id=object_id)),
+        "pyr": lambda: wire.payment_refund(Reversal.objects.get(refund_id=object_id)),
+        "tr": lambda: wire.transfer(Transfer.objects.get(object_id=object_id)),
+        "trr": lambda: wire.reversal(Reversal.objects.get(object_id=object_id)),
+        "tu": lambda: wire.topup(TopUp.objects.get(object_id=object_id)),
+        "txn": lambda: wire.balance_transaction(BalanceEntry.objects.get(object_id=object_id), now=now),
+    }
     prefix = object_id.partition("_")[0]
-    if prefix == "acct":
-        return account_v1(Account.objects.get(object_id=object_id))
-    if prefix == "ba":
-        return wire.bank_account(BankAccount.objects.get(object_id=object_id))
-    if prefix == "po":
-        return wire.payout(Payout.objects.get(object_id=object_id))
-    if prefix == "py":
-        return wire.payment(Transfer.objects.get(payment_id=object_id))
-    if prefix == "tr":
-        return wire.transfer(Transfer.objects.get(object_id=object_id))
-    if prefix == "trr":
-        return wire.reversal(Reversal.objects.get(object_id=object_id))
-    if prefix == "tu":
-        return wire.topup(TopUp.objects.get(object_id=object_id))
-    if prefix == "txn":
-        return wire.balance_transaction(BalanceEntry.objects.get(object_id=object_id), now=now)
-    raise StripeError(f"This property cannot be expanded ({path}).", param="expand")
+    if prefix not in renderers:
+        raise StripeError(f"This property cannot be expanded ({path}).", param="expand")
+    return renderers[prefix]()

@@ -114,6 +114,22 @@ def payment(row: Transfer) -> dict[str, Any]:
     }
 
 
+def payment_refund(row: Reversal) -> dict[str, Any]:
+    """Return what a reversal looks like from the connected account: a refund in its own currency."""
+    entry = BalanceEntry.objects.get(source=row.refund_id, kind="payment_refund")
+    return {
+        "id": row.refund_id,
+        "object": "refund",
+        "amount": -entry.amount,
+        "balance_transaction": entry.object_id,
+        "charge": row.transfer.payment_id,
+        "created": seconds(row.created_at),
+        "currency": entry.currency,
+        "source_transfer_reversal": row.object_id,
+        "status": "succeeded",
+    }
+
+
 def payout(row: Payout) -> dict[str, Any]:
     """Return a v1 payout."""
     failed = row.status == Payout.Status.FAILED

@@ -71,33 +71,36 @@ class PretendStripe:
         headers = {"Authorization": f"Bearer {STRIPE_KEY}", **options.pop("headers", {})}
         return requests.request(method, f"{self.process.url}/stripe{path}", headers=headers, timeout=10, **options)
 
-    def make_account(self, *, country: str = "us", **options: Any) -> str:
+    def make_account(self, *, country: str = "us") -> str:
         """Create a recipient account, not yet onboarded; return its id."""
         account = self.client.v2.core.accounts.create(
             {
                 "contact_email": "alice@example.org",
                 "display_name": "Alice",
                 "dashboard": "express",
-                "identity": {"country": country, "entity_type": "individual"},  # type: ignore[typeddict-item]
+                "identity": {"country": country, "entity_type": "individual"},
                 "configuration": {
                     "recipient": {"capabilities": {"stripe_balance": {"stripe_transfers": {"requested": True}}}}
                 },
                 "defaults": {"responsibilities": {"fees_collector": "application", "losses_collector": "application"}},
                 "include": ["configuration.recipient", "requirements", "identity", "defaults"],
-            },
-            options,  # type: ignore[arg-type]
+            }
         )
         return str(account.id)
 
     def link(self, account_id: str) -> str:
         """Create an onboarding link; return its URL."""
-        use = {
-            "configurations": ["recipient"],
-            "refresh_url": "http://localhost:8000/payouts/set-up/",
-            "return_url": "http://localhost:8000/payouts/return/",
-        }
         made = self.client.v2.core.account_links.create(
-            {"account": account_id, "use_case": {"type": "account_onboarding", "account_onboarding": use}}  # type: ignore[typeddict-item]
+            {
+                "account": account_id,
+                "use_case": {
+                    "type": "account_onboarding",
+                    "account_onboarding": {
+                        "refresh_url": "http://localhost:8000/payouts/set-up/",
+                        "return_url": "http://localhost:8000/payouts/return/",
+                    },
+                },
+            }
         )
         return str(made.url)
 
