@@ -13,7 +13,7 @@ from django.db import transaction
 from foundation import clock
 from grid import steering
 from grid.flows.cars import CarNow, load_cars
-from grid.flows.nights import departures_ahead
+from grid.flows.nights import next_departure
 from grid.flows.planning import ask_plan
 from grid.models import Dispatch, Plan, PlanningState
 from grid.steering import EventWindow, Moment, PlanSlot, Wish, must_renew
@@ -121,11 +121,6 @@ def slots_ahead(plan: Plan, *, now: datetime) -> tuple[PlanSlot, ...]:
         )
         for index in range(first, len(power_kw))
     )
-
-
-def next_departure(car: CarNow, *, now: datetime) -> datetime | None:
-    """Return the car's next departure after `now`, or None for a car without one."""
-    return next(iter(departures_ahead(car, now=now)), None)
 
 
 def _safe_release_at(car: CarNow, now: datetime) -> datetime | None:

@@ -158,6 +158,11 @@ def departures_ahead(car: CarNow, *, now: datetime) -> list[datetime]:
     return found
 
 
+def next_departure(car: CarNow, *, now: datetime) -> datetime | None:
+    """Return the car's next departure after `now`, or None for a car without one."""
+    return next(iter(departures_ahead(car, now=now)), None)
+
+
 def _is_eager(car: CarNow) -> bool:
     # A car that cannot end a hold by itself is held in events alone: outside them it charges as it likes. So does
     # one whose owner wants it charged now, or left alone.

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from grid.flows.abilities import REASONS as ABILITIES
 from grid.flows.cars import CarNow, load_cars
-from grid.flows.dispatching import next_departure
 from grid.flows.explaining import as_departures, explain_plan
+from grid.flows.nights import next_departure
 from grid.models import Dispatch, EventParticipation, Plan
 from grid.planner.explain import shortfall_cause
 from grid.problems import SLOT
