@@ -17,7 +17,7 @@ from django.db.models import F, Q
 from accounts.flows.notices import notify
 from foundation import clock, leases
 from foundation.http import mount_door, open_session
-from vehicles.automakers.base import Automaker, Capabilities, CarAccess, Grant, Tools, read_capabilities
+from vehicles.automakers.base import Automaker, CarAccess, Grant, Tools
 from vehicles.automakers.errors import (
     AuthRevoked,
     AutomakerError,
@@ -65,11 +65,6 @@ def adapter(maker: str) -> Automaker:
     return _adapters[key]
 
 
-def capabilities_of(vehicle: Vehicle) -> Capabilities:
-    """Return what the car can do, as its maker granted it."""
-    return read_capabilities(vehicle.capabilities)
-
-
 def call(vehicle: Vehicle, operation: Operation[T], *, is_urgent: bool = False) -> T:
     """Run one operation on the car with a working token, and keep account of how its link fares.
 
@@ -95,9 +90,7 @@ def call(vehicle: Vehicle, operation: Operation[T], *, is_urgent: bool = False) 
 
 
 def _open(vehicle: Vehicle, token: str) -> CarAccess:
-    return CarAccess(
-        external_id=vehicle.external_id, access_token=token, capabilities=read_capabilities(vehicle.capabilities)
-    )
+    return CarAccess(external_id=vehicle.external_id, access_token=token, capabilities=vehicle.can)
 
 
 def _check_may_call(link: VehicleLink, *, is_urgent: bool) -> None:

@@ -153,7 +153,7 @@ def choose(request: HttpRequest, link: UUID) -> HttpResponse:
 def preferences(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Show and change what the owner wants of one car."""
     car = owned_vehicle(request, vehicle)
-    can_give_back = gateway.capabilities_of(car).can_discharge
+    can_give_back = car.can.can_discharge
     form = PreferenceForm(request.POST or None, preference=car.preference)
     if request.method == "POST" and form.is_valid():
         try:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from accounts.flows.consents import has_consent
 from accounts.models import Consent
 from foundation.refusals import Refusal
-from vehicles import gateway
 from vehicles.automakers.base import Capabilities, HoldEnds
 from vehicles.flows.preferences import open_override
 from vehicles.flows.telemetry import latest_reading
@@ -44,7 +43,7 @@ def check_allowed(intent: Intent, *, now: datetime) -> None:
     preference = ChargePreference.objects.filter(vehicle=vehicle).first()
     check_steerable(vehicle)
     _check_owner(vehicle, preference, now=now)
-    can = gateway.capabilities_of(vehicle)
+    can = vehicle.can
     _check_span(intent, now=now)
     assert preference is not None
     _check_ability(intent, can, preference)

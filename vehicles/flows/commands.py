@@ -9,7 +9,6 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from vehicles import gateway
 from vehicles.automakers.base import HoldEnds
 from vehicles.flows import releases
 from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed, check_steerable
@@ -83,7 +82,7 @@ def request_command(
 
 def _create(intent: Intent, *, key: str, reason: str, now: datetime) -> Command:
     vehicle = intent.vehicle
-    is_timed = gateway.capabilities_of(vehicle).hold_ends == HoldEnds.TIMED
+    is_timed = vehicle.can.hold_ends == HoldEnds.TIMED
     try:
         with transaction.atomic():
             Vehicle.objects.select_for_update().get(pk=vehicle.pk)  # two requests for one car take turns

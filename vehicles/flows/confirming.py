@@ -43,7 +43,7 @@ def _confirm_hold(command: Command, *, now: datetime) -> bool:
         return _confirm(command, now=now)
     assert command.sent_at is not None
     assert command.ends_at is not None
-    can = gateway.capabilities_of(vehicle)
+    can = vehicle.can
     if now >= min(command.ends_at, command.sent_at + timedelta(seconds=can.worst_latency_seconds)):
         # It may still reach the car, so a hold that nobody else ends stays open for the watchdog.
         Command.objects.filter(pk=command.pk, state__in=WAITING).update(state=Command.State.TIMED_OUT)

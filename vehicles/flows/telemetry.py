@@ -114,7 +114,7 @@ def _pause_after(vehicle: Vehicle, reading: ChargeReading | None, *, now: dateti
     pause = ELSEWHERE
     if reading is not None and reading.is_plugged_in and reading.is_at_home is not False:
         pause = WHILE_COMMANDED if _is_commanded(vehicle, now=now) else PLUGGED_AT_HOME
-    return max(pause, timedelta(seconds=gateway.capabilities_of(vehicle).min_poll_seconds))
+    return max(pause, timedelta(seconds=vehicle.can.min_poll_seconds))
 
 
 def _is_commanded(vehicle: Vehicle, *, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from foundation.fields import EncryptedTextField
+from vehicles.automakers.base import Capabilities, read_capabilities
 from vehicles.models.links import VehicleLink
 
 
@@ -69,6 +70,11 @@ class Vehicle(models.Model):
 
     def __str__(self) -> str:
         return self.nickname or f"{self.make} {self.model}"
+
+    @property
+    def can(self) -> Capabilities:
+        """What the car can do, as its maker granted it."""
+        return read_capabilities(self.capabilities)
 
 
 class HomePlace(models.Model):
