@@ -302,5 +302,8 @@ LOGGING = {
     "formatters": {"line": {"()": "foundation.logs.line_formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "propagate": False},
+        "stripe": {"level": "WARNING"},  # foundation.http already logs each call, without its path
+    },
 }
