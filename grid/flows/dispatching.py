@@ -219,7 +219,7 @@ def _renew(car: CarNow, dispatch: Dispatch, wish: Wish, now: datetime) -> bool:
     assert wish.until is not None
     if command is not None and in_force_until is not None and command.ended_by == Command.EndedBy.WATCHDOG:
         # The maker was told once to stop; only the time at which our watchdog starts the car again moves.
-        renew_hold(command=command, ends_at=wish.until, now=now)
+        renew_hold(command=command, ends_at=wish.until, departure_at=next_departure(car, now=now), now=now)
         return True
     dispatch.command = _request(car, dispatch, wish, now)
     dispatch.renewals += 1
@@ -236,6 +236,7 @@ def _request(car: CarNow, dispatch: Dispatch, wish: Wish, now: datetime) -> Comm
         ends_at=wish.until,
         power_w=wish.power_w,
         floor_soc_percent=preference.reserve_soc_percent if preference and wish.power_w < 0 else 0,
+        charge_w=car.charge_w,
         reason=wish.reason,
         departure_at=next_departure(car, now=now),
         now=now,
