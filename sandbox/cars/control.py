@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from sandbox.cars import actions, garage, physics
 from sandbox.cars.models import Car
 from sandbox.world import clock
-from sandbox.world.bodies import BadBody, read_flag, read_number, read_object, refuse_bad_bodies
+from sandbox.world.bodies import BadBody, read_flag, read_instant, read_number, read_object, refuse_bad_bodies
 
 
 def describe(car: Car) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def describe(car: Car) -> dict[str, Any]:
 @require_safe
 def list_cars(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view's signature
     """Return every car's true state."""
-    return JsonResponse({"cars": [describe(car) for car in garage.look_at_all(now=clock.now())]})
+    return JsonResponse([describe(car) for car in garage.look_at_all(now=clock.now())], safe=False)
 
 
 # Exempt from CSRF: PATCH from another origin needs a preflight, which nobody here answers.
@@ -111,3 +111,19 @@ def list_commands(request: HttpRequest, vehicle_id: str) -> JsonResponse:  # noq
         return JsonResponse({"error": "no such car"}, status=404)
     latest = car.commands.order_by("-id")[:500]
     return JsonResponse({"count": car.commands.count(), "commands": [command.as_json() for command in latest]})
+
+
+@require_safe
+def list_served(request: HttpRequest, vehicle_id: str) -> JsonResponse:
+    """Return what the cloud told about the car, oldest first; `since` (ISO) leaves out what was observed earlier."""
+    since = request.GET.get("since")
+    try:
+        car = garage.look_at(vehicle_id, now=clock.now())
+        floor = read_instant({"since": since}, "since") if since else None
+    except Car.DoesNotExist:
+        return JsonResponse({"error": "no such car"}, status=404)
+    except BadBody as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    readings = car.readings.filter(observed_at__gte=floor) if floor else car.readings.all()
+    latest = list(readings.order_by("-id")[:5000])
+    return JsonResponse([reading.as_json() for reading in reversed(latest)], safe=False)

@@ -8,12 +8,14 @@ from typing import Any
 from django.db import transaction
 
 from sandbox.cars import physics
-from sandbox.cars.models import Car, Command
+from sandbox.cars.models import Car, Command, ServedReading
 from sandbox.cars.physics import CarState, Setpoint
 from sandbox.cars.records import from_record, to_record
 
 # A clock set back by more than this puts the cars back too; less is waited out, for nothing runs backwards.
 SET_BACK = timedelta(hours=1)
+WAKING = {"wake", "status"}  # asking for a fresh status reaches the car's modem, and with it wakes the car
+KEPT_READINGS = 20_000  # of all cars; the log is for looking back over some days, not for ever
 
 
 class KeyReused(Exception):
@@ -57,7 +59,7 @@ def bring_up_to_date(car: Car, *, now: datetime) -> None:
 def _obey(car: Car, state: CarState, command: Command) -> CarState:
     """Return the state after the car got `command`, whose outcome is recorded."""
     is_asleep = car.is_put_to_sleep or state.is_asleep
-    if is_asleep and command.kind not in {"wake", "status"}:
+    if is_asleep and command.kind not in WAKING:
         command.settle(Command.Status.FAILED, reason="asleep")
         return state
     if command.kind in {"startCharge", "stopCharge", "setpoint"} and not state.is_plugged_in:
@@ -68,7 +70,7 @@ def _obey(car: Car, state: CarState, command: Command) -> CarState:
         return state
     command.settle(Command.Status.COMPLETED)
     match command.kind:
-        case "wake":
+        case kind if kind in WAKING:
             car.is_put_to_sleep = False
             car.served_record = car.served_record if car.has_stale_values else None
             return physics.wake(state)
@@ -135,3 +137,23 @@ def freeze_served(car: Car) -> None:
         car.served_record = None
     elif car.served_record is None:
         car.served_record = to_record(car.state)
+
+
+def note_served(car: Car, state: CarState, *, source: str, soc_percent: float, has_meter: bool) -> None:
+    """Keep what the cloud is about to answer about an up-to-date car."""
+    truth = car.state
+    reading = ServedReading.objects.create(
+        car=car,
+        source=source,
+        served_at=truth.as_of,
+        observed_at=state.as_of,
+        soc_percent=soc_percent,
+        is_plugged_in=state.is_plugged_in,
+        state=physics.mode(state, car.spec),
+        imported_wh=int(state.imported_wh) if has_meter else None,
+        exported_wh=int(state.exported_wh) if has_meter else None,
+        true_imported_wh=truth.imported_wh,
+        true_exported_wh=truth.exported_wh,
+    )
+    if reading.pk % 500 == 0:
+        ServedReading.objects.filter(pk__lte=reading.pk - KEPT_READINGS).delete()

@@ -40,6 +40,7 @@ class Car(models.Model):
 
     objects: ClassVar[models.Manager["Car"]] = models.Manager()
     commands: "models.QuerySet[Command]"
+    readings: "models.QuerySet[ServedReading]"
 
     class Meta:
         ordering = ["id"]
@@ -130,4 +131,43 @@ class Command(models.Model):
             "status": self.status,
             "reason": self.reason,
             "body": self.body,
+        }
+
+
+class ServedReading(models.Model):
+    """What the cloud told somebody about a car, and the true meters of that moment: for checking sums afterwards."""
+
+    car = models.ForeignKey(Car, on_delete=models.CASCADE, related_name="readings")
+    source = models.CharField(max_length=20)
+    served_at = models.DateTimeField()
+    observed_at = models.DateTimeField()
+    soc_percent = models.FloatField()
+    is_plugged_in = models.BooleanField()
+    state = models.CharField(max_length=20)
+    imported_wh = models.BigIntegerField(null=True)  # null: this source has no meter
+    exported_wh = models.BigIntegerField(null=True)
+    true_imported_wh = models.FloatField()
+    true_exported_wh = models.FloatField()
+
+    objects: ClassVar[models.Manager["ServedReading"]] = models.Manager()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.source} at {self.served_at}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the log line of the control API."""
+        return {
+            "source": self.source,
+            "servedAt": self.served_at.isoformat(),
+            "observedAt": self.observed_at.isoformat(),
+            "socPercent": self.soc_percent,
+            "pluggedIn": self.is_plugged_in,
+            "state": self.state,
+            "importedWh": self.imported_wh,
+            "exportedWh": self.exported_wh,
+            "trueImportedWh": self.true_imported_wh,
+            "trueExportedWh": self.true_exported_wh,
         }

@@ -11,7 +11,7 @@ from sandbox.cars.models import Car
 from sandbox.world import clock
 
 FAULT_LABELS = {
-    "asleep": "Asleep (until a wake command)",
+    "asleep": "Asleep (until woken or asked for its status)",
     "stale": "Stale values (the cloud serves what it knew)",
     "commandsLost": "Commands lost (accepted, no effect)",
     "limitIgnored": "Limit ignored (charges to 100 %)",

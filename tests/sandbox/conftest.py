@@ -22,7 +22,7 @@ def frozen(sandbox: SandboxProcess) -> Iterator[SandboxProcess]:
     sandbox.control("PUT", "clock", simulated_at="2027-06-01T00:00:00Z", rate=0)
     sandbox.control("GET", "cars")  # from there, setting the clock back parks every car at home, free of orders
     sandbox.control("PUT", "clock", simulated_at="2026-11-19T02:00:00Z", rate=0)
-    for car in sandbox.control("GET", "cars")["cars"]:
+    for car in sandbox.control("GET", "cars"):
         no_faults = {name: 0 if name == "commandDelaySeconds" else False for name in car["faults"]}
         sandbox.control("PATCH", f"cars/{car['vehicleId']}", faults=no_faults, socPercent=50)
     sandbox.control("PATCH", "makers/ford", apiDown=False, rateLimited=False, tokenDown=False)

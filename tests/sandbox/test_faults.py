@@ -11,7 +11,8 @@ def set_faults(ford: FordClient, vehicle_id: str, **faults: bool | float) -> Non
     ford.sandbox.control("PATCH", f"cars/{vehicle_id}", faults=faults)
 
 
-def test_sleeping_car_serves_old_values_and_obeys_wake_alone(ford: FordClient) -> None:
+@pytest.mark.parametrize("waking", ["wake", "status"])
+def test_sleeping_car_serves_old_values_until_it_is_woken(ford: FordClient, waking: str) -> None:
     ford.link(ALICE)
     set_faults(ford, ALICES_MACH_E, asleep=True)
     stop_id = ford.vehicle("POST", ALICES_MACH_E, "/stopCharge").json()["commandId"]
@@ -21,7 +22,7 @@ def test_sleeping_car_serves_old_values_and_obeys_wake_alone(ford: FordClient) -
     assert asleep["vehicleDetails"]["batteryChargeLevel"]["timestamp"] == "11-19-2026 02:00:00"
     refresh = ford.vehicle("GET", ALICES_MACH_E, f"/statusrefresh/{stop_id}").json()
     assert refresh["commandStatus"] == "FAILED"
-    assert ford.vehicle("POST", ALICES_MACH_E, "/wake").status_code == 202
+    assert ford.vehicle("POST", ALICES_MACH_E, f"/{waking}").status_code == 202
     step(ford, minutes=1)
     awake = ford.vehicle("GET", ALICES_MACH_E).json()["vehicle"]
     assert awake["vehicleStatus"]["deepSleepInProgress"]["value"] is False

@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import datetime
 
 import pytest
 
@@ -172,6 +173,22 @@ def test_same_key_replays_the_same_answer_and_acts_once(ford: FordClient) -> Non
     assert truth(ford, ALICES_TRUCK)["state"] == "CHARGING"
     other = ford.order(ALICES_TRUCK, power_kw=0, until=at(hours=3), key="dispatch-1")
     assert other.status_code == 422
+
+
+def test_everything_served_is_kept_beside_the_truth(ford: FordClient) -> None:
+    ford.link(ALICE)
+    step(ford, days=1)
+    since = ford.sandbox.control("GET", "clock")["now"].replace("+00:00", "Z")
+    vehicle = ford.vehicle("GET", ALICES_TRUCK).json()["vehicle"]
+    step(ford, minutes=15)
+    telemetry = ford.partner("GET", ALICES_TRUCK, "telemetry").json()
+    coarse, fine = ford.sandbox.control("GET", f"cars/{ALICES_TRUCK}/served?since={since}")
+    assert (coarse["source"], coarse["importedWh"]) == ("fordconnect", None)
+    assert coarse["socPercent"] == vehicle["vehicleDetails"]["batteryChargeLevel"]["value"]
+    assert (fine["source"], fine["socPercent"]) == ("partner", telemetry["socPercent"])
+    assert {name: fine[name] for name in ("importedWh", "exportedWh")} == telemetry["meter"]
+    assert fine["trueImportedWh"] == truth(ford, ALICES_TRUCK)["importedWh"]
+    assert datetime.fromisoformat(fine["observedAt"]) == datetime.fromisoformat(telemetry["observedAt"])
 
 
 def test_clock_step_of_weeks_passes_through_every_day(ford: FordClient) -> None:

@@ -65,6 +65,7 @@ def show_vehicle(request: HttpRequest, grant: Grant, vehicle_id: str) -> HttpRes
     state, spec = garage.served_state(car), car.spec
     timestamp = write_instant(state.as_of)
     soc_percent = round(physics.soc_percent(state, spec), 1)
+    garage.note_served(car, state, source="fordconnect", soc_percent=soc_percent, has_meter=False)
     away_degrees = 0.0 if state.is_home else WORK_OFFSET_DEGREES
     vehicle = _summary(car) | {
         "vehicleDetails": {

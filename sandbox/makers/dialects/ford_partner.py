@@ -46,9 +46,11 @@ def show_telemetry(request: HttpRequest, grant: Grant, vehicle_id: str) -> HttpR
     """Return SoC, power and the AC-side meters; `powerKw` < 0 while discharging."""
     car = _extended_car(grant, vehicle_id)
     state, spec = garage.served_state(car), car.spec
+    soc_percent = round(physics.soc_percent(state, spec), 2)
+    garage.note_served(car, state, source="partner", soc_percent=soc_percent, has_meter=True)
     return JsonResponse(
         {
-            "socPercent": round(physics.soc_percent(state, spec), 2),
+            "socPercent": soc_percent,
             "limitPercent": state.limit_percent,
             "powerKw": round(physics.power_w(state, spec) / 1000, 3),
             "pluggedIn": state.is_plugged_in,
