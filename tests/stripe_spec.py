@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import stripe
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 _FILE = Path(__file__).parent / "data" / "stripe-openapi-trimmed.json"
 _HELD_BACK = {"charge", "refund"}  # kinds of objects that the description does not contain
@@ -33,10 +33,10 @@ class JudgingClient(stripe.RequestsClient):
         super().__init__(**options)
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **options: Any
+    ) -> tuple[Any, int, Mapping[str, str]]:
         """Send one call; raises SpecError where it or its answer is not in the description."""
-        content, status, replied = super().request(method, url, headers, post_data)
+        content, status, replied = super().request(method, url, headers, post_data, **options)
         parts = urlsplit(url)
         path = parts.path.removeprefix(self.prefix)
         self.seen.append((method.upper(), path, status, replied))

@@ -3,6 +3,7 @@ import time
 
 import pytest
 import stripe
+from stripe.params.v2.core import AccountCreateParams
 
 from tests.sandbox.stripe.conftest import PretendStripe
 from tests.sandbox.stripe.test_happy_path import transfer
@@ -77,7 +78,7 @@ def test_key_is_forgotten_after_its_life(pretend: PretendStripe) -> None:
 
 
 def test_v2_account_is_made_once_per_key(pretend: PretendStripe) -> None:
-    params: stripe.params.v2.core.AccountCreateParams = {
+    params: AccountCreateParams = {
         "identity": {"country": "us"},
         "configuration": {"recipient": {"capabilities": {"stripe_balance": {"stripe_transfers": {"requested": True}}}}},
     }
