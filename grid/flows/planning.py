@@ -118,7 +118,7 @@ def _marks(now: datetime) -> dict[str, Any]:
     }
 
 
-def _total(grouped: QuerySet[Any, Any], total: Any, number: BigIntegerField[int, int]) -> Coalesce:
+def _total(grouped: QuerySet[Any, Any], total: Any, number: "BigIntegerField[int, int]") -> Coalesce:
     return Coalesce(Subquery(grouped.annotate(total=total).values("total")[:1], output_field=number), 0)
 
 
