@@ -27,8 +27,8 @@ class Demo:
     """One run of the demo: first start makes people and history, later starts go on where the last one stopped."""
 
     def __init__(self, folder: Path, web_port: int) -> None:
-        ports = [port if is_free(port) else free_port() for port in (web_port, 8100, 8125)]
-        self.stack = Stack(folder, *ports, rate=RATE)
+        web, sandbox, smtp = (port if is_free(port) else free_port() for port in (web_port, 8100, 8125))
+        self.stack = Stack(folder, web_port=web, sandbox_port=sandbox, smtp_port=smtp)
         self.folder = folder
         self.is_stopping = False
         self.job: subprocess.Popen[bytes] | None = None

@@ -62,7 +62,7 @@ class Owner:
             page = self.open("/consents/")
             for form in page.forms():
                 if purpose in form.fields.get("purpose", []) and "revoke" not in form.action:
-                    self.browser.submit(page, form, press="grant")
+                    self.browser.submit(page, form, "grant")
                     break
 
     def describe_home(self) -> None:
@@ -87,14 +87,14 @@ class Owner:
         """Go to the maker, sign in there, allow every car, come back and choose all of them."""
         page = self.open("/cars/link/")
         form = next(form for form in page.forms() if maker in [*form.fields.get("maker", []), *button_values(form)])
-        page = self.browser.submit(page, form, press=maker)
+        page = self.browser.submit(page, form, maker)
         if "password" in page.form().fields or any("password" in one.fields for one in page.forms()):
             sign_in = page.form(having="password")
             account_field = next(name for name in sign_in.fields if name in {"login", "email", "username"})
             page = self.browser.submit(page, sign_in, password=PASSWORD, **{account_field: self.maker_account})
         consent = next(form for form in page.forms() if form.choices)
         ticked: dict[str, str | list[str]] = {**consent.choices}
-        page = self.browser.submit(page, consent, press="allow", **ticked)
+        page = self.browser.submit(page, consent, "allow", **ticked)
         choose = next((form for form in page.forms() if "vehicles" in form.choices), None)
         if choose is None:
             raise PageLacks(f"{page.url} offers no cars to choose")
@@ -127,7 +127,7 @@ class Owner:
         bank = {"account_number": "000123456789", "routing_number": "110000000", "transit_number": "110000000"}
         form = next(form for form in page.forms() if "account_number" in form.fields)
         wanted = {name: value for name, value in bank.items() if name in form.fields}
-        self.browser.submit(page, form, press="finish", **wanted)
+        self.browser.submit(page, form, "finish", **wanted)
 
     def ask_for_payout(self) -> None:
         """Press "pay me now"."""

@@ -97,14 +97,13 @@ def is_free(port: int) -> bool:
 class Stack:
     """The whole embedded installation in `folder`: broker, sandbox, web, worker, beat, watchdog.
 
-    `rate` is simulated seconds per wall second. Secrets are made once and kept in the folder.
+    Secrets are made once and kept in the folder.
     """
 
     folder: Path
     web_port: int
     sandbox_port: int
     smtp_port: int
-    rate: float = 60.0
     sweep_seconds: float = 5.0
     say: Callable[[str], None] = print
     services: dict[str, Service] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import urljoin
 
 import requests
@@ -104,7 +105,14 @@ class Browser:
         """Open a page; raises PageLacks for an error page."""
         return self._page(self.session.get(url, timeout=30))
 
-    def submit(self, page: Page, form: Form, press: str = "", **values: str | list[str] | None) -> Page:
+    def get_json(self, url: str) -> Any:
+        """Open an address of the API; raises PageLacks for an error answer."""
+        answer = self.session.get(url, headers={"Accept": "application/json"}, timeout=30)
+        if answer.status_code >= 400:
+            raise PageLacks(f"{url} answered HTTP {answer.status_code}: {answer.text[:300]}")
+        return answer.json()
+
+    def submit(self, page: Page, form: Form, press: str = "", /, **values: str | list[str] | None) -> Page:
         """Send a form with some values changed (None leaves one out); `press` names the button's value."""
         sent: dict[str, str | list[str]] = dict(form.fields)
         for name, value in values.items():

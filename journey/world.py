@@ -43,6 +43,11 @@ class World:
         """Change the world: plug in, drive away, break something."""
         requests.patch(f"{self.url}/control/cars/{vehicle_id}", json=changes, timeout=10).raise_for_status()
 
+    def served(self, vehicle_id: str) -> list[dict[str, Any]]:
+        """Return every reading that the maker's cloud served of a car, with the true meters of that moment."""
+        readings: list[dict[str, Any]] = self._get(f"/control/cars/{vehicle_id}/served")
+        return readings
+
     def bank(self) -> list[dict[str, Any]]:
         """Return every payout that reached a bank."""
         arrivals: list[dict[str, Any]] = self._get("/control/bank")

@@ -1,0 +1,63 @@
+"""`make journey`: walks the whole path unattended in a temporary folder and exits 0 only if every cent is right."""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from journey.stack import Service, Stack, StackFailed, free_port
+from journey.walk import SWEEP_SECONDS, Walk, WalkFailed
+from journey.web import PageLacks
+
+KILLED = ("worker", "beat", "broker", "web")
+
+
+def kill_four(stack: Stack) -> None:
+    """Kill worker, beat, broker and web in the middle of the event, as hard as one can."""
+    for name in KILLED:
+        service: Service = stack.services[name]
+        if service.process is not None:
+            service.process.send_signal(signal.SIGKILL)
+
+
+def walk(folder: Path, *, with_kills: bool, until_morning: bool) -> None:
+    """Walk the path once; raises WalkFailed, PageLacks or StackFailed where it does not lead to the bank."""
+    ports = {"web_port": free_port(), "sandbox_port": free_port(), "smtp_port": free_port()}
+    stack = Stack(folder, **ports, sweep_seconds=SWEEP_SECONDS)
+    steps = Walk(stack, kill_midway=kill_four if with_kills else None)
+    try:
+        steps.prepare()
+        steps.move_in()
+        settlements = steps.live_through_the_event()
+        steps.get_paid(steps.check_cents(settlements))
+        if until_morning:
+            steps.see_it_leave()
+    finally:
+        stack.stop()
+
+
+def main() -> int:
+    """Run the journey; return its exit code."""
+    parser = argparse.ArgumentParser(prog="journey", description=__doc__)
+    parser.add_argument("--kill", action="store_true", help="kill worker, beat, broker and web during the event")
+    parser.add_argument("--until-morning", action="store_true", help="go on until the cars leave, charged")
+    parser.add_argument("--folder", type=Path, help="keep everything here instead of in a temporary folder")
+    options = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="chargescape-journey-", ignore_cleanup_errors=True) as temporary:
+        folder = options.folder or Path(temporary)
+        try:
+            walk(folder.resolve(), with_kills=options.kill, until_morning=options.until_morning)
+        except (WalkFailed, PageLacks, StackFailed, TimeoutError) as failure:
+            print(f"The journey failed: {failure}", flush=True)
+            for log in sorted((folder / "log").glob("*.log")):
+                print(f"--- {log.name}, last lines", *log.read_text(errors="replace").splitlines()[-15:], sep="\n")
+            return 1
+    print(f"The journey is complete after {time.monotonic() - began:.0f} s: every cent is where it should be.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Computes an event's cents again, from the readings that the car served and the program's rule alone.
+
+Written from docs/settlement.md and sharing no line with the platform, so that agreement means something.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+from typing import Any
+
+CENTS_PER_DOLLAR = 100
+
+
+@dataclass(frozen=True)
+class Served:
+    """One reading as the maker's cloud served it; meters are None for a car without one."""
+
+    observed_at: datetime
+    soc_percent: Fraction
+    imported_wh: Fraction | None
+    exported_wh: Fraction | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the program's terms and the frozen facts of the stay say."""
+
+    kind: str
+    starts_at: datetime
+    ends_at: datetime
+    dollars_per_kwh: Fraction
+    plugged_in_at: datetime
+    soc_at_plug_in_percent: Fraction
+    limit_percent: Fraction
+    capacity_wh: int
+    charger_w: int
+    efficiency: Fraction
+
+
+def hours(duration: timedelta) -> Fraction:
+    """Return a duration in hours, exact to the microsecond."""
+    return Fraction(round(duration.total_seconds() * 1_000_000), 3_600_000_000)
+
+
+def between(readings: Sequence[tuple[datetime, Fraction]], at: datetime) -> Fraction:
+    """Return the straight-line value at `at` between the readings before and after it."""
+    before = [item for item in readings if item[0] <= at][-1]
+    after = next(item for item in readings if item[0] >= at)
+    if before[0] == after[0]:
+        return before[1]
+    share = hours(at - before[0]) / hours(after[0] - before[0])
+    return before[1] + share * (after[1] - before[1])
+
+
+def net_wh(readings: Sequence[Served], rule: Rule) -> Fraction:
+    """Return what the car drew from the grid in the event: by its meter, else by its state of charge."""
+    readings = sorted(readings, key=lambda reading: reading.observed_at)
+    if any(reading.imported_wh is not None for reading in readings):
+        flow = Fraction(0)
+        for sign, name in ((1, "imported_wh"), (-1, "exported_wh")):
+            line = [(one.observed_at, getattr(one, name)) for one in readings if getattr(one, name) is not None]
+            flow += sign * (between(line, rule.ends_at) - between(line, rule.starts_at))
+        return flow
+    line = [(one.observed_at, one.soc_percent) for one in readings]
+    gained = between(line, rule.ends_at) - between(line, rule.starts_at)
+    return gained / 100 * rule.capacity_wh / rule.efficiency
+
+
+def baseline_wh(rule: Rule) -> Fraction:
+    """Return what the car would have drawn in the event, charging from plug-in until its limit."""
+    missing = max(Fraction(0), rule.limit_percent - rule.soc_at_plug_in_percent)
+    need_hours = missing / 100 * rule.capacity_wh / rule.efficiency / rule.charger_w
+    begin = max(Fraction(0), hours(rule.starts_at - rule.plugged_in_at))
+    end = min(need_hours, hours(rule.ends_at - rule.plugged_in_at))
+    return max(Fraction(0), end - begin) * rule.charger_w
+
+
+def cents(readings: Sequence[Served], rule: Rule) -> int:
+    """Return the owner's reward for the event, in cents: whole Wh first, then rounded once, half to even."""
+    base, net = round(baseline_wh(rule)), round(net_wh(readings, rule))
+    delivered = net - base if rule.kind == "absorb" else base - net
+    dollars = Fraction(max(0, delivered), 1000) * rule.dollars_per_kwh
+    exact = Decimal((dollars * CENTS_PER_DOLLAR).numerator) / Decimal((dollars * CENTS_PER_DOLLAR).denominator)
+    return int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def served(record: dict[str, Any]) -> Served:
+    """Return one line of the sandbox's log of served readings, as it went over the wire."""
+    imported, exported = record.get("importedWh"), record.get("exportedWh")
+    observed_at = datetime.fromisoformat(record["observedAt"])
+    if imported is None:
+        observed_at = observed_at.replace(microsecond=0)  # Ford's timestamps have whole seconds
+    return Served(
+        observed_at=observed_at,
+        soc_percent=Fraction(str(record["socPercent"])),
+        imported_wh=None if imported is None else Fraction(imported),
+        exported_wh=None if exported is None else Fraction(exported),
+    )
+
+
+def within(records: Sequence[dict[str, Any]], rule: Rule) -> list[dict[str, Any]]:
+    """Return the served readings that were made inside the event, oldest first."""
+    inside = [one for one in records if rule.starts_at <= datetime.fromisoformat(one["observedAt"]) < rule.ends_at]
+    return sorted(inside, key=lambda one: str(one["observedAt"]))
+
+
+def meter_gap(records: Sequence[dict[str, Any]], rule: Rule) -> tuple[Fraction, Fraction]:
+    """Return the net energy inside the event by the readings, and by the car's own true meter, in Wh.
+
+    Both are taken between the first and the last reading inside the event.
+    """
+    inside = within(records, rule)
+    if any(one["importedWh"] is not None for one in inside):
+        inside = [one for one in inside if one["importedWh"] is not None]
+    first, last = inside[0], inside[-1]
+    true = sum(
+        sign * (Fraction(str(last[name])) - Fraction(str(first[name])))
+        for sign, name in ((1, "trueImportedWh"), (-1, "trueExportedWh"))
+    )
+    if first["importedWh"] is not None:
+        read = Fraction(last["importedWh"] - first["importedWh"] - last["exportedWh"] + first["exportedWh"])
+    else:
+        gained = Fraction(str(last["socPercent"])) - Fraction(str(first["socPercent"]))
+        read = gained / 100 * rule.capacity_wh / rule.efficiency
+    return read, Fraction(true)

@@ -1,0 +1,240 @@
+"""The unattended walk: Erin links two cars, they help in an event that Ada asked for, Erin is paid, every cent is checked."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from journey import recompute
+from journey.admin import Admin
+from journey.owner import PASSWORD, Home, Owner
+from journey.stack import Stack
+from journey.world import World
+
+TEXAS = ZoneInfo("America/Chicago")
+ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
+EVENT_LOCAL = (time_of_day(18, 30), time_of_day(19, 30))
+START_LOCAL = time_of_day(17, 50)
+RATE = 120.0
+SWEEP_SECONDS = 1.0
+TARGET_PERCENT = 85
+WISHES = {
+    "target_soc_percent": str(TARGET_PERCENT),
+    "minimum_soc_percent": "20",
+    "reserve_soc_percent": "30",
+    "is_v2g_allowed": "on",
+}
+METER_TOLERANCE = Fraction(2, 100)
+
+
+class WalkFailed(AssertionError):
+    """Something that should have happened did not; the message says what."""
+
+
+@dataclass
+class Walk:
+    """One walk over a stack: keeps the timeline, waits for facts, compares cents."""
+
+    stack: Stack
+    say: Callable[[str], None] = print
+    kill_midway: Callable[[Stack], None] | None = None
+    owner: Owner = field(init=False)
+    admin: Admin = field(init=False)
+    world: World = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.world = World(self.stack.sandbox_url)
+        home = Home("2600 Oak Springs Dr, Austin", "78702", "America/Chicago", "market", "11.5", "9.6")
+        self.owner = Owner(
+            self.stack.web_url, self.world, "erin@example.com", "Erin Park", "US", home, "erin@ford.sandbox"
+        )
+        self.admin = Admin(self.stack.web_url, ADMINS[0][0])
+
+    def mark(self, word: str, text: str) -> None:
+        """Print one line of the timeline, in the owner's local time."""
+        local = self.stack.simulated_now().astimezone(TEXAS)
+        self.say(f"{local:%a %H:%M}  {word:<10} {text}")
+
+    def prepare(self) -> None:
+        """Start the processes that serve, with time standing still on a weekday evening, the cars at home."""
+        stack = self.stack
+        stack.manage("migrate", "-v0")
+        stack.manage("collectstatic", "--noinput", "-v0")
+        stack.manage("load_programs")
+        for email, name in ADMINS:
+            stack.manage("create_admin", email, "--name", name, ADMIN_PASSWORD=PASSWORD)
+        stack.start("broker", "sandbox", "web")
+        self.day = next_weekday(datetime.now(TEXAS).date())
+        stack.set_clock(self.local(START_LOCAL), 0.0)
+
+    def local(self, at: time_of_day, *, days: int = 0) -> datetime:
+        """Return a local time of the walk's day as UTC."""
+        return datetime.combine(self.day + timedelta(days=days), at, TEXAS).astimezone(UTC)
+
+    def move_in(self) -> None:
+        """Sign up, agree, describe home, link and enroll the cars, set up payouts; then ask for help as the admin."""
+        owner = self.owner
+        owner.sign_up()
+        owner.introduce_yourself()
+        owner.agree()
+        owner.describe_home()
+        owner.link_cars()
+        self.mark("linked", f"{len(owner.car_ids())} cars at Ford, by OAuth")
+        owner.say_home_is_here()
+        for car in owner.car_ids():
+            owner.set_wishes(
+                car, target_soc_percent="85", minimum_soc_percent="20", reserve_soc_percent="30", is_v2g_allowed="on"
+            )
+            owner.enroll(car)
+        owner.set_up_payouts()
+        self.admin.sign_in()
+        starts_at, ends_at = (self.local(at) for at in EVENT_LOCAL)
+        self.admin.create_event(
+            program="Evening Relief",
+            kind="discharge",
+            starts_at=starts_at,
+            ends_at=ends_at,
+            zone=TEXAS.key,
+            target_kw=20,
+        )
+        self.mark("asked", f"an admin asked for help from {EVENT_LOCAL[0]:%H:%M} to {EVENT_LOCAL[1]:%H:%M}")
+
+    def api(self, path: str) -> list[dict[str, Any]]:
+        """Return the results of one API list, as the signed-in owner."""
+        body = self.owner.browser.get_json(f"{self.stack.web_url}/api/v1/{path}")
+        results: list[dict[str, Any]] = body["results"] if isinstance(body, dict) else body
+        return results
+
+    def wait_for(self, what: str, found: Callable[[], Any], *, minutes: float) -> Any:
+        """Wait until `found` returns something true, at most so many simulated minutes."""
+        deadline = time.monotonic() + minutes * 60 / RATE
+        while True:
+            self.stack.restart_dead()
+            try:
+                if result := found():
+                    return result
+            except OSError as error:  # the web process may be the one that was killed
+                result = error
+            if time.monotonic() > deadline:
+                raise WalkFailed(f"{what}: not within {minutes:.0f} simulated minutes")
+            time.sleep(0.25)
+
+    def live_through_the_event(self) -> list[dict[str, Any]]:
+        """Let time run through plan, commands, measurement and settlement; return the settlements."""
+        cars = len(self.owner.car_ids())
+        self.stack.start("worker", "beat", "watchdog")
+        self.stack.set_clock(self.stack.simulated_now(), RATE)
+        plans = self.wait_for("a plan for each car", lambda: enough(self.api("plans/"), cars), minutes=45)
+        self.mark("planned", plans[0]["sentence"])
+        self.wait_for("a confirmed command", self._confirmed_dispatches, minutes=75)
+        self.mark("commanded", "the cars hold or discharge, seen in their readings")
+        if self.kill_midway is not None:
+            self.kill_midway(self.stack)
+            self.mark("killed", "worker, beat, broker and web, by signal 9")
+        ends_at = self.local(EVENT_LOCAL[1])
+        self.wait_for("the event's end", lambda: self.stack.simulated_now() > ends_at, minutes=120)
+        self.mark("measured", "the event is over, the cars are being read")
+        settlements: list[dict[str, Any]] = self.wait_for(
+            "a settlement for each car", lambda: enough(self.api("settlements/"), cars), minutes=180
+        )
+        earned = sum(item["amount_minor"] for item in settlements)
+        self.mark("settled", f"{earned / 100:.2f} {settlements[0]['currency']} for {cars} cars")
+        return settlements
+
+    def _confirmed_dispatches(self) -> list[dict[str, Any]]:
+        return [one for one in self.api("dispatches/") if one["command"] and one["command"]["state"] == "confirmed"]
+
+    def get_paid(self, expected_minor: int) -> None:
+        """Ask for the payout and wait until the bank has it, exactly once."""
+        self.wait_for("the balance", lambda: self._available() == expected_minor, minutes=60)
+        self.owner.ask_for_payout()
+        self.wait_for("the bank", self.world.bank, minutes=300)
+        time.sleep(3)  # a second payment would come now
+        arrivals = self.world.bank()
+        paid = [item["amount"] for item in arrivals]
+        if paid != [expected_minor]:
+            raise WalkFailed(f"the bank received {paid} cents, {expected_minor} were earned")
+        self.mark("paid", f"{paid[0] / 100:.2f} {arrivals[0]['currency'].upper()} arrived at the bank")
+
+    def _available(self) -> int:
+        return sum(item["available_minor"] for item in self.api("balances/"))
+
+    def check_cents(self, settlements: list[dict[str, Any]]) -> int:
+        """Compute every settlement again from what the cars served; return the sum in cents."""
+        total = 0
+        for item in settlements:
+            detail = self.owner.browser.get_json(f"{self.stack.web_url}/api/v1/settlements/{item['id']}/")
+            car, rule = self._car_of(detail["vehicle"]), rule_of(detail["evidence"])
+            records = self.world.served(car["vehicleId"])
+            cents = recompute.cents([recompute.served(record) for record in records], rule)
+            if cents != detail["amount_minor"]:
+                raise WalkFailed(f"{car['modelName']}: {detail['amount_minor']} cents settled, {cents} computed again")
+            self._check_meter(car, records, rule)
+            total += cents
+            self.mark("checked", f"{car['modelName']}: {cents} cents, from {len(records)} served readings")
+        return total
+
+    def _car_of(self, vehicle: str) -> dict[str, Any]:
+        model = next(one["model"] for one in self.api("vehicles/") if one["id"] == vehicle)
+        return next(car for car in self._cars() if car["modelName"] == model)
+
+    def _cars(self) -> list[dict[str, Any]]:
+        return [car for car in self.world.cars() if car["account"] == self.owner.maker_account]
+
+    def _check_meter(self, car: dict[str, Any], records: list[dict[str, Any]], rule: recompute.Rule) -> None:
+        """Compare what the readings say of the event with the car's own true meter over the same time."""
+        read, true = recompute.meter_gap(records, rule)
+        if abs(read - true) > METER_TOLERANCE * max(abs(true), recompute.baseline_wh(rule)):
+            raise WalkFailed(f"{car['modelName']}: readings say {float(read):.0f} Wh, its meter {float(true):.0f} Wh")
+
+    def see_it_leave(self) -> None:
+        """Let the night pass quickly and see that both cars leave charged, and were free before."""
+        leaves_at = self.local(time_of_day(7, 20), days=1)
+        for at in nights_steps(self.stack.simulated_now(), leaves_at):
+            self.stack.set_clock(at, RATE)
+            time.sleep(3 * SWEEP_SECONDS)
+        for car in self._cars():
+            if car["socPercent"] < TARGET_PERCENT - 1:
+                raise WalkFailed(f"{car['modelName']} leaves with {car['socPercent']:.1f} %")
+            self.mark("leaves", f"{car['modelName']} with {car['socPercent']:.0f} %, {TARGET_PERCENT} % were asked")
+
+
+def enough(items: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """Return the items if they are of at least `count` cars, else nothing."""
+    return items if len({item["vehicle"] for item in items}) >= count else []
+
+
+def next_weekday(day: date) -> date:
+    """Return the next Monday to Thursday, so that the morning after is a working day too."""
+    while day.weekday() > 3:
+        day += timedelta(days=1)
+    return day
+
+
+def nights_steps(starts_at: datetime, ends_at: datetime) -> Iterator[datetime]:
+    """Yield instants through the night, twenty minutes apart."""
+    at = starts_at
+    while at < ends_at:
+        at = min(at + timedelta(minutes=20), ends_at)
+        yield at
+
+
+def rule_of(evidence: dict[str, Any]) -> recompute.Rule:
+    """Return the program's rule and the frozen facts of the stay, as the owner can read them."""
+    event, car, stay = evidence["event"], evidence["car"], evidence["stays"][0]
+    return recompute.Rule(
+        kind=event["kind"],
+        starts_at=datetime.fromisoformat(event["starts_at"]),
+        ends_at=datetime.fromisoformat(event["ends_at"]),
+        dollars_per_kwh=Fraction(evidence["reward"]["rate_micros_per_kwh"], 1_000_000),
+        plugged_in_at=datetime.fromisoformat(stay["plugged_in_at"]),
+        soc_at_plug_in_percent=Fraction(stay["soc_percent"]),
+        limit_percent=Fraction(stay["limit_percent"]),
+        capacity_wh=car["capacity_wh"],
+        charger_w=car["power_w"],
+        efficiency=Fraction(car["charge_efficiency"]),
+    )
