@@ -196,7 +196,7 @@ class StripeProcessor:
             raise BadSignature("no configured secret signed this body within the last five minutes")
         try:
             return _event(json.loads(raw_body))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BadSignature("signed, but not an event") from error
 
     def _book_entries(self, params: BalanceTransactionListParams, options: RequestOptions) -> list[BalanceTransaction]:
@@ -291,8 +291,20 @@ def _is_signed(raw_body: bytes, signature: str, secret: str, at: datetime) -> bo
 
 def _event(body: dict[str, Any]) -> PushedEvent:
     if body["object"] == "v2.core.event":
-        related = body.get("related_object") or {}
-        return PushedEvent(body["id"], body["type"], body.get("context") or "", related.get("id") or "")
-    if body["object"] != "event":
-        raise ValueError(f"an object {body['object']!r}")
-    return PushedEvent(body["id"], body["type"], body.get("account") or "", body["data"]["object"].get("id") or "")
+        about, account = body.get("related_object") or {}, body.get("context")
+    elif body["object"] == "event":
+        about, account = body["data"]["object"], body.get("account")
+    else:
+        raise ValueError("an object of another kind")
+    return PushedEvent(
+        external_id=_text(body["id"], least=1, most=80),
+        kind=_text(body["type"], least=1, most=120),
+        account_id=_text(account or "", least=0, most=64),
+        object_id=_text(about.get("id") or "", least=0, most=80),
+    )
+
+
+def _text(value: Any, *, least: int, most: int) -> str:
+    if not isinstance(value, str) or not least <= len(value) <= most:
+        raise ValueError("a name that is none")
+    return value

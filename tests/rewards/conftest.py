@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
@@ -61,7 +61,8 @@ class StripeWorld:
     def create_transfer(self, *, amount: int, destination: str, group: object) -> None:
         """Send money behind the platform's back."""
         form = {"amount": amount, "currency": "usd", "destination": destination, "transfer_group": str(group)}
-        headers = {"Authorization": f"Bearer {STRIPE_KEY}"}
+        kind = "application/x-www-form-urlencoded"
+        headers = {"Authorization": f"Bearer {STRIPE_KEY}", "Content-Type": kind}
         requests.post(
             f"{self.process.url}/stripe/v1/transfers", data=urlencode(form), headers=headers, timeout=10
         ).raise_for_status()
