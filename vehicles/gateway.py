@@ -81,12 +81,19 @@ def call(vehicle: Vehicle, operation: Operation[T], *, is_urgent: bool = False) 
             result = operation(maker, _open(vehicle, token))
         except TokenRejected:
             fresh = access_token(link, rejected=token, is_urgent=is_urgent)
-            result = operation(maker, _open(vehicle, fresh))
+            result = _with_fresh_token(maker, _open(vehicle, fresh), operation)
     except AutomakerError as error:
         note_failure(link, error)
         raise
     note_success(link)
     return result
+
+
+def _with_fresh_token(maker: Automaker, car: CarAccess, operation: Operation[T]) -> T:
+    try:
+        return operation(maker, car)
+    except TokenRejected:  # a new token refused at once says that the maker's door is broken, not the owner's link
+        raise UpstreamDown("fresh token refused") from None
 
 
 def _open(vehicle: Vehicle, token: str) -> CarAccess:

@@ -93,8 +93,8 @@ def _conflict(reply: requests.Response) -> AutomakerError:
         body = read_json(reply)
     except AnswerUnreadable:
         return Rejected("HTTP 409")
-    reason = text(pick(body, "error") or pick(body, "reason") or pick(body, "status"), limit=40).lower()
-    return NotPluggedIn("HTTP 409") if "plug" in reason else Rejected(f"HTTP 409 {reason}".strip())
+    words = " ".join(text(value) for value in (pick(body, "error"), pick(body, "error", "title"), pick(body, "reason")))
+    return NotPluggedIn("HTTP 409") if "plug" in words.lower() else Rejected("HTTP 409")
 
 
 def wait_until(reply: requests.Response, *, clock: Clock) -> datetime:
