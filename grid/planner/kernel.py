@@ -73,15 +73,16 @@ def insert_left(slope, length, first, end, left, at_slope, size):
 
 
 @inlined
-def insert_right(slope, length, first, end, right, at_slope, size):
+def insert_right(slope, length, end, right, at_slope, size):
     """Insert a piece from the right; returns the SoC at its right end, the level to discharge to. `end` rises by one.
 
-    Only pieces of a higher slope move out: where it brings nothing, the car does not discharge.
+    Only pieces of a higher slope move out: where it brings nothing, the car does not discharge. A piece or a mark of no
+    higher slope must lie on the left: the slot's own charging, which costs at least what discharging brings.
     """
     one = np.uint64(1)
     at = end
     level = right
-    while at > first and slope[at - one] > at_slope:
+    while slope[at - one] > at_slope:
         at -= one
         level -= length[at]
         slope[at + one] = slope[at]
@@ -89,6 +90,34 @@ def insert_right(slope, length, first, end, right, at_slope, size):
     slope[at] = at_slope
     length[at] = size
     return level
+
+
+@inlined
+def grow_left(slope, length, first, end, left, at_slope, size):
+    """Lengthen the piece of this slope; returns (level as `insert_left` does, whether there was such a piece)."""
+    at = first
+    level = left
+    while at < end and slope[at] <= at_slope:
+        level += length[at]
+        at += np.uint64(1)
+    is_there = at > first and slope[at - np.uint64(1)] == at_slope
+    if is_there:
+        length[at - np.uint64(1)] += size
+    return level, is_there
+
+
+@inlined
+def grow_right(slope, length, first, end, right, at_slope, size):
+    """Lengthen the piece of this slope; returns (level as `insert_right` does, whether there was such a piece)."""
+    at = end
+    level = right
+    while at > first and slope[at - np.uint64(1)] > at_slope:
+        at -= np.uint64(1)
+        level -= length[at]
+    is_there = at > first and slope[at - np.uint64(1)] == at_slope
+    if is_there:
+        length[at - np.uint64(1)] += size
+    return level, is_there
 
 
 @inlined
@@ -125,6 +154,7 @@ def backward(up, down, buy, sell, plugged, drive, lower, upper, end_value, slope
     long. `charge_to` is -inf and `discharge_to` +inf where the slot does not do it.
     """
     slots = plugged.shape[0]
+    one = np.uint64(1)
     first = np.uint64(2 * slots + 4)
     end = first
     left = lower[slots]
@@ -132,7 +162,7 @@ def backward(up, down, buy, sell, plugged, drive, lower, upper, end_value, slope
     if right > left:
         slope[end] = -end_value
         length[end] = right - left
-        end += np.uint64(1)
+        end += one
     for t in range(slots - 1, -1, -1):
         to_charge = -np.inf
         to_discharge = np.inf
@@ -140,16 +170,43 @@ def backward(up, down, buy, sell, plugged, drive, lower, upper, end_value, slope
             left += drive[t]
             right += drive[t]
         else:
-            to_charge = insert_left(slope, length, first, end, left, -buy[t], up)
-            first -= np.uint64(1)
+            # Slots of one hour share its price: lengthen the piece the last one made, if it is still there.
+            is_merged = False
+            if t < slots - 1 and buy[t] == buy[t + 1]:
+                to_charge, is_merged = grow_left(slope, length, first, end, left, -buy[t], up)
+            if not is_merged:
+                to_charge = insert_left(slope, length, first, end, left, -buy[t], up)
+                first -= one
             left -= up
             if down > 0.0:
-                to_discharge = insert_right(slope, length, first, end, right, -sell[t], down)
-                end += np.uint64(1)
+                is_merged = False
+                if t < slots - 1 and sell[t] == sell[t + 1]:
+                    to_discharge, is_merged = grow_right(slope, length, first, end, right, -sell[t], down)
+                if not is_merged:
+                    to_discharge = insert_right(slope, length, end, right, -sell[t], down)
+                    end += one
                 right += down
         charge_to[t] = to_charge
         discharge_to[t] = to_discharge
-        first, end, left, right = clip(length, first, end, left, right, lower[t], upper[t])
+        # `clip`, written out: called as a function it would cost a third more time.
+        cut = lower[t] - left
+        if cut > 0.0:
+            while first < end and length[first] <= cut:
+                cut -= length[first]
+                first += one
+            if first < end:
+                length[first] -= cut
+            left = min(lower[t], right)
+        cut = right - upper[t]
+        if cut > 0.0:
+            while first < end and length[end - one] <= cut:
+                end -= one
+                cut -= length[end]
+            if first < end:
+                length[end - one] -= cut
+            right = max(upper[t], left)
+        if first == end:
+            right = left
     return first, end
 
 

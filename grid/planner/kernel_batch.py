@@ -4,7 +4,8 @@ import numpy as np
 
 from grid.planner.compiled import compiled, summing
 from grid.planner.kernel import backward, forward, soften
-from grid.planner.kernel_one_way import one_way, weigh
+from grid.planner.kernel_one_way import one_way, try_choice, weigh
+from grid.planner.kernel_reserve import climb, keeps_reserve
 
 TINY_KWH = 1e-12  # a step this small is rounding, not a plan
 
@@ -59,34 +60,63 @@ def account(hours, charge_efficiency, discharge_efficiency, wear, buy, sell, dri
 
 
 @compiled
-def plan_range(
-    begin, stop, hours, start, charge_kw, discharge_kw, charge_efficiency, discharge_efficiency, wear, end_value,
-    plugged, lower, upper, drive, row, buy, sell, rank, cost, bound, power, soc,
-):  # fmt: skip
-    """Plan cars begin..stop-1 of a batch: net AC power, cost and its proved lower bound, SoC where there is room."""
+def workspace(slots):
+    """Return scratch for one car after the other: (slope, length, charge_to, discharge_to, shared)."""
+    return np.empty(4 * slots + 8), np.empty(4 * slots + 8), np.empty(slots), np.empty(slots), np.zeros(slots, np.uint8)
+
+
+@compiled
+def plan_both_ways(car, is_shared, climber, scratch, level):
+    """Plan a car that needs more than one pass; returns how far its cost may be above the least, at most.
+
+    `climber` is what `kernel_reserve.climb` takes to keep a reserve above the minimum, and how fine to search.
+    """
+    up, down, buy, sell, drive, end_value = car[1], car[2], car[3], car[4], car[6], car[9]
+    none = np.zeros(drive.shape[0], np.uint8)
+    proved = one_way(car, none, scratch, level) if is_shared else try_choice(car, scratch, none, level)[1]
+    limits, stride = climber
+    if limits[2] > limits[1] and not keeps_reserve(limits[2], car[5], level):
+        climb(car, limits, scratch, stride, level)
+    return max(weigh(up, down, buy, sell, drive, end_value, none, level)[0] - proved, 0.0)
+
+
+@compiled
+def plan_range(begin, stop, cars, prices, climbers, stride, out):
+    """Plan cars begin..stop-1 of a batch: net AC power, cost and its proved lower bound, SoC where there is room.
+
+    `cars` are the arrays of `batch.Batch`, `prices` (row of each car, buy [G, T], sell [G, T], rank [N or 0, T]),
+    `climbers` those of `batch.Climbers`, `out` (cost, bound, power, soc).
+    """
+    hours, start, charge_kw, discharge_kw, charge_eff, discharge_eff, wear, end_value, plugged, lower, upper, drive = (
+        cars
+    )
+    row, buy, sell, rank = prices
+    place, top, minimum, reserve, targets, trip = climbers
+    cost, bound, power, soc = out
     slots = plugged.shape[1]
-    slope, length = np.empty(4 * slots + 8), np.empty(4 * slots + 8)
-    charge_to, discharge_to = np.empty(slots), np.empty(slots)
-    buy_stored, sell_stored = np.empty(slots), np.empty(slots)
-    level, shared = np.empty(slots + 1), np.zeros(slots, np.uint8)
-    no_rank = np.empty(0)
+    scratch = workspace(slots)
+    slope, length, charge_to, discharge_to, _shared = scratch
+    buy_stored, sell_stored, level, no_rank = np.empty(slots), np.empty(slots), np.empty(slots + 1), np.empty(0)
     for i in range(begin, stop):
-        up = charge_efficiency[i] * charge_kw[i] * hours[i]
-        down = discharge_kw[i] * hours[i] / discharge_efficiency[i]
+        up = charge_eff[i] * charge_kw[i] * hours[i]
+        down = discharge_kw[i] * hours[i] / discharge_eff[i]
         g = row[i]
         is_shared = stored_prices(
-            buy[g], sell[g], charge_efficiency[i], discharge_efficiency[i], wear[i],
+            buy[g], sell[g], charge_eff[i], discharge_eff[i], wear[i],
             rank[i] if rank.shape[0] > 0 else no_rank, plugged[i], buy_stored, sell_stored,
         )  # fmt: skip
-        proved = np.inf
-        if is_shared and up > 0.0 and down > 0.0:
+        is_shared &= up > 0.0 and down > 0.0
+        slack = 0.0
+        k = place[i] if place.shape[0] > 0 else -1
+        if is_shared or k >= 0:
             car = (
-                start[i], up, down, buy_stored, sell_stored, plugged[i], drive[i], lower[i], upper[i], end_value[i],
+                start[i], up, down, buy_stored, sell_stored, plugged[i], drive[i].copy(), lower[i].copy(),
+                upper[i].copy(), end_value[i],
             )  # fmt: skip
-            proved = one_way(car, (slope, length, charge_to, discharge_to, shared), level)
-            # The bound is in nudged prices; what the plan itself costs in them tells how far it is from it.
-            shared[:] = 0
-            proved -= weigh(up, down, buy_stored, sell_stored, drive[i], end_value[i], shared, level)[0]
+            limits = (0.0, 0.0, 0.0, level, level)
+            if k >= 0:
+                limits = (top[k], minimum[k], reserve[k], targets[k], trip[k])
+            slack = plan_both_ways(car, is_shared, (limits, stride), scratch, level)
         else:
             backward(
                 up, down, buy_stored, sell_stored, plugged[i], drive[i], lower[i], upper[i], end_value[i],
@@ -94,9 +124,9 @@ def plan_range(
             )  # fmt: skip
             forward(start[i], up, down, drive[i], charge_to, discharge_to, level)
         cost[i] = account(
-            hours[i], charge_efficiency[i], discharge_efficiency[i], wear[i], buy[g], sell[g], drive[i], level, power[i]
+            hours[i], charge_eff[i], discharge_eff[i], wear[i], buy[g], sell[g], drive[i], level, power[i]
         )
         cost[i] -= end_value[i] * level[slots]
-        bound[i] = cost[i] + min(proved, 0.0)
+        bound[i] = cost[i] - slack
         if soc.shape[0] > 0:
             soc[i, :] = level

@@ -58,7 +58,9 @@ def backward_shared(
                     charge_to[t] = insert_left(slope, length, first, end, left, -buy[t], add)
                     first -= one
                 if take > 0.0:
-                    discharge_to[t] = insert_right(slope, length, first, end, right, -sell[t], take)
+                    if add == 0.0:
+                        slope[first - one] = -np.inf
+                    discharge_to[t] = insert_right(slope, length, end, right, -sell[t], take)
                     end += one
             left -= add
             right += take
@@ -115,10 +117,10 @@ def settle(car, scratch, choice, soc, best, best_choice, best_soc):
 
 
 @compiled
-def branch(car, scratch, best_choice, best_soc):
+def branch(car, given, scratch, best_choice, best_soc):
     """Search choices depth first; returns (best cost, proved lower bound, whether that proves the best)."""
     slots = best_soc.shape[0] - 1
-    choice = np.zeros(slots, np.uint8)
+    choice = given.copy()
     soc = np.empty(slots + 1)
     branched = np.zeros(slots + 1, np.int64)
     turned = np.zeros(slots + 1, np.uint8)
@@ -151,11 +153,11 @@ def branch(car, scratch, best_choice, best_soc):
 
 
 @compiled
-def polish(car, scratch, best, best_choice, best_soc):
+def polish(car, given, scratch, best, best_choice, best_soc):
     """Turn single slots, then swap pairs, while that makes the plan cheaper; returns the cost."""
     slots = best_soc.shape[0] - 1
     soc = np.empty(slots + 1)
-    two_way = np.flatnonzero(best_choice)
+    two_way = np.flatnonzero(best_choice != given)
     choice = best_choice.copy()
     for _ in range(ROUNDS):
         before = best
@@ -180,14 +182,14 @@ def polish(car, scratch, best, best_choice, best_soc):
 
 
 @compiled
-def one_way(car, scratch, best_soc):
+def one_way(car, given, scratch, best_soc):
     """Plan a car some of whose slots sell for more than they buy; returns the proved lower bound of its cost.
 
-    `car` is (start, up, down, buy, sell, plugged, drive, lower, upper, end value), `scratch` (slope, length, charge_to,
-    discharge_to, shared); `best_soc` gets the trajectory.
+    `car` is (start, up, down, buy, sell, plugged, drive, lower, upper, end value), `given` the ways that are fixed,
+    `scratch` (slope, length, charge_to, discharge_to, shared); `best_soc` gets the trajectory.
     """
-    best_choice = np.zeros(best_soc.shape[0] - 1, np.uint8)
-    best, bound, is_proved = branch(car, scratch, best_choice, best_soc)
+    best_choice = given.copy()
+    best, bound, is_proved = branch(car, given, scratch, best_choice, best_soc)
     if not is_proved and best - bound > TOLERANCE * abs(best):
-        polish(car, scratch, best, best_choice, best_soc)
+        polish(car, given, scratch, best, best_choice, best_soc)
     return bound

@@ -48,27 +48,15 @@ def plan_checked(problems: Sequence[Problem], *, threads: int = 1) -> list[Plan]
     sell = np.stack([problem.sell for problem in problems])
     batch = pack(problems)
     plans = solve(batch, buy, sell, threads=threads)
-    without = pack(
-        problems,
-        floors=np.array([problem.minimum_kwh for problem in problems]),
-        discharge_kw=np.zeros(len(problems)),
-    )
-    other = solve(without, buy, sell, threads=threads)
-    made = []
-    for i, problem in enumerate(problems):
-        is_v1g_better = other.cost[i] < plans.cost[i] - 1e-12
-        chosen, bounds = (other, without) if is_v1g_better else (plans, batch)
-        made.append(_write(problem, chosen, bounds, i, bool(batch.is_cut[i])))
-    return made
+    return [_write(problem, plans, batch, i) for i, problem in enumerate(problems)]
 
 
-def _write(problem: Problem, plans: Plans, batch: Batch, i: int, is_cut: bool) -> Plan:  # noqa: FBT001
-    assert plans.soc is not None
+def _write(problem: Problem, plans: Plans, batch: Batch, i: int) -> Plan:
     power, soc = plans.power[i], plans.soc[i]
     at_once, at_once_soc = outcome.charge_at_once(problem)
     return {
         "id": problem.id,
-        "status": "relaxed" if is_cut else "optimal",
+        "status": "relaxed" if batch.is_cut[i] else "optimal",
         "power_kw": power.tolist(),
         "soc_percent": (soc / problem.capacity_kwh * 100.0).tolist(),
         "cost": float(plans.cost[i]),
