@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from django.db.models import Case, F, Q, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Sum, When
 
 from accounts.models import User
 from rewards import ledger
@@ -141,6 +141,7 @@ _EFFECT = Case(
     When(kind="pending", payout__state="cancelled", then=0),
     When(debit__kind="owner_payable", then=-F("amount_minor")),
     default=F("amount_minor"),
+    output_field=BigIntegerField(),
 )
 
 
