@@ -204,6 +204,7 @@ def test_account_messages_refresh_the_account(world: StripeWorld, alice: User, n
         snapshot("account.updated", "acct_unknown", account="acct_unknown"),
         snapshot("customer.created", "cus_1"),
     ],
+    ids=["bank payment elsewhere", "our own bank payment", "unknown transfer", "unknown account", "unknown kind"],
 )
 def test_messages_about_others_change_nothing(world: StripeWorld, sent: Payout, now: datetime, body: bytes) -> None:
     push(body, now)

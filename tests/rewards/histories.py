@@ -1,0 +1,180 @@
+"""Random histories of a ledger, held against a model of a few lines; used by the histories' test and the mutants'."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from accounts.models import User
+from rewards import ledger
+from rewards.models import LedgerAccount, Transfer
+
+NOW = datetime(2026, 11, 18, 23, 5, tzinfo=UTC)
+CURRENCIES = ("USD", "CAD")
+OWNERS = (0, 1)
+FULL = bool(os.environ.get("CHARGESCAPE_FULL"))
+SETTINGS = settings(
+    max_examples=10_000 if FULL else 20,
+    stateful_step_count=30 if FULL else 20,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+SEARCH = settings(SETTINGS, max_examples=60, phases=[Phase.generate], print_blob=False)  # for planted bugs
+
+owners = st.sampled_from(OWNERS)
+currencies = st.sampled_from(CURRENCIES)
+amounts = st.integers(min_value=1, max_value=300)
+
+
+class LedgerHistories(RuleBasedStateMachine):
+    """Earnings, reservations, endings, reversals, repeats and contradictions, in two currencies."""
+
+    pending = Bundle("pending")
+    posted = Bundle("posted")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open_transaction = transaction.atomic()
+        self.open_transaction.__enter__()
+        self.keys = 0
+        self.available = {(owner, currency): 0 for owner in OWNERS for currency in CURRENCIES}
+        self.reserved = dict(self.available)
+        self.paid = dict.fromkeys(CURRENCIES, 0)
+        self.written: list[tuple[Any, dict[str, Any], Transfer]] = []
+
+    @initialize()
+    def open_accounts(self) -> None:
+        self.owners = [User.objects.create_user(f"{owner}@example.org") for owner in OWNERS]
+        self.accounts = {
+            (owner, currency): ledger.owner_account(self.owners[owner], currency)
+            for owner in OWNERS
+            for currency in CURRENCIES
+        }
+        self.utility = {
+            currency: ledger.account(LedgerAccount.Kind.UTILITY_RECEIVABLE, "u", currency) for currency in CURRENCIES
+        }
+        self.out = {currency: ledger.account(LedgerAccount.Kind.PAID_OUT, "p", currency) for currency in CURRENCIES}
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.open_transaction.__exit__(None, None, None)
+
+    def key(self) -> str:
+        self.keys += 1
+        return f"k{self.keys}"
+
+    def write(self, call: Any, **arguments: Any) -> Transfer:
+        transfer: Transfer = call(**arguments, now=NOW)
+        self.written.append((call, arguments, transfer))
+        return transfer
+
+    @rule(target=posted, owner=owners, currency=currencies, amount=amounts)
+    def earn(self, owner: int, currency: str, amount: int) -> tuple[Transfer, int]:
+        debit, credit = self.utility[currency], self.accounts[owner, currency]
+        made = self.write(ledger.post, key=self.key(), debit=debit, credit=credit, amount_minor=amount, label="e")
+        self.available[owner, currency] += amount
+        return made, owner
+
+    @rule(target=posted, currency=currencies, shares=st.lists(st.tuples(owners, amounts), min_size=1, max_size=5))
+    def earn_in_a_batch(self, currency: str, shares: list[tuple[int, int]]) -> Any:
+        entries = [
+            ledger.Entry(self.key(), self.utility[currency], self.accounts[owner, currency], amount)
+            for owner, amount in shares
+        ]
+        made = ledger.post_many(entries, now=NOW)
+        for owner, amount in shares:
+            self.available[owner, currency] += amount
+        return multiple(*((transfer, owner) for transfer, (owner, _) in zip(made, shares, strict=True)))
+
+    @rule(target=pending, owner=owners, currency=currencies, amount=amounts)
+    def reserve(self, owner: int, currency: str, amount: int) -> Any:
+        arguments = {
+            "key": self.key(),
+            "debit": self.accounts[owner, currency],
+            "credit": self.out[currency],
+            "amount_minor": amount,
+            "label": "p",
+        }
+        if amount > self.available[owner, currency]:
+            self.refused(ledger.Overdrawn, ledger.reserve, **arguments)
+            return multiple()
+        made = self.write(ledger.reserve, **arguments)
+        self.available[owner, currency] -= amount
+        self.reserved[owner, currency] += amount
+        return made, owner
+
+    @rule(target=posted, held=consumes(pending))
+    def pay(self, held: tuple[Transfer, int]) -> Any:
+        transfer, owner = held
+        self.write(ledger.post_pending, of=transfer, key=self.key())
+        self.reserved[owner, transfer.currency] -= transfer.amount_minor
+        self.paid[transfer.currency] += transfer.amount_minor
+        self.refused(ledger.AlreadyEnded, ledger.void, of=transfer, key=self.key())
+        return multiple()
+
+    @rule(held=consumes(pending))
+    def give_back(self, held: tuple[Transfer, int]) -> None:
+        transfer, owner = held
+        self.write(ledger.void, of=transfer, key=self.key())
+        self.reserved[owner, transfer.currency] -= transfer.amount_minor
+        self.available[owner, transfer.currency] += transfer.amount_minor
+        self.refused(ledger.AlreadyEnded, ledger.post_pending, of=transfer, key=self.key())
+
+    @rule(earned=consumes(posted))
+    def reverse(self, earned: tuple[Transfer, int]) -> None:
+        transfer, owner = earned
+        if transfer.amount_minor > self.available[owner, transfer.currency]:
+            self.refused(ledger.Overdrawn, ledger.reverse, of=transfer, key=self.key())
+            return
+        self.write(ledger.reverse, of=transfer, key=self.key())
+        self.available[owner, transfer.currency] -= transfer.amount_minor
+
+    @rule(pick=st.integers(min_value=0))
+    def repeat(self, pick: int) -> None:
+        if not self.written:
+            return
+        call, arguments, first = self.written[pick % len(self.written)]
+        assert call(**arguments, now=NOW) == first
+
+    @rule(pick=st.integers(min_value=0), amount=amounts)
+    def contradict(self, pick: int, amount: int) -> None:
+        if not self.written:
+            return
+        first = self.written[pick % len(self.written)][2]
+        other = amount + 1000  # no transfer is as large
+        debit, credit = self.utility[first.currency], self.accounts[0, first.currency]
+        self.refused(
+            ledger.LedgerConflict,
+            ledger.post,
+            key=first.key,
+            debit=debit,
+            credit=credit,
+            amount_minor=other,
+            label="e",
+        )
+
+    @invariant()
+    def books_balance_and_agree_with_the_model(self) -> None:
+        if not hasattr(self, "accounts"):
+            return
+        for (owner, currency), available in self.available.items():
+            seen = ledger.owner_balance(self.owners[owner], currency)
+            reserved = self.reserved[owner, currency]
+            assert seen == ledger.Balance(available, reserved, available + reserved)
+            assert seen.available_minor >= 0
+        for currency in CURRENCIES:
+            assert ledger.balance(self.out[currency]).posted_minor == self.paid[currency]
+        assert ledger.check() == []
+
+    @staticmethod
+    def refused(error: type[Exception], call: Any, **arguments: Any) -> None:
+        try:
+            call(**arguments, now=NOW)
+        except error:
+            return
+        raise AssertionError(f"{call.__name__} was not refused")
