@@ -1,15 +1,17 @@
-"""What utilities ask for: events are created, approved, cancelled; owners leave them out or come back."""
+"""What utilities ask for: events are created, approved, cancelled.
+
+`announcing` brings them to the cars, `taking_part` is the owner's say; both are reached from here too.
+"""
 
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 from django.db import transaction
 
 from accounts.models import User
 from foundation.refusals import Refusal
-from grid.flows.announcing import announce_due_events, decide, participating_vehicle_ids, tell
-from grid.flows.cars import load_cars
+from grid.flows.announcing import announce_due_events, participating_vehicle_ids, tell
 from grid.flows.nudges import pull_forward
+from grid.flows.taking_part import UnableToTakePart, opt_in, opt_out
 from grid.models import EventApproval, EventParticipation, GridEvent, Program, ProgramTerms
 
 __all__ = [
@@ -34,10 +36,6 @@ class UnableToSaveEvent(Refusal):
     """The event stays as it was, or is not made."""
 
 
-class UnableToTakePart(Refusal):
-    """The car's part in the event stays as it was."""
-
-
 def create_event(
     *,
     terms: ProgramTerms,
@@ -56,7 +54,8 @@ def create_event(
     default). Above the utility's two-person limit it stays a draft until another admin approves it. Raises
     UnableToSaveEvent, as `check_event` says.
     """
-    announce_at = max(announce_at or now, now)
+    starts_at, ends_at = _instant(starts_at), _instant(ends_at)
+    announce_at = max(_instant(announce_at or now), now)
     with transaction.atomic():
         Program.objects.select_for_update().get(pk=terms.program_id)  # one event of a program is made at a time
         check_event(
@@ -73,8 +72,8 @@ def create_event(
         return GridEvent.objects.create(
             terms=terms,
             kind=kind,
-            starts_at=starts_at.astimezone(UTC),
-            ends_at=ends_at.astimezone(UTC),
+            starts_at=starts_at,
+            ends_at=ends_at,
             target_w=target_w,
             reward_micros_per_kwh=reward_micros_per_kwh or terms.reward_micros_per_kwh,
             state=GridEvent.State.DRAFT if needs_approval else GridEvent.State.SCHEDULED,
@@ -97,9 +96,10 @@ def check_event(
     announce_at: datetime | None = None,
 ) -> None:
     """Refuse an event that breaks its terms, the calendar or common sense; raises UnableToSaveEvent."""
+    starts_at, ends_at = _instant(starts_at), _instant(ends_at)
     _check_time(starts_at=starts_at, ends_at=ends_at, now=now)
     _check_terms(terms, kind=kind, starts_at=starts_at, ends_at=ends_at)
-    _check_notice(terms, starts_at=starts_at, announce_at=max(announce_at or now, now))
+    _check_notice(terms, starts_at=starts_at, announce_at=max(_instant(announce_at or now), now))
     _check_size(terms, target_w=target_w, reward_micros_per_kwh=reward_micros_per_kwh)
     other = GridEvent.objects.filter(
         terms__program=terms.program_id,
@@ -115,9 +115,14 @@ def check_event(
         )
 
 
-def _check_time(*, starts_at: datetime, ends_at: datetime, now: datetime) -> None:
-    if starts_at.tzinfo is None or ends_at.tzinfo is None:
+def _instant(at: datetime) -> datetime:
+    """Return the instant in UTC: differences of two local times would count the clock's jump as time."""
+    if at.tzinfo is None:
         raise UnableToSaveEvent("Say in which time zone the event is.", code="naive_time", field="starts_at")
+    return at.astimezone(UTC)
+
+
+def _check_time(*, starts_at: datetime, ends_at: datetime, now: datetime) -> None:
     if ends_at <= starts_at:
         raise UnableToSaveEvent("The event ends before it starts.", code="ends_before_start", field="ends_at")
     if starts_at <= now:
@@ -219,54 +224,3 @@ def _tell_of_the_end(event: GridEvent, *, kind: str, now: datetime) -> None:
     owner_ids = parts.values_list("enrollment__vehicle__owner_id", flat=True)
     tell(event, kind=kind, owner_ids=list(owner_ids), now=now)
     pull_forward(participating_vehicle_ids(event), reason="event", now=now)
-
-
-def opt_out(*, participation: EventParticipation, now: datetime) -> EventParticipation:
-    """Leave the car out of the event, before or while it runs; a hold for it ends with the next dispatch.
-
-    Leaving out twice changes nothing. Raises UnableToTakePart once the event is over or cancelled.
-    """
-    part = _fresh(participation)
-    _check_is_on(part.event)
-    if part.event.ends_at <= now:
-        raise UnableToTakePart("This event is over.", code="event_over")
-    if part.state == EventParticipation.State.OPTED_OUT:
-        return part
-    return _decide(part, state=EventParticipation.State.OPTED_OUT, reason="owner", now=now)
-
-
-def opt_in(*, participation: EventParticipation, now: datetime) -> EventParticipation:
-    """Take part after all, as long as the event has not begun; return the part, UNABLE where the car cannot help.
-
-    Raises UnableToTakePart once the event has begun, is cancelled, or the car has left the program.
-    """
-    part = _fresh(participation)
-    _check_is_on(part.event)
-    if part.event.starts_at <= now:
-        raise UnableToTakePart("This event has already begun.", code="event_begun")
-    if part.enrollment.ended_at is not None:
-        raise UnableToTakePart("This car has left the program.", code="not_enrolled")
-    if part.state == EventParticipation.State.IN:
-        return part
-    car = load_cars([part.enrollment.vehicle_id], now=now)[part.enrollment.vehicle_id]
-    state, reason = decide(part.event, part.enrollment, car)
-    return _decide(part, state=state, reason=reason, now=now)
-
-
-def _fresh(participation: EventParticipation) -> EventParticipation:
-    rows = EventParticipation.objects.select_related("event__terms__program__utility", "enrollment__vehicle__link")
-    return rows.get(pk=participation.pk)
-
-
-def _check_is_on(event: GridEvent) -> None:
-    if event.state == GridEvent.State.CANCELLED:
-        raise UnableToTakePart("This event is cancelled.", code="event_cancelled")
-    if event.state == GridEvent.State.SETTLED:
-        raise UnableToTakePart("This event is over.", code="event_over")
-
-
-def _decide(part: EventParticipation, *, state: str, reason: str, now: datetime) -> EventParticipation:
-    part.state, part.reason, part.decided_at = cast(EventParticipation.State, state), reason, now
-    part.save(update_fields=["state", "reason", "decided_at"])
-    pull_forward([part.enrollment.vehicle_id], reason="event", now=now)
-    return part

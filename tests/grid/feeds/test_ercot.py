@@ -36,7 +36,8 @@ def row(day: str = "2026-11-18", hour: str = "18:00", *, price: object = 23.4, f
 
 def day_of_rows(day: date) -> list[list[Any]]:
     """Return a whole local day as ERCOT writes it: 24 hours, 23 in spring, 25 in autumn."""
-    at, rows = datetime(day.year, day.month, day.day, tzinfo=LOCAL).astimezone(UTC), []
+    at = datetime(day.year, day.month, day.day, tzinfo=LOCAL).astimezone(UTC)
+    rows: list[list[Any]] = []
     while at.astimezone(LOCAL).date() == day:
         local = at.astimezone(LOCAL)
         hour = f"{local.hour + 1:02}:00"
