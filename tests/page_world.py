@@ -1,0 +1,128 @@
+"""An owner with everything that pages show: an enrolled car with readings, plan, past and coming event, money."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.models import User
+from foundation import clock
+from grid.flows.planning import plan_due
+from grid.flows.settling import post_due_settlements, settle_due
+from grid.models import EventParticipation, GridEvent, Settlement
+from tests.factories import grid, nights, rewards
+from vehicles.flows.preferences import skip_tonight
+from vehicles.models import ChargeOverride, Command, PlugSession, Vehicle
+
+SECRET_VIN = "1FT6W1EV5PWG07777"
+
+
+@dataclass(frozen=True)
+class World:
+    """The rows of one owner, by what addresses call them."""
+
+    owner: User
+    vehicle: Vehicle
+    coming: EventParticipation
+    past: EventParticipation
+    settlement: Settlement
+    override: ChargeOverride
+
+    def values(self) -> dict[str, Any]:
+        """Return an argument of an address -> the public id of the owner's object."""
+        return {
+            "vehicle": self.vehicle.public_id,
+            "link": self.vehicle.link.public_id,
+            "override": self.override.public_id,
+            "participation": self.coming.public_id,
+            "settlement": self.settlement.public_id,
+        }
+
+
+def stop_clock(settings: Any, folder: Path, at: datetime) -> None:
+    """Freeze the platform's time at `at`."""
+    path = folder / "clock.json"
+    path.write_text(json.dumps({"simulated_at": at.isoformat(), "wall_at": at.isoformat(), "rate": 0}))
+    settings.CLOCK_ANCHOR_FILE = str(path)
+    assert clock.now() == at
+
+
+def build_world(owner: User, *, now: datetime) -> World:
+    """Let the owner's car help yesterday evening, plan tonight, and be asked for this evening."""
+    enrolled = nights.plugged_car(owner, now=now, nickname="Blue Lightning", vin=SECRET_VIN)
+    vehicle = enrolled.vehicle
+    past = _yesterday(enrolled, now=now)
+    settle_due(now=now, limit=10)
+    post_due_settlements(now=now, limit=10)
+    coming = grid.participation(enrolled, now=now)
+    plan_due(now=now, limit=10)
+    Command.objects.create(
+        vehicle=vehicle,
+        key="hold-1",
+        kind=Command.Kind.HOLD,
+        state=Command.State.CONFIRMED,
+        ended_by=Command.EndedBy.CAR,
+        ends_at=now + timedelta(minutes=10),
+        due_at=now,
+        created_at=now,
+        sent_at=now,
+        accepted_at=now,
+        confirmed_at=now,
+    )
+    rewards.payout_account(owner, now=now + timedelta(hours=5))
+    override = skip_tonight(vehicle=vehicle, now=now)
+    return World(owner, vehicle, coming, past, Settlement.objects.get(participation=past), override)
+
+
+def _yesterday(enrolled: Any, *, now: datetime) -> EventParticipation:
+    starts_at = now - timedelta(hours=22)
+    begun_at = starts_at - timedelta(minutes=30)
+    PlugSession.objects.create(
+        vehicle=enrolled.vehicle,
+        plugged_in_at=begun_at,
+        soc_percent=40,
+        limit_percent=90,
+        is_at_home=True,
+        unplugged_at=begun_at + timedelta(hours=12),
+    )
+    for hours, soc, imported_wh in ((-1, 40, 100_000), (0, 43, 103_000), (2, 43, 103_200), (8, 90, 150_000)):
+        at = starts_at + timedelta(hours=hours)
+        nights.reading(enrolled.vehicle, at=at, soc=soc, imported_wh=imported_wh, exported_wh=500)
+    event = grid.event(
+        now=starts_at - timedelta(hours=2),
+        starts_at=starts_at,
+        state=GridEvent.State.ANNOUNCED,
+        announced_at=starts_at - timedelta(hours=2),
+    )
+    return grid.participation(enrolled, now=starts_at, in_event=event)
+
+
+# What has its own doors: staff's, allauth's and apps' addresses are tested where they live.
+FOREIGN = ("admin/", "account/", "_allauth/", "api/", "webhooks/")
+OWN_ACCOUNT = ("account/",)
+
+
+def addresses(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (name, address) of every page of ours, arguments filled in; a page that is new cannot be forgotten."""
+    found: list[tuple[str, str]] = []
+    _walk(get_resolver().url_patterns, "", lambda name, names: found.append((name, _address(name, names, values))))
+    return found
+
+
+def _walk(patterns: Any, before: str, keep: Callable[[str, list[str]], None]) -> None:
+    for entry in patterns:
+        route = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            if not route.startswith(FOREIGN):
+                _walk(entry.url_patterns, route, keep)
+        elif isinstance(entry, URLPattern) and (not route.startswith(FOREIGN) or route in OWN_ACCOUNT):
+            assert entry.name, f"{route} has no name"
+            keep(entry.name, list(entry.pattern.converters))
+
+
+def _address(name: str, names: list[str], values: dict[str, Any]) -> str:
+    return reverse(name, kwargs={one: values.get(one, "ford") for one in names})
