@@ -1,4 +1,4 @@
-"""The one API router, its paging, and the one place where exceptions become answers."""
+"""The API's paging, and the one place where exceptions become answers."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import status
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
-from rest_framework.routers import DefaultRouter
 from rest_framework.views import exception_handler
 
 from foundation.refusals import Refusal
@@ -48,6 +47,3 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None
 def _problem(status_code: int, body: dict[str, Any]) -> Response:
     full = {"type": "about:blank", "title": body["detail"], "status": status_code, **body}
     return Response(full, status=status_code, content_type="application/problem+json")
-
-
-router = DefaultRouter()

@@ -6,7 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from chargescape import views
-from chargescape.api import router
+from chargescape.routes import router
 from rewards.webhooks import stripe_webhook
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # so that the second factor applies

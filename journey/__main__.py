@@ -24,8 +24,8 @@ def kill_four(stack: Stack) -> None:
 
 def walk(folder: Path, *, with_kills: bool, until_morning: bool) -> None:
     """Walk the path once; raises WalkFailed, PageLacks or StackFailed where it does not lead to the bank."""
-    ports = {"web_port": free_port(), "sandbox_port": free_port(), "smtp_port": free_port()}
-    stack = Stack(folder, **ports, sweep_seconds=SWEEP_SECONDS)
+    web, sandbox, smtp = free_port(), free_port(), free_port()
+    stack = Stack(folder, web_port=web, sandbox_port=sandbox, smtp_port=smtp, sweep_seconds=SWEEP_SECONDS)
     steps = Walk(stack, kill_midway=kill_four if with_kills else None)
     try:
         steps.prepare()

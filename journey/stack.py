@@ -206,8 +206,8 @@ class Stack:
         return {
             "sandbox": [sys.executable, "-m", "sandbox", "serve"],
             "web": [*web, "--worker-class", "gthread", "--threads", "8", "--no-control-socket", "--timeout", "60"],
-            "worker": [*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "-l", "INFO"],
-            "beat": [*celery, "beat", "--pidfile=", "-l", "INFO"],
+            "worker": [*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"],
+            "beat": [*celery, "beat", "--pidfile="],
             "watchdog": [sys.executable, "manage.py", "watchdog"],
         }
 

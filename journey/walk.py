@@ -1,4 +1,4 @@
-"""The unattended walk: Erin links two cars, they help in an event that Ada asked for, Erin is paid, every cent is checked."""
+"""The unattended walk: Erin links two cars, they help in an event that Ada asked for, and Erin is paid."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,0 +1,15 @@
+"""The one API router: every room's routes under /api/v1/."""
+
+from rest_framework.routers import DefaultRouter
+
+from accounts import viewsets as accounts
+from grid import viewsets as grid
+from rewards import viewsets as rewards
+
+router = DefaultRouter()
+for prefix, viewset, basename in [
+    *accounts.ROUTES,
+    *grid.ROUTES,
+    *rewards.ROUTES,
+]:
+    router.register(prefix, viewset, basename)
