@@ -110,8 +110,8 @@ class EnrollmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, public_id: str) -> Response:
         """Let the car leave the program; what it earned stays."""
-        vehicle = self.get_object().vehicle
-        return Response(EnrollmentSerializer(enrollment.withdraw_vehicle(vehicle=vehicle, now=clock.now())).data)
+        ended = enrollment.end_enrollment(enrollment=self.get_object(), now=clock.now())
+        return Response(EnrollmentSerializer(ended).data)
 
 
 class ParticipationViewSet(viewsets.ReadOnlyModelViewSet[EventParticipation]):

@@ -66,27 +66,36 @@ def enroll_vehicle(*, vehicle: Vehicle, program: Program, now: datetime) -> Enro
 
 
 def withdraw_vehicle(*, vehicle: Vehicle, now: datetime) -> Enrollment:
-    """End the car's enrollment now, take it out of events that are not over, and return the ended enrollment.
+    """End the car's enrollment now, as `end_enrollment` does; raises UnableToEnroll where it is in no program."""
+    enrollment = _open_enrollment(vehicle)
+    if enrollment is None:
+        raise _not_enrolled()
+    return end_enrollment(enrollment=enrollment, now=now)
 
-    What it delivered in events that are over is still settled. The car is steered anew at once, so that a hold for
-    an event ends. Raises UnableToEnroll where the car is in no program.
+
+def end_enrollment(*, enrollment: Enrollment, now: datetime) -> Enrollment:
+    """End the enrollment now, take its car out of events that are not over, and return it.
+
+    What the car delivered in events that are over is still settled. It is steered anew at once, so that a hold for
+    an event ends. Raises UnableToEnroll where the enrollment has ended before.
     """
     with transaction.atomic():
-        enrollment = Enrollment.objects.select_for_update().filter(vehicle=vehicle, ended_at__isnull=True).first()
-        if enrollment is None:
-            raise UnableToEnroll("This car is in no program.", code="not_enrolled")
-        enrollment.ended_at = max(now, enrollment.enrolled_at)
-        enrollment.save(update_fields=["ended_at"])
-        _leave_events(enrollment, now=now)
-        pull_forward([vehicle.pk], reason="withdrawn", now=now)
+        open_ones = Enrollment.objects.select_for_update(of=("self",)).filter(ended_at__isnull=True)
+        found = open_ones.filter(pk=enrollment.pk).select_related("vehicle__owner", "program").first()
+        if found is None:
+            raise _not_enrolled()
+        found.ended_at = max(now, found.enrolled_at)
+        found.save(update_fields=["ended_at"])
+        _leave_events(found, now=now)
+        pull_forward([found.vehicle_id], reason="withdrawn", now=now)
         notify(
-            user=vehicle.owner,
+            user=found.vehicle.owner,
             kind="withdrawn",
-            key=f"withdrawn:{enrollment.public_id}",
-            params={"vehicle": str(vehicle), "program": enrollment.program.name},
+            key=f"withdrawn:{found.public_id}",
+            params={"vehicle": str(found.vehicle), "program": found.program.name},
             now=now,
         )
-    return enrollment
+    return found
 
 
 def _leave_events(enrollment: Enrollment, *, now: datetime) -> None:
@@ -153,6 +162,10 @@ def _owner_objects(vehicle: Vehicle) -> UnableToEnroll | None:
         if not has_consent(vehicle.owner, purpose):
             return UnableToEnroll(f"You have not agreed yet: “{purpose.label}”.", code="no_consent", field="consent")
     return None
+
+
+def _not_enrolled() -> UnableToEnroll:
+    return UnableToEnroll("This car is in no program.", code="not_enrolled")
 
 
 def _no_home() -> UnableToEnroll:
