@@ -64,21 +64,21 @@ def explain_plan(*, plan: Plan, zone: ZoneInfo, now: datetime) -> str:
 
     What lies before `now` is left out.
     """
-    problem, solution = as_departures(plan), dict(plan.solution)
     first = plan.slot_at(now) or 0
+    problem, solution = to_next_departure(plan, first=first), dict(plan.solution)
     if first:
         problem, solution = _from_slot(problem, solution, first)
     return explain(problem, solution, plan.slot_starts_at(first), zone.key)
 
 
-def as_departures(plan: Plan) -> dict[str, Any]:
-    """Return the plan's problem with its targets at the departures themselves, as the owner thinks of them.
+def to_next_departure(plan: Plan, *, first: int = 0) -> dict[str, Any]:
+    """Return the plan's problem with one target: at the next departure after slot `first`, as the owner thinks of it.
 
-    The plan is ready somewhat earlier, because no hold may last until the last minute.
+    The plan itself is ready somewhat earlier, because no hold may last until the last minute.
     """
     targets = {target["slot"]: target for target in plan.problem["targets"]}
     slots = plan.inputs.get("departure_slots", sorted(targets))
-    return {**plan.problem, "targets": [targets[slot] for slot in slots if slot in targets]}
+    return {**plan.problem, "targets": [targets[slot] for slot in slots if slot in targets and slot > first][:1]}
 
 
 def _from_slot(problem: dict[str, Any], solution: dict[str, Any], first: int) -> tuple[dict[str, Any], dict[str, Any]]:

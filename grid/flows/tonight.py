@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from grid.flows.abilities import REASONS as ABILITIES
 from grid.flows.cars import CarNow, load_cars
-from grid.flows.explaining import as_departures, explain_plan
+from grid.flows.explaining import explain_plan, to_next_departure
 from grid.flows.nights import next_departure
 from grid.models import Dispatch, EventParticipation, Plan
 from grid.planner.explain import shortfall_cause
@@ -32,7 +32,6 @@ SLOT_REASONS = {
     "idle": "paused until power is cheaper",
     "discharge": "giving energy back",
 }
-NO_OBSTACLE = ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def tonight(*, vehicle: Vehicle, now: datetime) -> Tonight:
     plan = car.plan if car.plan and car.plan.slot_at(now) is not None else None
     reading = car.soc_reading
     departure_at = next_departure(car, now=now)
-    obstacle = car.obstacle or (car.state.obstacle if car.state and plan is None else NO_OBSTACLE)
+    obstacle = car.obstacle or (car.state.obstacle if car.state and plan is None else "")
     return Tonight(
         vehicle=car.vehicle,
         now=now,
@@ -205,5 +204,5 @@ def _shortfall_text(plan: Plan | None, departure_at: datetime | None, car: CarNo
     wanted = car.preference.target_soc_percent
     if plan.solution["soc_percent"][slot] >= wanted - 0.01:
         return ""
-    cause = shortfall_cause(as_departures(plan), {**plan.solution, "shortfall_kwh": 1.0})
+    cause = shortfall_cause(to_next_departure(plan, first=slot - 1), {**plan.solution, "shortfall_kwh": 1.0})
     return f"It will have {ready} % instead of {wanted} %" + (f": {cause}." if cause else ".")
