@@ -25,6 +25,7 @@ def constraints_off() -> Iterator[None]:
             yield
             cursor.execute("PRAGMA ignore_check_constraints = OFF")
             return
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # tables with checks still to come cannot be altered
         for constraint in LedgerAccount._meta.constraints:
             cursor.execute(f'ALTER TABLE rewards_ledgeraccount DROP CONSTRAINT "{constraint.name}"')
         yield

@@ -68,7 +68,7 @@ def test_truncating_history_is_refused(alice: User, now: datetime) -> None:
         pytest.skip("SQLite has no TRUNCATE")
     earn(alice, 250, now=now)
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
-        _sql("TRUNCATE rewards_transfer CASCADE")
+        _sql("SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE rewards_transfer CASCADE")
 
 
 def test_triggers_survive_every_migration() -> None:
