@@ -21,7 +21,7 @@ def prices(rng: Random, slots: int, minutes: float, *, hourly: bool) -> tuple[li
     base -= 0.10 * np.exp(-(((day - 3) / 3.0) ** 2)) + 0.09 * np.exp(-(((day - 13) / 2.5) ** 2))
     noise = rng.normal(0.0, 0.03, int(hour[-1]) + 2)[hour.astype(int)] if hourly else rng.normal(0.0, 0.03, slots)
     buy = base + noise
-    carbon = 0.25 + 0.12 * np.cos((hour - 19) / 12 * np.pi) + rng.normal(0.0, 0.01, slots)
+    carbon = 0.25 + 0.12 * np.cos((hour - 19) / 12 * np.pi) + (0.0 if hourly else rng.normal(0.0, 0.01, slots))
     return buy.tolist(), (0.92 * buy - 0.01).tolist(), np.clip(carbon, 0.02, None).tolist()
 
 
@@ -63,8 +63,8 @@ def _drive(rng: Random, raw: Raw) -> None:
     for day in range(int(np.ceil(slots * hours / 24.0)) + 1):
         if rng.random() < 0.12:
             continue  # stays at home that day
-        leaves = int(round((float(rng.normal(7.5, 1.0)) + 24 * (day + 1) - 16) / hours))
-        returns = leaves + int(round(abs(float(rng.normal(9.0, 2.0))) / hours))
+        leaves = round((float(rng.normal(7.5, 1.0)) + 24 * (day + 1) - 16) / hours)
+        returns = leaves + round(abs(float(rng.normal(9.0, 2.0))) / hours)
         if not 0 < leaves < slots:
             continue
         kwh = min(float(np.clip(rng.gamma(3.0, 18.0), 5.0, 260.0)) * 0.18, raw["capacity_kwh"] * 0.8)

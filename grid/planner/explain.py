@@ -96,6 +96,8 @@ def _next_target(problem: Mapping[str, Any]) -> tuple[int, float] | None:
 
 
 def _verb(reason: str) -> str:
+    if reason == "minimum":
+        return "charges at once"
     if reason in CHARGING:
         return "charges"
     return {"discharge": "gives back", "hold": "holds"}.get(reason, "")
@@ -128,7 +130,7 @@ def _joined(parts: Sequence[Stretch]) -> Stretch:
 def _told(stretches: Sequence[Stretch]) -> list[Stretch]:
     """At most MOST_STRETCHES of each verb, in order of time."""
     told = []
-    for verb in ("charges", "gives back", "holds"):
+    for verb in ("charges at once", "charges", "gives back", "holds"):
         same = [stretch for stretch in stretches if stretch.verb == verb]
         told += same if len(same) <= MOST_STRETCHES else [_joined(same)]
     return sorted(told, key=lambda stretch: stretch.begin)
@@ -145,12 +147,12 @@ def _clause(stretch: Stretch, clock: _Clock, problem: Mapping[str, Any]) -> str:
         return f"holds {when} for the event"
     if stretch.verb == "gives back":
         return f"gives power back {when}"
-    return f"charges {when} {_why(stretch.reasons, problem)}"
+    return f"{stretch.verb} {when} {_why(stretch.reasons, problem)}"
 
 
 def _why(reasons: frozenset[str], problem: Mapping[str, Any]) -> str:
     if "minimum" in reasons:
-        return f"at once to its minimum of {problem.get('minimum_percent', 0):g} %"
+        return f"up to its minimum of {problem.get('minimum_percent', 0):g} %"
     if "absorb" in reasons:
         return "when the grid has power to spare"
     if "clean" in reasons:

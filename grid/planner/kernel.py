@@ -221,3 +221,10 @@ def forward(start, up, down, drive, charge_to, discharge_to, soc):
         now = min(now, max(now - down, discharge_to[t]))
         now -= drive[t]
         soc[t + 1] = now
+
+
+@compiled
+def copy_into(target, source):
+    """Copy an array; a slice assignment would do the same and take seconds to compile."""
+    for t in range(target.shape[0]):
+        target[t] = source[t]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from grid.planner.compiled import compiled, summing
-from grid.planner.kernel import backward, forward, soften
+from grid.planner.kernel import backward, copy_into, forward, soften
 from grid.planner.kernel_one_way import one_way, try_choice, weigh
 from grid.planner.kernel_reserve import climb, keeps_reserve
 
@@ -129,4 +129,4 @@ def plan_range(begin, stop, cars, prices, climbers, stride, out):
         cost[i] -= end_value[i] * level[slots]
         bound[i] = cost[i] - slack
         if soc.shape[0] > 0:
-            soc[i, :] = level
+            copy_into(soc[i], level)

@@ -10,7 +10,7 @@ turns and swaps of ways polish what was found.
 import numpy as np
 
 from grid.planner.compiled import compiled
-from grid.planner.kernel import clip, forward, insert_left, insert_right
+from grid.planner.kernel import clip, copy_into, forward, insert_left, insert_right
 
 FREE, CHARGE_ONLY, DISCHARGE_ONLY = 0, 1, 2
 
@@ -111,8 +111,8 @@ def settle(car, scratch, choice, soc, best, best_choice, best_soc):
     cost = try_choice(car, scratch, fixed, soc)[0]
     if cost < best:
         best = cost
-        best_choice[:] = fixed
-        best_soc[:] = soc
+        copy_into(best_choice, fixed)
+        copy_into(best_soc, soc)
     return best
 
 
@@ -172,10 +172,10 @@ def polish(car, given, scratch, best, best_choice, best_soc):
                 cost = try_choice(car, scratch, choice, soc)[0]
                 if cost < best - 1e-12:
                     best = cost
-                    best_choice[:] = choice
-                    best_soc[:] = soc
+                    copy_into(best_choice, choice)
+                    copy_into(best_soc, soc)
                 else:
-                    choice[:] = best_choice
+                    copy_into(choice, best_choice)
         if best >= before - TOLERANCE * abs(best):
             break
     return best

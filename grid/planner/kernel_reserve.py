@@ -11,7 +11,7 @@ never dearer than that.
 import numpy as np
 
 from grid.planner.compiled import compiled
-from grid.planner.kernel import soften
+from grid.planner.kernel import copy_into, soften
 from grid.planner.kernel_one_way import CHARGE_ONLY, FREE, one_way, try_choice
 
 ROUNDS = 3
@@ -83,7 +83,7 @@ def climb(car, limits, scratch, stride, soc):
         cost = try_choice(car, scratch, choice, np.empty_like(soc))[0]
         if cost < best - GAIN:
             best = cost
-            best_since[:] = since
+            copy_into(best_since, since)
     for _ in range(ROUNDS):
         before = best
         for j in range(count):

@@ -11,6 +11,7 @@ Bytes = NDArray[np.uint8]
 
 MAX_SLOTS = 20_000  # more than a month of 5-minute slots; beyond that a line is a mistake, not a plan
 LARGEST = 1e9  # no price, power or energy of one car comes near; keeps every sum finite
+SMALLEST = 1e-6  # likewise for what is divided by
 
 
 class ProblemError(ValueError):
@@ -75,11 +76,11 @@ def read_problem(raw: object) -> Problem:
     name = raw.get("id")
     if not isinstance(name, str):
         raise ProblemError("id", "is missing" if "id" not in raw else "is no string")
-    minutes = _number(raw, "slot_minutes", above=0.0, top=1440.0)
+    minutes = _number(raw, "slot_minutes", above=0.0, low=SMALLEST, top=1440.0)
     imports = _series(raw, "import_price", None)
     slots = len(imports)
     plugged = _plugged(raw, slots)
-    capacity = _number(raw, "capacity_kwh", above=0.0)
+    capacity = _number(raw, "capacity_kwh", above=0.0, low=SMALLEST)
     minimum = _number(raw, "minimum_percent", default=0.0, low=0.0, top=100.0)
     reserve = _number(raw, "reserve_percent", default=minimum, low=0.0, top=100.0)
     if reserve < minimum:
@@ -99,8 +100,8 @@ def read_problem(raw: object) -> Problem:
         start_kwh=_number(raw, "soc_percent", low=0.0, top=100.0) / 100.0 * capacity,
         max_charge_kw=_number(raw, "max_charge_kw", low=0.0),
         max_discharge_kw=discharge,
-        charge_efficiency=_number(raw, "charge_efficiency", above=0.0, top=1.0),
-        discharge_efficiency=_number(raw, "discharge_efficiency", above=0.0, top=1.0),
+        charge_efficiency=_number(raw, "charge_efficiency", above=0.0, low=SMALLEST, top=1.0),
+        discharge_efficiency=_number(raw, "discharge_efficiency", above=0.0, low=SMALLEST, top=1.0),
         wear_per_kwh=_number(raw, "wear_per_kwh", low=0.0),
         minimum_kwh=minimum / 100.0 * capacity,
         reserve_kwh=reserve / 100.0 * capacity,

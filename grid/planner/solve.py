@@ -1,6 +1,7 @@
 """Plans of cars, from and to the dictionaries of docs/planner-format.md."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -11,6 +12,8 @@ from grid.planner.problem import Problem, ProblemError, read_problem
 from grid.planner.reasons import reasons_of
 
 Plan = dict[str, object]
+
+PROBE_KWH = 1e-3  # small beside what a slot charges, large beside rounding
 
 
 def plan_problem(problem: Mapping[str, object]) -> Plan:
@@ -39,7 +42,8 @@ def plan_problems(problems: Sequence[object], *, threads: int = 1) -> list[Plan]
 
 def error_plan(raw: object, error: str) -> Plan:
     """The record of a line that cannot be planned; its id is null where the line is no JSON object."""
-    return {"id": raw.get("id") if isinstance(raw, Mapping) else None, "status": "error", "error": error}
+    name = raw.get("id") if isinstance(raw, Mapping) else None
+    return {"id": name if isinstance(name, str | int) else None, "status": "error", "error": error}
 
 
 def plan_checked(problems: Sequence[Problem], *, threads: int = 1) -> list[Plan]:
@@ -51,14 +55,28 @@ def plan_checked(problems: Sequence[Problem], *, threads: int = 1) -> list[Plan]
     return [_write(problem, plans, batch, i) for i, problem in enumerate(problems)]
 
 
+def value_of_kwh(problem: Mapping[str, object]) -> float:
+    """What one more kWh in the battery now would save: the slope of the cost-to-go, currency/kWh.
+
+    Raises:
+        ProblemError: where the problem breaks the format.
+    """
+    checked = read_problem(problem)
+    fuller = replace(checked, start_kwh=checked.start_kwh + PROBE_KWH)
+    buy, sell = np.stack([checked.buy] * 2), np.stack([checked.sell] * 2)
+    now, then = solve(pack([checked, fuller]), buy, sell).cost
+    return float(now - then) / PROBE_KWH
+
+
 def _write(problem: Problem, plans: Plans, batch: Batch, i: int) -> Plan:
-    power, soc = plans.power[i], plans.soc[i]
+    # Steps of the battery turned back into power may miss the limit by one rounding.
+    power, soc = np.clip(plans.power[i], -problem.max_discharge_kw, problem.max_charge_kw), plans.soc[i]
     at_once, at_once_soc = outcome.charge_at_once(problem)
     return {
         "id": problem.id,
         "status": "relaxed" if batch.is_cut[i] else "optimal",
         "power_kw": power.tolist(),
-        "soc_percent": (soc / problem.capacity_kwh * 100.0).tolist(),
+        "soc_percent": np.clip(soc / problem.capacity_kwh * 100.0, 0.0, 100.0).tolist(),
         "cost": float(plans.cost[i]),
         "lower_bound": float(plans.bound[i]),
         "cash": outcome.cash_of(problem, power),
