@@ -23,8 +23,8 @@ from vehicles.flows.commands import confirm_commands, release_expired_holds, sen
 from vehicles.flows.telemetry import read_due_vehicles
 from vehicles.models import Command, Vehicle
 
-SHORTEST_STEP = timedelta(minutes=5)
-STEP_WHILE_STEERING = timedelta(minutes=5)  # holds end within 15 minutes and are renewed when 10 are left
+SHORTEST_STEP = timedelta(minutes=15)
+STEP_WHILE_STEERING = timedelta(minutes=10)  # holds end within 15 minutes and are renewed when 10 are left
 LONGEST_STEP = timedelta(hours=1)
 LIMIT = 500
 
@@ -59,21 +59,23 @@ def run_sweeps(*, now: datetime) -> int:
 
 
 def next_due_at(*, now: datetime) -> datetime:
-    """Return when the next row falls due, at least five minutes and at most an hour ahead."""
+    """Return when the next row falls due: 10 minutes ahead while cars are steered, else 15 minutes to an hour."""
     dues: list[datetime | None] = [
         Vehicle.objects.filter(state="active").aggregate(at=Min("next_read_at"))["at"],
         PlanningState.objects.aggregate(at=Min("due_at"))["at"],
         Feed.objects.aggregate(at=Min("next_fetch_at"))["at"],
         GridEvent.objects.filter(state="scheduled").aggregate(at=Min("announce_at"))["at"],
-        GridEvent.objects.filter(state="announced", starts_at__gt=now).aggregate(at=Min("starts_at"))["at"],
         GridEvent.objects.filter(state="announced").aggregate(at=Min("settle_at"))["at"],
         PayoutAccount.objects.filter(state="active", is_paused=False).aggregate(at=Min("next_payout_at"))["at"],
         Command.objects.filter(state__in=["due", "accepted", "unknown"]).aggregate(at=Min("due_at"))["at"],
     ]
-    if Dispatch.objects.filter(stopped_at__isnull=True).exists():
-        dues.append(now + STEP_WHILE_STEERING)
     soonest = min([at for at in dues if at is not None], default=now + LONGEST_STEP)
-    return min(max(soonest, now + SHORTEST_STEP), now + LONGEST_STEP)
+    step_ends_at = min(max(soonest, now + SHORTEST_STEP), now + LONGEST_STEP)
+    if Dispatch.objects.filter(stopped_at__isnull=True).exists():
+        step_ends_at = now + STEP_WHILE_STEERING
+    # An event begins on the minute, or its first minutes would be lost.
+    begins_at = GridEvent.objects.filter(state="announced", starts_at__gt=now).aggregate(at=Min("starts_at"))["at"]
+    return step_ends_at if begins_at is None else min(step_ends_at, begins_at)
 
 
 def step_through(
