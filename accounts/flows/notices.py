@@ -69,6 +69,18 @@ TEXTS: dict[str, NoticeText] = {
         "Linking again takes a minute.",
         "/cars/",
     ),
+    "car_left": NoticeText(
+        "{vehicle} is no longer linked",
+        "We neither read nor steer it any more; it charges as soon as it is plugged in. If that was not your doing, "
+        "link your account again.",
+        "/cars/",
+    ),
+    "release_failing": NoticeText(
+        "Please check whether {vehicle} is charging",
+        "We paused it for a while and cannot get its maker to start it again. We keep trying. To be safe, start "
+        "charging in the maker's app, or unplug the car and plug it in again.",
+        "/cars/",
+    ),
     "settlement_posted": NoticeText(
         "You earned {amount}",
         "Your car delivered {energy} in the event of {starts_at}. The earnings page shows how it was worked out.",

@@ -11,6 +11,7 @@ from foundation.refusals import Refusal
 from grid.flows.nudges import pull_forward
 from grid.models import Enrollment, EventParticipation, GridEvent, Program, ProgramTerms, Site
 from vehicles.automakers.base import read_capabilities
+from vehicles.flows.releases import release_vehicle
 from vehicles.models import ChargePreference, HomePlace, Vehicle, VehicleLink
 
 
@@ -76,8 +77,8 @@ def withdraw_vehicle(*, vehicle: Vehicle, now: datetime) -> Enrollment:
 def end_enrollment(*, enrollment: Enrollment, now: datetime) -> Enrollment:
     """End the enrollment now, take its car out of events that are not over, and return it.
 
-    What the car delivered in events that are over is still settled. It is steered anew at once, so that a hold for
-    an event ends. Raises UnableToEnroll where the enrollment has ended before.
+    What the car delivered in events that are over is still settled. It is let go at once and planned anew. Raises
+    UnableToEnroll where the enrollment has ended before.
     """
     with transaction.atomic():
         open_ones = Enrollment.objects.select_for_update(of=("self",)).filter(ended_at__isnull=True)
@@ -87,6 +88,7 @@ def end_enrollment(*, enrollment: Enrollment, now: datetime) -> Enrollment:
         found.ended_at = max(now, found.enrolled_at)
         found.save(update_fields=["ended_at"])
         _leave_events(found, now=now)
+        release_vehicle(vehicle=found.vehicle, reason="withdrawn", now=now)
         pull_forward([found.vehicle_id], reason="withdrawn", now=now)
         notify(
             user=found.vehicle.owner,

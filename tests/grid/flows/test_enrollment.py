@@ -10,7 +10,7 @@ from accounts.models import Consent, Notice, User
 from grid.flows.enrollment import UnableToEnroll, enroll_vehicle, programs_open_to, withdraw_vehicle
 from grid.models import Enrollment, EventParticipation, GridEvent, PlanningState, Program, ProgramTerms, Site
 from tests.factories import grid as make
-from vehicles.models import ChargePreference, HomePlace, Vehicle, VehicleLink
+from vehicles.models import ChargePreference, Command, HomePlace, Vehicle, VehicleLink
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +124,23 @@ def test_leaving_ends_the_enrollment_and_its_open_events(alice: User, now: datet
     assert past.state == EventParticipation.State.IN
     state = PlanningState.objects.get()
     assert (state.due_at, state.dispatch_at) == (now, now)
+
+
+def test_leaving_lets_a_held_car_go(alice: User, now: datetime) -> None:
+    enrolled = make.enrollment(alice, now=now)
+    Command.objects.create(
+        vehicle=enrolled.vehicle,
+        key="hold-1",
+        kind=Command.Kind.HOLD,
+        state=Command.State.CONFIRMED,
+        ended_by=Command.EndedBy.CAR,
+        ends_at=now + timedelta(minutes=10),
+        due_at=now,
+        created_at=now,
+    )
+    withdraw_vehicle(vehicle=enrolled.vehicle, now=now)
+    resume = Command.objects.get(kind=Command.Kind.RESUME)
+    assert (resume.vehicle, resume.state, resume.due_at) == (enrolled.vehicle, Command.State.DUE, now)
 
 
 def test_leaving_without_being_in_is_refused(car: Vehicle, now: datetime) -> None:
