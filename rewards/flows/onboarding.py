@@ -136,7 +136,7 @@ def _own_account(owner: User, *, now: datetime) -> PayoutAccount:
 def _open_at_processor(account: PayoutAccount, processor: PayoutProcessor) -> None:
     order = RecipientOrder(account.country, account.currency, account.owner.email, str(account.public_id))
     # The same key with another e-mail address would be refused for ever, so the key names the order's content too.
-    content = "|".join([order.country, order.currency, order.email])
+    content = f"{order.country}|{order.currency}|{order.email}"
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     recipient = processor.create_recipient(key=f"account-{account.public_id}-{digest}", order=order)
     try:

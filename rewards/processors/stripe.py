@@ -245,11 +245,12 @@ def _summary(error: Exception) -> str:
 
 
 def _recipient(account: Account) -> Recipient:
-    recipient = account.configuration.recipient if account.configuration else None
-    balance = recipient.capabilities.stripe_balance if recipient and recipient.capabilities else None
-    transfers = balance.stripe_transfers if balance else None
-    status = transfers.status if transfers else "pending"
-    return Recipient(account.id, _CAPABILITY_STATES.get(status, RecipientState.RESTRICTED))
+    # v2 leaves out what is empty, so each step may be missing until the capability was judged.
+    found: Any = account
+    for name in ("configuration", "recipient", "capabilities", "stripe_balance", "stripe_transfers", "status"):
+        found = getattr(found, name, None)
+    state = RecipientState.PENDING if found is None else _CAPABILITY_STATES.get(found, RecipientState.RESTRICTED)
+    return Recipient(account.id, state)
 
 
 def _sent(transfer: Transfer) -> SentTransfer:

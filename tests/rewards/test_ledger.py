@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 from django.db import transaction
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from rewards import ledger
@@ -147,7 +148,9 @@ def test_batch_is_all_or_nothing(alice: User, bob: User, now: datetime) -> None:
     assert ledger.owner_balance(bob, "USD").posted_minor == 0
 
 
-def test_batch_moves_each_account_once(alice: User, bob: User, now: datetime, django_assert_max_num_queries) -> None:  # type: ignore[no-untyped-def]
+def test_batch_moves_each_account_once(
+    alice: User, bob: User, now: datetime, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     owners = [ledger.owner_account(alice, "USD"), ledger.owner_account(bob, "USD")]
     entries = [ledger.Entry(f"e{i}", utility_receivable(), owners[i % 2], 1 + i) for i in range(20)]
     with django_assert_max_num_queries(6):  # savepoint, three accounts, one insert, release

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from rewards import ledger
@@ -105,7 +106,7 @@ def test_statement_takes_few_queries(
     alice: User,
     history: None,
     now: datetime,
-    django_assert_max_num_queries,  # type: ignore[no-untyped-def]
+    django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for number in range(30):
         earn(alice, 10 + number, now=now)

@@ -44,7 +44,7 @@ EDITS: list[Callable[[], object]] = [
     _bulk,
     _upsert,
     lambda: Transfer.objects.update(label="x"),
-    lambda: Transfer.objects.all()._raw_delete("default"),  # type: ignore[attr-defined]
+    lambda: Transfer.objects.all()._raw_delete("default"),
     lambda: ChainLink.objects.all().delete(),
     lambda: ChainLink.objects.update(hash="x"),
     lambda: _sql("UPDATE rewards_transfer SET amount_minor = amount_minor + 1"),

@@ -56,7 +56,8 @@ def thin(kind: str, object_id: str) -> bytes:
 
 
 def sign(body: bytes, *, secret: str = STRIPE_WEBHOOK_SECRET, age_seconds: int = 0) -> str:
-    return WebhookSignature.generate_signature_header(body.decode(), secret, int(time.time()) - age_seconds)
+    signed: str = WebhookSignature.generate_signature_header(body.decode(), secret, int(time.time()) - age_seconds)
+    return signed
 
 
 def push(body: bytes, now: datetime) -> WebhookEvent:
@@ -145,14 +146,17 @@ def test_installation_without_a_secret_takes_no_message(world: StripeWorld, now:
 
 def test_view_keeps_signed_messages_and_refuses_others(world: StripeWorld, rf: RequestFactory) -> None:
     body = snapshot("payout.paid", "po_1")
-    headers = {"Stripe-Signature": sign(body)}
-    post = {"data": body, "content_type": "application/json"}
-    assert stripe_webhook(rf.post("/webhooks/stripe/", headers=headers, **post)).status_code == 200
-    assert stripe_webhook(rf.post("/webhooks/stripe/", headers=headers, **post)).status_code == 200
+
+    def post(**headers: str) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = rf.post("/webhooks/stripe/", body, content_type="application/json", headers=named)
+        return stripe_webhook(request).status_code
+
+    assert post(stripe_signature=sign(body)) == 200
+    assert post(stripe_signature=sign(body)) == 200
     assert WebhookEvent.objects.count() == 1
-    forged = {"Stripe-Signature": sign(body, secret="whsec_other")}
-    assert stripe_webhook(rf.post("/webhooks/stripe/", headers=forged, **post)).status_code == 400
-    assert stripe_webhook(rf.post("/webhooks/stripe/", **post)).status_code == 400
+    assert post(stripe_signature=sign(body, secret="whsec_other")) == 400
+    assert post() == 400
     assert stripe_webhook(rf.get("/webhooks/stripe/")).status_code == 405
     assert WebhookEvent.objects.count() == 1
 
