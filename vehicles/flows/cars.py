@@ -53,10 +53,12 @@ def _offer(link: VehicleLink, found: FoundCar, *, now: datetime) -> Vehicle:
     }
     if ref.vin:
         known |= {"vin": ref.vin, "vin_hash": keyed_hash(ref.vin)}
+    external_id_hash = keyed_hash(f"{link.maker}:{ref.external_id}")
+    _bring_back(link, external_id_hash)
     spec = specs.find_spec(make=ref.make, model=ref.model, model_year=ref.model_year, trim=ref.trim)
     vehicle, is_new = Vehicle.objects.get_or_create(
         link=link,
-        external_id_hash=keyed_hash(f"{link.maker}:{ref.external_id}"),
+        external_id_hash=external_id_hash,
         defaults=known
         | {
             "owner": link.owner,
@@ -78,6 +80,21 @@ def _offer(link: VehicleLink, found: FoundCar, *, now: datetime) -> Vehicle:
         setattr(vehicle, name, value)
     vehicle.save(update_fields=list(known))
     return vehicle
+
+
+def _bring_back(link: VehicleLink, external_id_hash: str) -> None:
+    """Let a car that its owner had unlinked return as itself, with its history, under the new link."""
+    if Vehicle.objects.filter(link=link, external_id_hash=external_id_hash).exists():
+        return
+    former = Vehicle.objects.filter(
+        owner=link.owner,
+        external_id_hash=external_id_hash,
+        state=Vehicle.State.UNLINKED,
+        link__state=VehicleLink.State.REVOKED,
+    ).order_by("-created_at", "-pk")
+    newest = former.first()
+    if newest is not None:
+        Vehicle.objects.filter(pk=newest.pk).update(link=link)
 
 
 def controlling_elsewhere(vehicle: Vehicle) -> Vehicle | None:

@@ -48,13 +48,10 @@ def _confirm_hold(command: Command, *, now: datetime) -> bool:
         # It may still reach the car, so a hold that nobody else ends stays open for the watchdog.
         Command.objects.filter(pk=command.pk, state__in=WAITING).update(state=Command.State.TIMED_OUT)
         return False
-    ask_reading(vehicle=vehicle, by=max(now, _earliest_look(reading, can.min_poll_seconds, now=now)))
+    earliest = reading.fetched_at + timedelta(seconds=can.min_poll_seconds) if reading else now
+    ask_reading(vehicle=vehicle, by=max(now, earliest, command.sent_at + sending.FIRST_LOOK))
     _ask_maker(command, now=now)
     return False
-
-
-def _earliest_look(reading: ChargeReading | None, min_poll_seconds: int, *, now: datetime) -> datetime:
-    return now if reading is None else reading.fetched_at + timedelta(seconds=min_poll_seconds)
 
 
 def _confirm(command: Command, *, now: datetime) -> bool:

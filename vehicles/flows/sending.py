@@ -31,6 +31,7 @@ MOST_RETRY_SECONDS = 900
 MOST_RATE_LIMIT_SECONDS = 120
 DEAD_LINK_RETRY_SECONDS = 60
 TELL_OWNER_AFTER = 6
+FIRST_LOOK = timedelta(seconds=20)  # a car needs some seconds to do what its maker accepted
 
 
 def send_due_commands(*, now: datetime, limit: int) -> int:
@@ -165,7 +166,7 @@ def _note_receipt(command: Command, receipt: CommandReceipt, *, now: datetime) -
     )
     if command.kind != Command.Kind.RESUME:
         _replace_older(command, now=now)
-    ask_reading(vehicle=command.vehicle, by=now)
+    ask_reading(vehicle=command.vehicle, by=now + FIRST_LOOK)
 
 
 def _replace_older(command: Command, *, now: datetime) -> None:
@@ -183,7 +184,7 @@ def _note_failure(command: Command, error: AutomakerError, *, now: datetime) -> 
         _note_failed_resume(command, error, now=now)
     elif isinstance(error, CommandTimeout | CommandPending):
         _settle(command, state=Command.State.UNKNOWN, failure=error.message_key)
-        ask_reading(vehicle=command.vehicle, by=now)
+        ask_reading(vehicle=command.vehicle, by=now + FIRST_LOOK)
     else:
         _settle(command, state=Command.State.REJECTED, failure=error.message_key, released_at=now)
 
