@@ -26,6 +26,7 @@ from grid.feeds.base import (
 KG_PER_LB = Decimal("0.45359237")
 SIGNAL = "co2_moer"
 STEP = timedelta(minutes=5)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HORIZON = timedelta(hours=48)
 LOOK_BACK = timedelta(hours=6)
 EVERY = timedelta(minutes=30)
@@ -60,7 +61,8 @@ class WattTimeMarginal:
 
     def window(self, now: datetime) -> tuple[datetime, datetime]:
         """Return six hours behind (what was forecast is measured now) and two days ahead."""
-        return now - LOOK_BACK, now + HORIZON
+        begin = now - LOOK_BACK
+        return begin - (begin - EPOCH) % STEP, now + HORIZON  # from the edge of a point: half a point is no gap
 
     def expected_until(self, now: datetime) -> datetime:
         """Return a day ahead: shorter forecasts than that are gaps."""

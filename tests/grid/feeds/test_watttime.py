@@ -137,3 +137,8 @@ def test_busy_and_broken_sources_are_told_apart() -> None:
     responses.replace(responses.GET, FORECAST, status=503)
     with pytest.raises(FeedUnavailable):
         fetch()
+
+
+def test_window_begins_at_the_edge_of_a_point() -> None:
+    starts_at, ends_at = source().window(NOW + timedelta(minutes=3, seconds=7))
+    assert (starts_at, ends_at) == (NOW - timedelta(hours=6), NOW + timedelta(hours=48, minutes=3, seconds=7))
