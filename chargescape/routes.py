@@ -5,10 +5,12 @@ from rest_framework.routers import DefaultRouter
 from accounts import viewsets as accounts
 from grid import viewsets as grid
 from rewards import viewsets as rewards
+from vehicles import viewsets as vehicles
 
 router = DefaultRouter()
 for prefix, viewset, basename in [
     *accounts.ROUTES,
+    *vehicles.ROUTES,
     *grid.ROUTES,
     *rewards.ROUTES,
 ]:
