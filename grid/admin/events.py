@@ -114,7 +114,7 @@ _FIELDS = {"target_w": "target_kw"}
 class GridEventAdmin(AnyAdmin):
     """Adds events; those that exist are shown, approved and cancelled, never edited."""
 
-    list_display = ["program", "kind", "starts", "ends", "target", "reward", "state", "taking_part"]
+    list_display = ["program_name", "state", "starts", "ends", "kind", "target", "taking_part"]
     list_filter = ["state", "kind", "terms__program"]
     search_fields = ["public_id", "terms__program__name"]
     list_select_related = ["terms__program__utility"]
@@ -214,7 +214,7 @@ class GridEventAdmin(AnyAdmin):
                 self.log_change(request, event, done)
                 self.message_user(request, done, messages.SUCCESS)
             return HttpResponseRedirect(back)
-        rows = [(name.replace("_", " "), getattr(self, name)(event)) for name in _FACTS]
+        rows = [(label, getattr(self, name)(event)) for name, label in _FACTS.items()]
         context = {
             **self.admin_site.each_context(request),
             "title": f"{verb} this event?",
@@ -238,6 +238,10 @@ class GridEventAdmin(AnyAdmin):
         return format_html('{}<a href="{}">Cancel</a>', approve, urls[0][0])
 
     @admin.display(description="program", ordering="terms__program__name")
+    def program_name(self, event: GridEvent) -> str:
+        return event.terms.program.name
+
+    @admin.display(description="program")
     def program(self, event: GridEvent) -> str:
         return f"{event.terms.program} v{event.terms.version}, {event.terms.program.utility}"
 
@@ -272,4 +276,11 @@ class GridEventAdmin(AnyAdmin):
         return "-" if approval is None else f"{approval.approved_by} on {approval.approved_at:%Y-%m-%d %H:%M %Z}"
 
 
-_FACTS = ("program", "starts", "ends", "target", "reward", "taking_part")
+_FACTS = {
+    "program": "program",
+    "starts": "starts (local)",
+    "ends": "ends (local)",
+    "target": "power",
+    "reward": "reward",
+    "taking_part": "taking part",
+}

@@ -54,6 +54,7 @@ class ProgramTerms(models.Model):
 
     class Meta:
         ordering = ["program", "-version"]
+        verbose_name = verbose_name_plural = "terms"
         constraints = [
             models.UniqueConstraint(fields=["program", "version"], name="one_terms_per_version"),
             models.CheckConstraint(condition=Q(reward_micros_per_kwh__gte=0), name="reward_not_negative"),

@@ -103,7 +103,12 @@ def test_late_correction_becomes_a_newer_issue(feeds: SandboxProcess, now: datet
     fetch_due_feeds(now=at(feeds, now), limit=10)
     prices = Feed.objects.get(source="ercot")
     starts_at = now.replace(minute=0)
-    span: dict[str, Any] = {"feed": prices, "starts_at": starts_at, "ends_at": starts_at + timedelta(hours=1), "slot_minutes": 60}
+    span: dict[str, Any] = {
+        "feed": prices,
+        "starts_at": starts_at,
+        "ends_at": starts_at + timedelta(hours=1),
+        "slot_minutes": 60,
+    }
     before = values_between(**span)[0]
     fault(feeds, "ercot", "correction", offset=10)
     Feed.objects.update(next_fetch_at=None)
