@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from foundation import clock
@@ -69,17 +69,21 @@ def plan_due(*, now: datetime, limit: int) -> int:
 
 def mark_stale(*, now: datetime) -> int:
     """Make due each plan that no longer fits what holds at `now`, and return how many there were."""
-    planned = PlanningState.objects.filter(due_at__gt=now, planned_at__isnull=False)
-    marked = 0
-    for reason, condition in _changes(now):
-        changed = planned.annotate(**_marks(now)).filter(condition)
-        # The keys are read first: an UPDATE whose condition reads the same table is refused by some databases.
-        keys = list(changed.values_list("pk", flat=True))
-        marked += PlanningState.objects.filter(pk__in=keys, due_at__gt=now).update(due_at=now, reason=reason)
-    return marked
+    planned = PlanningState.objects.filter(due_at__gt=now, planned_at__isnull=False).annotate(**_marks(now))
+    whens = [When(condition, then=Value(reason)) for reason, condition in _changes(now)]
+    changed = planned.annotate(change=Case(*whens, default=Value(""))).exclude(change="")
+    by_reason: dict[str, list[int]] = {}
+    # The keys are read first: an UPDATE whose condition reads the same table is refused by some databases.
+    for key, reason in changed.values_list("pk", "change"):
+        by_reason.setdefault(reason, []).append(key)
+    return sum(
+        PlanningState.objects.filter(pk__in=keys, due_at__gt=now).update(due_at=now, reason=reason)
+        for reason, keys in by_reason.items()
+    )
 
 
 def _changes(now: datetime) -> list[tuple[str, Q | Exists]]:
+    """Return what makes a plan stale, the owner's own wishes first."""
     elsewhere = PlugSession.objects.filter(
         vehicle=OuterRef("vehicle"), unplugged_at__isnull=True, plugged_in_at__lte=now
     ).exclude(pk=Coalesce(OuterRef("plug_session"), Value(0)))

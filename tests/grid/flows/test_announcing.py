@@ -80,20 +80,6 @@ START_STOP = Capabilities(can_start_stop=True, hold_ends="start_stop").as_json()
         ("hold", lambda _: ChargePreference.objects.update(is_paused=True), "paused"),
         ("hold", lambda _: Vehicle.objects.update(capabilities={}), "cannot_hold"),
         ("absorb", lambda _: ChargePreference.objects.update(is_paused=True), "paused"),
-        ("discharge", lambda _: Vehicle.objects.update(capabilities=START_STOP), "no_v2g_car"),
-        ("discharge", lambda _: Vehicle.objects.update(max_discharge_w=0), "no_v2g_car"),
-        ("discharge", lambda _: ChargePreference.objects.update(is_v2g_allowed=False), "no_v2g_preference"),
-        (
-            "discharge",
-            lambda _: Site.objects.update(is_evse_bidirectional=False, has_export_permission=False),
-            "no_v2g_charger",
-        ),
-        ("discharge", lambda _: Site.objects.update(has_export_permission=False), "no_v2g_export_permission"),
-        (
-            "discharge",
-            lambda now: Site.objects.update(export_permission_ends_on_date=now.date() - timedelta(days=1)),
-            "no_v2g_export_permission",
-        ),
     ],
 )
 def test_car_that_cannot_help_is_unable_with_the_reason(
@@ -106,6 +92,35 @@ def test_car_that_cannot_help_is_unable_with_the_reason(
     part = EventParticipation.objects.get()
     assert (part.state, part.reason) == (UNABLE, reason)
     assert not Notice.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda _: Vehicle.objects.update(capabilities=START_STOP), "no_v2g_car"),
+        (lambda _: Vehicle.objects.update(max_discharge_w=0), "no_v2g_car"),
+        (lambda _: ChargePreference.objects.update(is_v2g_allowed=False), "no_v2g_preference"),
+        (
+            lambda _: Site.objects.update(is_evse_bidirectional=False, has_export_permission=False),
+            "no_v2g_charger",
+        ),
+        (lambda _: Site.objects.update(has_export_permission=False), "no_v2g_export_permission"),
+        (
+            lambda now: Site.objects.update(export_permission_ends_on_date=now.date() - timedelta(days=1)),
+            "no_v2g_export_permission",
+        ),
+    ],
+)
+def test_car_that_cannot_discharge_takes_part_by_holding_back(
+    alice: User, now: datetime, spoil: Callable[[datetime], object], reason: str
+) -> None:
+    make.enrollment(alice, now=now)
+    spoil(now)
+    make.event(now=now, kind="discharge")
+    announce_due_events(now=now, limit=5)
+    part = EventParticipation.objects.get()
+    assert (part.state, part.reason) == (IN, reason)
+    assert Notice.objects.count() == 1
 
 
 @pytest.mark.parametrize(
