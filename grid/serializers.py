@@ -189,7 +189,7 @@ class EventSerializer(serializers.ModelSerializer[GridEvent]):
 
 
 class ParticipationSerializer(serializers.ModelSerializer[EventParticipation]):
-    """One car's part in one event; `reason_text` says why it does not help, where it does not."""
+    """One car's part in one event; `reason_text` says why it helps less than asked, where it does."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     vehicle = serializers.UUIDField(source="enrollment.vehicle.public_id", read_only=True)

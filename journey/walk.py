@@ -130,7 +130,7 @@ class Walk:
         self.stack.set_clock(self.stack.simulated_now(), RATE)
         plans = self.wait_for("a plan for each car", lambda: enough(self.api("plans/"), cars), minutes=45)
         self.mark("planned", plans[0]["sentence"])
-        self.wait_for("a confirmed command", self._confirmed_dispatches, minutes=75)
+        self.wait_for("a confirmed command of the event", self._confirmed_dispatches, minutes=90)
         self.mark("commanded", "the cars hold or discharge, seen in their readings")
         if self.kill_midway is not None:
             self.kill_midway(self.stack)
@@ -146,7 +146,8 @@ class Walk:
         return settlements
 
     def _confirmed_dispatches(self) -> list[dict[str, Any]]:
-        return [one for one in self.api("dispatches/") if one["command"] and one["command"]["state"] == "confirmed"]
+        carried = [one for one in self.api("dispatches/") if one["participation"] and one["command"]]
+        return [one for one in carried if one["command"]["state"] == "confirmed"]
 
     def get_paid(self, expected_minor: int) -> None:
         """Ask for the payout and wait until the bank has it, exactly once."""

@@ -35,13 +35,16 @@ def why_unable(car: CarNow, *, event: GridEvent) -> str:
         return obstacle
     if event.kind == GridEvent.Kind.ABSORB:
         return ""
-    if not car.can.can_hold:
-        return "cannot_hold"
-    if event.kind == GridEvent.Kind.DISCHARGE:
-        lacking = car.discharge_obstacle(event.starts_at)
-        # An override in force now may be over by then, and the dispatcher heeds it anyhow.
-        return f"no_v2g_{lacking}" if lacking not in {"", "override"} else ""
-    return ""
+    return "" if car.can.can_hold else "cannot_hold"
+
+
+def why_holding_only(car: CarNow, *, event: GridEvent) -> str:
+    """Return why a car in a discharge event helps by holding back alone, as a key of `REASONS`; "" where it gives."""
+    if event.kind != GridEvent.Kind.DISCHARGE:
+        return ""
+    lacking = car.discharge_obstacle(event.starts_at)
+    # An override in force now may be over by then, and the dispatcher heeds it anyhow.
+    return f"no_v2g_{lacking}" if lacking not in {"", "override"} else ""
 
 
 def is_skipping(car: CarNow, *, at: datetime) -> bool:

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from accounts.flows.notices import notify_all
 from foundation import clock
-from grid.flows.abilities import is_skipping, why_unable
+from grid.flows.abilities import is_skipping, why_holding_only, why_unable
 from grid.flows.cars import CarNow, load_cars
 from grid.flows.nudges import pull_forward
 from grid.models import Enrollment, EventParticipation, GridEvent
@@ -103,14 +103,17 @@ def _part(event: GridEvent, enrollment: Enrollment, car: CarNow, now: datetime) 
 
 
 def decide(event: GridEvent, enrollment: Enrollment, car: CarNow) -> tuple[str, str]:
-    """Return the state of the car's part in the event, and the reason's key where it does not take part."""
+    """Return the state of the car's part in the event, and the reason's key where it does less than it is asked.
+
+    A car that cannot discharge takes part in a discharge event by holding back.
+    """
     is_linked = enrollment.vehicle.link.state == VehicleLink.State.ACTIVE
     reason = why_unable(car, event=event) if is_linked else "needs_relink"
     if reason:
         return EventParticipation.State.UNABLE, reason
     if is_skipping(car, at=event.starts_at):
         return EventParticipation.State.OPTED_OUT, "skipped"
-    return EventParticipation.State.IN, ""
+    return EventParticipation.State.IN, why_holding_only(car, event=event)
 
 
 def tell(event: GridEvent, *, kind: str, owner_ids: Iterable[int], now: datetime) -> None:
