@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 MERGE_SLOTS = 2  # charging that pauses no longer than this is told as one stretch
 MOST_STRETCHES = 2  # more of one kind are told as their total between first and last
+CLEARLY = 0.85  # of the average carbon: what may be called cleanest
 
 CHARGING = {"minimum", "deadline", "absorb", "clean", "cheap"}
 
@@ -42,11 +43,10 @@ def explain(problem: Mapping[str, Any], plan: Mapping[str, Any], starts_at: date
     target = _next_target(problem)
     last = target[0] if target else len(reasons)
     stretches = _told(_stretches(reasons[:last]))
-    clauses = [_clause(stretch, clock, problem) for stretch in stretches]
-    ending = _ending(problem, plan, target, clock)
-    if not any(stretch.verb != "holds" for stretch in stretches):
+    clauses = _clauses(stretches, clock, problem, plan)
+    if all(stretch.verb == "holds" for stretch in stretches):
         clauses.append("needs no charging")
-    sentence = ", ".join([*clauses, ending])
+    sentence = ", ".join([*clauses, _ending(problem, plan, target, clock)])
     return sentence[0].upper() + sentence[1:] + "."
 
 
@@ -100,7 +100,7 @@ def _verb(reason: str) -> str:
         return "charges at once"
     if reason in CHARGING:
         return "charges"
-    return {"discharge": "gives back", "hold": "holds"}.get(reason, "")
+    return {"discharge": "gives power back", "hold": "holds"}.get(reason, "")
 
 
 def _stretches(reasons: Sequence[str]) -> list[Stretch]:
@@ -130,36 +130,55 @@ def _joined(parts: Sequence[Stretch]) -> Stretch:
 def _told(stretches: Sequence[Stretch]) -> list[Stretch]:
     """At most MOST_STRETCHES of each verb, in order of time."""
     told = []
-    for verb in ("charges at once", "charges", "gives back", "holds"):
+    for verb in ("charges at once", "charges", "gives power back", "holds"):
         same = [stretch for stretch in stretches if stretch.verb == verb]
         told += same if len(same) <= MOST_STRETCHES else [_joined(same)]
     return sorted(told, key=lambda stretch: stretch.begin)
 
 
-def _clause(stretch: Stretch, clock: _Clock, problem: Mapping[str, Any]) -> str:
+def _clauses(
+    stretches: Sequence[Stretch], clock: _Clock, problem: Mapping[str, Any], plan: Mapping[str, Any]
+) -> list[str]:
+    """Say what is done when and why; neighbours that do the same for the same reason share a clause."""
+    told = [(stretch.verb, _why(stretch, problem, plan), _when(stretch, clock)) for stretch in stretches]
+    clauses = []
+    for (verb, why), same in groupby(told, key=lambda clause: clause[:2]):
+        whens = " and ".join(when for _, _, when in same)
+        clauses.append(" ".join(part for part in (verb, whens, why) if part))
+    return clauses
+
+
+def _when(stretch: Stretch, clock: _Clock) -> str:
     if stretch.end - stretch.begin - stretch.active > MERGE_SLOTS:
-        when = f"for {clock.length(stretch.active)} between {clock.tell(stretch.begin)} and {clock.tell(stretch.end)}"
-    elif stretch.verb == "holds":
-        when = f"from {clock.span(stretch.begin, stretch.end)}"
-    else:
-        when = clock.span(stretch.begin, stretch.end)
+        return f"for {clock.length(stretch.active)} between {clock.tell(stretch.begin)} and {clock.tell(stretch.end)}"
+    return ("from " if stretch.verb == "holds" else "") + clock.span(stretch.begin, stretch.end)
+
+
+def _why(stretch: Stretch, problem: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     if stretch.verb == "holds":
-        return f"holds {when} for the event"
-    if stretch.verb == "gives back":
-        return f"gives power back {when}"
-    return f"{stretch.verb} {when} {_why(stretch.reasons, problem)}"
-
-
-def _why(reasons: frozenset[str], problem: Mapping[str, Any]) -> str:
-    if "minimum" in reasons:
+        return "for the event"
+    if stretch.verb == "gives power back":
+        return ""
+    if "minimum" in stretch.reasons:
         return f"up to its minimum of {problem.get('minimum_percent', 0):g} %"
-    if "absorb" in reasons:
+    if "absorb" in stretch.reasons:
         return "when the grid has power to spare"
-    if "clean" in reasons:
-        return "when power is cheapest and cleanest" if "cheap" in reasons else "when power is cleanest"
-    if "cheap" in reasons:
-        return "when power is cheapest"
-    return "to be ready in time"
+    if "cheap" in stretch.reasons:
+        return "when power is cheapest" + (" and cleanest" if _is_clean(stretch, problem, plan) else "")
+    return "when power is cleanest" if "clean" in stretch.reasons else "to be ready in time"
+
+
+def _is_clean(stretch: Stretch, problem: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
+    """Say whether the stretch draws power clearly cleaner than that of the time the car is plugged in."""
+    if "clean" in stretch.reasons:
+        return True
+    carbon = problem.get("carbon_kg_per_kwh")
+    if not carbon:
+        return False
+    drawn = [max(power, 0.0) for power in plan["power_kw"][stretch.begin : stretch.end]]
+    ours = sum(kg * kw for kg, kw in zip(carbon[stretch.begin : stretch.end], drawn, strict=True)) / sum(drawn)
+    plugged = [kg for kg, is_on in zip(carbon, problem["plugged"], strict=True) if is_on]
+    return bool(ours < CLEARLY * sum(plugged) / len(plugged))
 
 
 def _ending(

@@ -7,11 +7,16 @@ from grid.planner.problem import Floats, Problem
 
 
 def reasons_of(problem: Problem, power_kw: Floats, soc_kwh: Floats, lower_kwh: Floats) -> list[str]:
-    """One reason for each slot; `lower_kwh` [T+1] are the bounds the plan was made under."""
+    """One reason for each slot; `lower_kwh` [T+1] are the bounds the plan was made under.
+
+    Charging is called a deadline where the target would be missed without it and the car has not let a slot of this
+    stay pass but for an event: where it has, it waited for this slot, and the price is the reason.
+    """
     latest = latest_kwh(problem, lower_kwh)
     clean = tipped_by_carbon(problem, power_kw)
     pays_to_draw = (problem.adder < 0.0) | (problem.import_price < 0.0)
-    reasons = []
+    reasons: list[str] = []
+    has_waited = False
     for t in range(problem.slots):
         if not problem.plugged[t]:
             reason = "unplugged"
@@ -21,12 +26,13 @@ def reasons_of(problem: Problem, power_kw: Floats, soc_kwh: Floats, lower_kwh: F
             reason = "hold" if problem.adder[t] > 0.0 else "idle"
         elif soc_kwh[t] < problem.minimum_kwh - NEAR_KWH:
             reason = "minimum"
-        elif soc_kwh[t] < latest[t + 1] - NEAR_KWH:
+        elif soc_kwh[t] < latest[t + 1] - NEAR_KWH and not has_waited:
             reason = "deadline"
         elif pays_to_draw[t]:
             reason = "absorb"
         else:
             reason = "clean" if clean[t] else "cheap"
+        has_waited = reason == "idle" or (has_waited and reason != "unplugged")
         reasons.append(reason)
     return reasons
 

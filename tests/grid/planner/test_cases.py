@@ -63,7 +63,7 @@ CASES: list[tuple[str, dict[str, Any], list[float]]] = [
         "does-not-dump-what-is-above-the-maximum",
         {
             "soc_percent": 95.0, "max_percent": 80.0, "max_discharge_kw": 10.0, "terminal_value_per_kwh": 0.3,
-            "export_price": [0.3] * 8,
+            "export_price": [0.3] * 8, "import_price": [0.31] * 8,
         },
         [0] * 8,
     ),
