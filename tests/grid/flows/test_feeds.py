@@ -10,6 +10,7 @@ import responses
 import time_machine
 from pytest_django.fixtures import Settings
 
+from grid.feeds.ercot import ErcotDayAhead
 from grid.flows.feeds import fetch_due_feeds, values_between
 from grid.models import Feed, SeriesPoint
 from tests.factories import grid as make
@@ -162,6 +163,25 @@ def test_source_without_an_adapter_is_named(now: datetime) -> None:
     assert fetch_due_feeds(now=now, limit=5) == 0
     feed.refresh_from_db()
     assert feed.failure == "unknown source"
+
+
+def test_adapter_that_breaks_is_a_failure_of_its_feed_alone(
+    http: responses.RequestsMock, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, fine = make.feed(), make.feed(zone="LZ_WEST")
+    http.get(URL, json=answer())
+    fetch = ErcotDayAhead.fetch
+
+    def stumble(source: ErcotDayAhead, **question: Any) -> Any:
+        if question["zone"] == broken.zone:
+            raise ZeroDivisionError
+        return fetch(source, **question)
+
+    monkeypatch.setattr(ErcotDayAhead, "fetch", stumble)
+    assert fetch_due_feeds(now=now, limit=5) == 1
+    broken.refresh_from_db()
+    fine.refresh_from_db()
+    assert (broken.failure, fine.failure) == ("internal error", "")
 
 
 def test_one_broken_feed_leaves_the_others_alone(http: responses.RequestsMock, now: datetime) -> None:
