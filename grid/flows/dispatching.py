@@ -23,7 +23,8 @@ from vehicles.schedule import latest_safe_release_at
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS = 60
+# Short, because a dispatcher that died leaves its cars without renewals for so long.
+LEASE_SECONDS = 20
 LOOK_AGAIN = timedelta(seconds=60)
 LOOK_AGAIN_STEERED = timedelta(seconds=10)
 # After the maker refused or lost a command, the same car is not asked again for a while.

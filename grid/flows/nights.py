@@ -93,56 +93,60 @@ def _shortened(solution: dict[str, Any]) -> dict[str, Any]:
 
 def draft_plan(car: CarNow, *, habit: Habit, prices: PriceBook, now: datetime) -> Draft:
     """Return the problems of one car at `now`: one, or two where its events pay (docs/planner-format.md, `adder`)."""
-    obstacle = car.obstacle
-    if obstacle or car.site is None or car.preference is None or car.soc_percent is None:
-        return Draft(car, now, obstacle=obstacle or "no_home")
+    if car.obstacle or car.site is None:
+        return Draft(car, now, obstacle=car.obstacle or "no_home")
     departures = departures_ahead(car, now=now)
+    known = prices.of(car.site.tariff, slots_from(now=now, departures=departures))
+    night = _night(car, habit, known, departures, now)
+    problems = [problem_of(night, with_asks=True)]
+    if any(problems[0]["adder"]):
+        problems.append(problem_of(night, with_asks=False))
+    return Draft(car, now, night=night, problems=tuple(problems), inputs=_inputs(car, night, habit, known))
+
+
+def _night(car: CarNow, habit: Habit, known: NightPrices, departures: list[datetime], now: datetime) -> Night:
+    preference, vehicle, soc_percent = car.preference, car.vehicle, car.soc_percent
+    assert preference is not None
+    assert soc_percent is not None
     slots = slots_from(now=now, departures=departures)
-    known = prices.of(car.site.tariff, slots)
-    is_eager = _is_eager(car)
-    asks = _asks(car, is_eager=is_eager)
+    is_eager, returns_at = _is_eager(car), None if car.is_plugged_at_home else _returns_at(habit, now)
+    asks, discharge_w = _asks(car, is_eager=is_eager), car.discharge_w(now)
     limit = car.limit_percent if car.limit_percent is not None else 100.0
-    target = float(car.preference.target_soc_percent)
     fills_up = is_eager or any(ask.kind == GridEvent.Kind.ABSORB for ask in asks)
-    returns_at = None if car.is_plugged_at_home else _returns_at(habit, now)
-    discharge_w = car.discharge_w(now)
-    night = Night(
-        name=str(car.vehicle.public_id),
+    return Night(
+        name=str(vehicle.public_id),
         slots=slots,
         presence=presence(
             slots=slots,
             returns_at=returns_at,
             departures=departures,
             away=habit.away,
-            trip_kwh=habit.trip_share * car.vehicle.capacity_wh / 1000,
+            trip_kwh=habit.trip_share * vehicle.capacity_wh / 1000,
         ),
         import_price=known.imports,
         export_price=known.exports,
         carbon_kg_per_kwh=known.carbon,
         carbon_price=settings.CARBON_PRICE_MICROS_PER_KG / MICROS if known.is_carbon_known else 0.0,
-        capacity_wh=car.vehicle.capacity_wh,
-        soc_percent=car.soc_percent,
+        capacity_wh=vehicle.capacity_wh,
+        soc_percent=soc_percent,
         charge_w=car.charge_w,
         discharge_w=discharge_w,
-        charge_efficiency=float(car.vehicle.charge_efficiency),
-        discharge_efficiency=float(car.vehicle.discharge_efficiency),
+        charge_efficiency=float(vehicle.charge_efficiency),
+        discharge_efficiency=float(vehicle.discharge_efficiency),
         wear_per_kwh=settings.V2G_WEAR_MICROS_PER_KWH / MICROS,
-        minimum_percent=float(car.preference.minimum_soc_percent),
-        reserve_percent=float(car.preference.reserve_soc_percent),
-        target_percent=target,
-        max_percent=limit if fills_up else min(limit, target),
+        minimum_percent=float(preference.minimum_soc_percent),
+        # The reserve is kept from being given back; a car that gives nothing back need not hurry to reach it.
+        reserve_percent=float(preference.reserve_soc_percent if discharge_w else preference.minimum_soc_percent),
+        target_percent=float(preference.target_soc_percent),
+        max_percent=limit if fills_up else min(limit, float(preference.target_soc_percent)),
         departures=tuple(at for at in departures if at <= slots.ends_at),
         margin=SAFETY_MARGIN + timedelta(seconds=car.can.worst_latency_seconds),
         is_eager=is_eager,
         asks=asks,
         stay_began_at=car.session.plugged_in_at if car.session and returns_at is None else None,
-        stay_soc_percent=float(car.session.soc_percent) if car.session else car.soc_percent,
+        stay_soc_percent=float(car.session.soc_percent) if car.session else soc_percent,
         limit_percent=limit,
     )
-    problems = [problem_of(night, with_asks=True)]
-    if any(problems[0]["adder"]):
-        problems.append(problem_of(night, with_asks=False))
-    return Draft(car, now, night=night, problems=tuple(problems), inputs=_inputs(car, night, habit, known, discharge_w))
 
 
 def departures_ahead(car: CarNow, *, now: datetime) -> list[datetime]:
@@ -190,7 +194,7 @@ def _returns_at(habit: Habit, now: datetime) -> datetime:
     return expected if expected > now else now + LATEST_GUESS
 
 
-def _inputs(car: CarNow, night: Night, habit: Habit, known: NightPrices, discharge_w: int) -> dict[str, Any]:
+def _inputs(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> dict[str, Any]:
     assert car.preference is not None
     assert car.site is not None
     assert car.soc_reading is not None
@@ -221,7 +225,7 @@ def _inputs(car: CarNow, night: Night, habit: Habit, known: NightPrices, dischar
         "guessed_price_slots": known.guessed,
         "import_price": [round(price, 6) for price in known.imports],
         "is_eager": night.is_eager,
-        "discharge_obstacle": "" if discharge_w else car.discharge_obstacle(night.slots.starts_at),
+        "discharge_obstacle": "" if night.discharge_w else car.discharge_obstacle(night.slots.starts_at),
         "away_minutes": round(habit.away.total_seconds() / 60),
         "trip_share": round(habit.trip_share, 4),
         "slot_minutes": SLOT_MINUTES,

@@ -19,7 +19,7 @@ from vehicles.models import ChargeOverride, PlugSession, Vehicle
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS = 60
+LEASE_SECONDS = 30
 RETRY_AFTER = timedelta(minutes=15)
 KEPT_FOR = timedelta(days=2)
 # One number for the set of events a car takes part in: it changes when one comes, goes or is changed.
@@ -94,6 +94,7 @@ def _changes(now: datetime) -> list[tuple[str, Q | Exists]]:
         ("plug", Exists(elsewhere)),
         ("event", ~Q(event_now=F("event_mark"))),
         ("home", ~Q(site_now=F("site_version"))),
+        ("active", Q(obstacle="not_active", vehicle__state=Vehicle.State.ACTIVE, vehicle__is_controlling=True)),
         ("price", Q(prices_now__isnull=False) & (Q(prices_until__isnull=True) | Q(prices_now__gt=F("prices_until")))),
     ]
 
@@ -148,7 +149,7 @@ def _drafts(cars: dict[int, CarNow], habits: dict[int, Habit], now: datetime) ->
 def _keep(draft: Draft, solutions: list[dict[str, object]], state: PlanningState, now: datetime) -> int:
     """Replace the car's current plan by the best of the solutions, and note what it was made from."""
     car = draft.car
-    chosen = draft.choose(solutions)
+    chosen, reason = draft.choose(solutions), state.reason
     _note_inputs(draft, state, now, is_planned=chosen is not None)
     if draft.obstacle:
         Plan.objects.filter(vehicle=car.vehicle, is_current=True).update(is_current=False)
@@ -161,7 +162,7 @@ def _keep(draft: Draft, solutions: list[dict[str, object]], state: PlanningState
     Plan.objects.create(
         vehicle=car.vehicle,
         made_at=now,
-        reason=state.reason,
+        reason=reason,
         starts_at=draft.starts_at,
         departure_at=draft.departure_at,
         problem=problem,
@@ -178,6 +179,7 @@ def _note_inputs(draft: Draft, state: PlanningState, now: datetime, *, is_planne
     feed = car.site.tariff.price_feed if car.site else None
     state.due_at = draft.next_due_at if is_planned or draft.obstacle else now + RETRY_AFTER
     state.lease_until = None
+    state.reason = "time"
     state.planned_at = now
     state.obstacle = draft.obstacle or ("" if is_planned else "planner")
     state.preference_version = car.preference.version if car.preference else 0
@@ -190,6 +192,7 @@ def _note_inputs(draft: Draft, state: PlanningState, now: datetime, *, is_planne
         update_fields=[
             "due_at",
             "lease_until",
+            "reason",
             "planned_at",
             "obstacle",
             "preference_version",

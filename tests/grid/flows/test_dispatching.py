@@ -74,7 +74,7 @@ def test_car_is_looked_at_again_only_when_due(v2g: Vehicle, now: datetime) -> No
 
 def test_second_dispatcher_finds_the_car_taken(v2g: Vehicle, now: datetime) -> None:
     plan_with(v2g, 0, now=now)
-    claim = {"now": now, "limit": 10, "lease_seconds": 60}
+    claim: dict[str, Any] = {"now": now, "limit": 10, "lease_seconds": 60}
 
     assert len(PlanningState.objects.claim_dispatch_due(wall=now, **claim)) == 1
     assert PlanningState.objects.claim_dispatch_due(wall=now + timedelta(seconds=59), **claim) == []

@@ -20,7 +20,7 @@ from tests.grid.ford_car import SETTINGS, FordCar
 from vehicles.flows.commands import confirm_commands, release_expired_holds, send_due_commands
 from vehicles.flows.preferences import charge_now
 from vehicles.flows.telemetry import read_due_vehicles
-from vehicles.models import ChargeReading, Command, VehicleLink
+from vehicles.models import ChargeReading, Command, PlugSession, VehicleLink
 
 MINUTE = timedelta(minutes=1)
 
@@ -113,7 +113,7 @@ def test_v2g_car_gives_back_in_its_event_and_is_ready_in_the_morning(
 
     assert car.soc_percent >= 79.99
     assert car.lowest_soc_percent >= 30
-    assert [row for row in Command.objects.risk_adding().filter(released_at=None) if row.ends_at > departure] == []
+    assert not Command.objects.risk_adding().filter(released_at=None, ends_at__gt=departure).exists()
     assert ledger.owner_balance(alice, "USD").posted_minor == settlement.amount_minor
 
 
@@ -122,7 +122,7 @@ def test_start_stop_car_is_held_in_its_event_alone_and_charges_after_it(
 ) -> None:
     night = Night(alice, now, "start_stop", world)
     night.car.soc_percent = 30.0
-    nights.PlugSession.objects.update(soc_percent=30)
+    PlugSession.objects.update(soc_percent=30)
     part = night.event("hold")
     event, car = part.event, night.car
 

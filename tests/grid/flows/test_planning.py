@@ -32,7 +32,7 @@ def charges_between(plan: Plan, starts_at: datetime, ends_at: datetime) -> float
     """Return the kWh charged in the plan's slots inside the stretch."""
     slots = range(len(plan.solution["power_kw"]))
     inside = [slot for slot in slots if starts_at <= plan.slot_starts_at(slot) < ends_at]
-    return sum(max(0.0, plan.solution["power_kw"][slot]) for slot in inside) / 4
+    return float(sum(max(0.0, plan.solution["power_kw"][slot]) for slot in inside) / 4)
 
 
 def test_car_charges_at_night_and_is_ready_half_an_hour_before_it_leaves(alice: User, now: datetime) -> None:
@@ -263,7 +263,7 @@ def test_lease_keeps_a_second_planner_away(alice: User, now: datetime) -> None:
     plan_due(now=now, limit=10)
     PlanningState.objects.update(due_at=now)
     wall = datetime(2026, 11, 23, tzinfo=UTC)
-    claim = {"now": now, "limit": 10, "lease_seconds": 60}
+    claim: dict[str, Any] = {"now": now, "limit": 10, "lease_seconds": 60}
 
     first = PlanningState.objects.claim_plan_due(wall=wall, **claim)
 

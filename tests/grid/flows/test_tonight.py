@@ -11,7 +11,7 @@ from accounts.models import User
 from grid.flows.dispatching import dispatch_due
 from grid.flows.planning import plan_due
 from grid.flows.tonight import Tonight, age_text, tonight
-from grid.models import Site
+from grid.models import Enrollment, Site
 from tests.factories import grid, nights
 from vehicles.flows.preferences import charge_now, set_paused
 from vehicles.models import PlugSession, Vehicle
@@ -64,7 +64,7 @@ def test_target_out_of_reach_is_said_with_its_cause(alice: User, now: datetime) 
 
 
 def _lose_home(vehicle: Vehicle, now: datetime) -> None:
-    grid.Enrollment.objects.all().delete()
+    Enrollment.objects.all().delete()
     Site.objects.all().delete()
 
 

@@ -59,4 +59,4 @@ def _at(readings: list[dict[str, Any]], key: str, moment: Fraction) -> Fraction:
     high = min((r for r in readings if _seconds(r["observed_at"]) >= moment), key=lambda r: _seconds(r["observed_at"]))
     span = _seconds(high["observed_at"]) - _seconds(low["observed_at"])
     share = (moment - _seconds(low["observed_at"])) / span if span else Fraction(0)
-    return low[key] + (high[key] - low[key]) * share
+    return Fraction(low[key]) + Fraction(high[key] - low[key]) * share
