@@ -39,6 +39,13 @@ class Owner:
         """Open one of the platform's pages."""
         return self.browser.get(f"{self.web_url}{path}")
 
+    def save(self, page: Page, form: Form, **values: str | list[str] | None) -> Page:
+        """Submit a form that leads on when it is accepted; raises PageLacks where it comes back."""
+        answer = self.browser.submit(page, form, **values)
+        if answer.url == page.url:
+            raise PageLacks(f"{page.url} was not accepted:\n{answer.text[answer.text.find('<main'):][:3000]}")
+        return answer
+
     def sign_up(self) -> None:
         """Create the account and prove the address with the code that is mailed."""
         page = self.open("/account/signup/")
@@ -113,7 +120,9 @@ class Owner:
     def set_wishes(self, car: str, **wishes: str | None) -> None:
         """Fill in one car's preferences."""
         page = self.open(f"/cars/{car}/preferences/")
-        self.browser.submit(page, page.form(having="target_soc_percent"), **wishes)
+        form = page.form(having="target_soc_percent")
+        offered = {name: value for name, value in wishes.items() if name in form.fields or name in form.choices}
+        self.save(page, form, **offered)  # a car that cannot give back is not asked whether it may
 
     def enroll(self, car: str) -> None:
         """Enroll one car in the first program that takes it."""

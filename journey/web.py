@@ -113,9 +113,14 @@ class Browser:
         return answer.json()
 
     def submit(self, page: Page, form: Form, press: str = "", /, **values: str | list[str] | None) -> Page:
-        """Send a form with some values changed (None leaves one out); `press` names the button's value."""
+        """Send a form with some values changed (None leaves one out); `press` names the button's value.
+
+        Raises PageLacks for a field that the form does not offer: a person could not fill it in.
+        """
         sent: dict[str, str | list[str]] = dict(form.fields)
         for name, value in values.items():
+            if name not in form.fields and name not in form.choices:
+                raise PageLacks(f"{page.url.split('?')[0]} offers no field {name!r}")
             if value is None:
                 sent.pop(name, None)
             else:
