@@ -88,9 +88,10 @@ class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
     @action(detail=True, methods=["put"])
     def specs(self, request: Request, public_id: str) -> Response:
         """Say what battery and charging power the car has."""
+        vehicle = self.get_object()
         wanted = SpecsSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        vehicle = cars.save_specs(vehicle=self.get_object(), now=clock.now(), **wanted.validated_data)
+        vehicle = cars.save_specs(vehicle=vehicle, now=clock.now(), **wanted.validated_data)
         return Response(VehicleSerializer(vehicle).data)
 
 
@@ -153,11 +154,10 @@ class LinkViewSet(viewsets.ReadOnlyModelViewSet[VehicleLink]):
     @action(detail=True, methods=["post"])
     def choose(self, request: Request, public_id: str) -> Response:
         """Let cars of the account take part."""
+        link = self.get_object()
         wanted = ChooseSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        chosen = links.choose_vehicles(
-            link=self.get_object(), vehicle_ids=wanted.validated_data["vehicles"], now=clock.now()
-        )
+        chosen = links.choose_vehicles(link=link, vehicle_ids=wanted.validated_data["vehicles"], now=clock.now())
         return Response(VehicleSerializer(chosen, many=True).data)
 
     @extend_schema(request=None, responses=LinkSerializer)

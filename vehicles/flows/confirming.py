@@ -20,6 +20,8 @@ SETTLING = timedelta(seconds=90)
 MAKER_REMEMBERS = timedelta(minutes=2)
 FULL_ENOUGH_PERCENT = 0.5
 WAITING = (Command.State.ACCEPTED, Command.State.UNKNOWN)
+# A release that waits to be sent again may have worked all the same.
+TOLD = Q(state__in=WAITING) | Q(kind=Command.Kind.RESUME, state=Command.State.DUE, sent_at__isnull=False)
 
 
 def confirm_commands(*, now: datetime, limit: int) -> int:
@@ -56,9 +58,7 @@ def _confirm_hold(command: Command, *, now: datetime) -> bool:
 
 def _confirm(command: Command, *, now: datetime) -> bool:
     return bool(
-        Command.objects.filter(pk=command.pk, state__in=WAITING).update(
-            state=Command.State.CONFIRMED, confirmed_at=now, failure=""
-        )
+        Command.objects.filter(TOLD, pk=command.pk).update(state=Command.State.CONFIRMED, confirmed_at=now, failure="")
     )
 
 
@@ -98,11 +98,7 @@ def confirm_resumes(*, now: datetime, limit: int) -> int:
     Returns how many were confirmed. The owner's consent to reading is not needed to end what we began, but then
     nothing of the reading is kept.
     """
-    waiting = Command.objects.filter(
-        Q(looked_at__isnull=True) | Q(looked_at__lte=now - LOOK_PAUSE),
-        kind=Command.Kind.RESUME,
-        state__in=WAITING,
-    )
+    waiting = Command.objects.filter(TOLD, kind=Command.Kind.RESUME)
     confirmed = 0
     for command in waiting.select_related("vehicle__owner").order_by("sent_at")[: max(0, limit)]:
         try:
@@ -116,9 +112,7 @@ def _confirm_resume(command: Command, *, now: datetime) -> bool:
     assert command.sent_at is not None
     reading = latest_reading(command.vehicle)
     if reading is None or reading.observed_at <= command.sent_at:
-        if not _claim_look(command, now=now):
-            return False
-        reading = _look(command, now=now)
+        reading = _look(command, now=now) if _claim_look(command, now=now) else None
     if reading is None or reading.observed_at <= command.sent_at:
         _send_again_if_silent(command, now=now)
         return False
@@ -126,21 +120,18 @@ def _confirm_resume(command: Command, *, now: datetime) -> bool:
         if _confirm(command, now=now):
             releases.close_holds(command.vehicle, sent_before=command.sent_at, now=now)
         return True
-    if reading.observed_at >= command.sent_at + SETTLING:
+    if command.state != Command.State.DUE and reading.observed_at >= command.sent_at + SETTLING:
         sending.try_again(command, seconds=sending.retry_seconds(command.attempts), failure="not_charging_yet", now=now)
-    else:
-        _claim_look(command, now=now)
-        ask_reading(vehicle=command.vehicle, by=now + LOOK_PAUSE)
+    elif _claim_look(command, now=now):
+        _look(command, now=now)  # too early to judge: the next round sees what this one brings
     return False
 
 
 def _claim_look(command: Command, *, now: datetime) -> bool:
-    """Of two watchers at once, one looks."""
-    return bool(
-        Command.objects.filter(
-            Q(looked_at__isnull=True) | Q(looked_at__lte=now - LOOK_PAUSE), pk=command.pk, state__in=WAITING
-        ).update(looked_at=now)
-    )
+    """Of two watchers at once, one looks, and not before the car can have done it."""
+    first = Q(looked_at__isnull=True, sent_at__lte=now - sending.FIRST_LOOK)
+    may_look = first | Q(looked_at__lte=now - LOOK_PAUSE)
+    return bool(Command.objects.filter(may_look & TOLD, pk=command.pk).update(looked_at=now))
 
 
 def _look(command: Command, *, now: datetime) -> ChargeReading | None:
@@ -158,7 +149,7 @@ def _look(command: Command, *, now: datetime) -> ChargeReading | None:
 def _send_again_if_silent(command: Command, *, now: datetime) -> None:
     """A car that says nothing newer may not have got it; telling it again does no harm."""
     assert command.sent_at is not None
-    if now >= command.sent_at + 5 * LOOK_PAUSE:
+    if command.state != Command.State.DUE and now >= command.sent_at + 5 * LOOK_PAUSE:
         sending.try_again(command, seconds=sending.retry_seconds(command.attempts), failure="no_reading_yet", now=now)
 
 

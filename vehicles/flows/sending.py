@@ -193,13 +193,12 @@ def _note_failed_resume(command: Command, error: AutomakerError, *, now: datetim
     if isinstance(error, NotPluggedIn):  # pulling the plug ended every hold
         _settle(command, state=Command.State.NOOP, failure=error.message_key, confirmed_at=now)
         releases.close_holds(command.vehicle, sent_before=now, now=now)
-    elif isinstance(error, CommandTimeout | CommandPending):
-        _settle(command, state=Command.State.UNKNOWN, failure=error.message_key)
     elif isinstance(error, VehicleGone):
         _settle(command, state=Command.State.REJECTED, failure=error.message_key)
         releases.close_holds(command.vehicle, sent_before=now, now=now)
         tell_owner_of_failing_release(command, now=now)
     else:
+        # Whatever became of it, telling the car once more to charge does no harm.
         try_again(command, seconds=_pause(command, error), failure=error.message_key, now=now)
 
 
@@ -218,7 +217,7 @@ def retry_seconds(attempts: int) -> float:
 
 def try_again(command: Command, *, seconds: float, failure: str, now: datetime) -> None:
     """Have a release sent again after `seconds` of wall time, and tell the owner once it goes on failing."""
-    Command.objects.filter(pk=command.pk, state__in=Command.UNFINISHED).update(
+    Command.objects.filter(pk=command.pk, state__in=Command.UNFINISHED, attempts=command.attempts).update(
         state=Command.State.DUE,
         due_at=now,
         retry_at=clock.wall() + timedelta(seconds=seconds),
