@@ -34,7 +34,7 @@ document.addEventListener("DOMContentLoaded", () => {
 })
 
 document.addEventListener("click", event => {
-  const stepper = event.target.closest("[data-step]")
+  const stepper = event.target.closest("[data-step-for]")
   if (stepper) step(stepper)
   const pause = event.target.closest("[data-live-toggle]")
   if (pause) {

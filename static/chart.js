@@ -4,8 +4,8 @@
 // The crosshair follows pointer and arrow keys, and what it points at is written below and read aloud.
 
 const NS = "http://www.w3.org/2000/svg"
-const MARGIN = { left: 40, right: 10, top: 4, bottom: 22 }
-const GAP = 26 // between panels; each panel's title stands in it
+const MARGIN = { left: 40, right: 10, top: 18, bottom: 22 } // above: what the upright lines mean
+const GAP = 24 // between panels; each panel's title stands in it
 
 function el (name, attributes, parent, text) {
   const node = document.createElementNS(NS, name)
@@ -22,7 +22,7 @@ function span (values, atLeast) {
 
 function niceCeil (value) {
   const unit = 10 ** Math.floor(Math.log10(value))
-  return [1, 2, 3, 4, 5, 8, 10].map(factor => factor * unit).find(limit => limit >= value - 1e-9)
+  return [1, 1.2, 1.5, 2, 3, 4, 5, 6, 8, 10].map(factor => factor * unit).find(limit => limit >= value - 1e-9)
 }
 
 class Chart {
@@ -198,7 +198,7 @@ class PlanChart extends Chart {
       const x = this.x(at)
       el("line", { class: name, x1: x, x2: x, y1: MARGIN.top, y2: this.height - MARGIN.bottom }, svg)
       const late = x > this.width - 90
-      el("text", { class: "axis mark", x: late ? x - 5 : x + 5, y: MARGIN.top + 11, "text-anchor": late ? "end" : "start" }, svg, text)
+      el("text", { class: "axis mark", x: late ? this.width - MARGIN.right : x, y: MARGIN.top - 6, "text-anchor": late ? "end" : "start" }, svg, text)
     }
     mark(Date.parse(this.data.now), "line-now", "now")
     if (this.data.departureAt) mark(Date.parse(this.data.departureAt), "line-departure", `leaves ${this.time.format(Date.parse(this.data.departureAt))}`)

@@ -1,6 +1,7 @@
 """How values look: money, energy, power, percentages, ages and local times. Templates format nothing by themselves."""
 
-from datetime import datetime, timedelta
+import re
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -136,6 +137,21 @@ _NEAR_DAYS = {0: "today", 1: "tomorrow", -1: "yesterday"}
 
 def _time(at: datetime, words: str) -> SafeString:
     return format_html('<time datetime="{}">{}</time>', at.isoformat(timespec="seconds"), words)
+
+
+@register.simple_tag(takes_context=True)
+def spoken(context: template.Context, text: str) -> str:
+    """Show a sentence whose times are written "18:00" with times as the reader writes them: "6:00 PM"."""
+    locale = locale_of(context)
+    return _TIME_OF_DAY.sub(lambda found: _as_spoken(found, locale), text)
+
+
+_TIME_OF_DAY = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?\b")
+
+
+def _as_spoken(found: re.Match[str], locale: str) -> str:
+    hour, minute, second = (int(part or 0) for part in found.groups())
+    return format_time(time(hour, minute, second), "medium" if found[3] else "short", locale=locale)
 
 
 @register.simple_tag

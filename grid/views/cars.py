@@ -13,6 +13,7 @@ from foundation import clock
 from foundation.pages import owner_action, owner_read, refusals_as_messages, signed_in
 from grid.flows.enrollment import enroll_vehicle, programs_open_to, withdraw_vehicle
 from grid.models import Enrollment, Program, Site
+from vehicles import wording
 from vehicles.flows.preferences import open_override
 from vehicles.flows.telemetry import latest_reading
 from vehicles.models import ChargePreference, Command, HomePlace, Vehicle
@@ -37,6 +38,7 @@ def car(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         "departure_at": _departure_at(found.preference, owner, now),
         "override": open_override(found, now),
         "maker_name": maker_name(found.link.maker),
+        "trouble": wording.message(found.read_failure) if found.read_failure else "",
         "knows_home": HomePlace.objects.filter(owner=owner).exists(),
         "enrollment": enrollment,
         "programs": [] if enrollment else _programs(found, now),

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -11,7 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from accounts.models import User
 from foundation import clock
 from foundation.pages import owner_action, owner_read, refusals_as_messages, signed_in
-from grid.flows.events import opt_in, opt_out
+from grid.flows.abilities import REASONS
+from grid.flows.taking_part import opt_in, opt_out
 from grid.models import EventParticipation, GridEvent, Settlement
 
 SHOWN_PAST = 60
@@ -39,6 +41,7 @@ def shown(part: EventParticipation, now: datetime) -> dict[str, Any]:
         "program": event.terms.program,
         "currency": event.terms.program.utility.currency,
         "settlement": settlement,
+        "reason_text": REASONS.get(part.reason, ""),
         "is_over": is_over,
         "is_running": not is_over and event.starts_at <= now,
         "is_cancelled": event.state == GridEvent.State.CANCELLED,
@@ -97,6 +100,10 @@ def leave_out(request: HttpRequest, participation: UUID) -> HttpResponse:
 def come_back(request: HttpRequest, participation: UUID) -> HttpResponse:
     """Take part after all."""
     part = get_object_or_404(owned_participations(request), public_id=participation)
-    with refusals_as_messages(request, success="Your car takes part again."):
-        opt_in(participation=part, now=clock.now())
+    with refusals_as_messages(request):
+        part = opt_in(participation=part, now=clock.now())
+        if part.state == EventParticipation.State.IN:
+            messages.success(request, "Your car takes part again.")
+        else:
+            messages.warning(request, REASONS.get(part.reason) or "Your car cannot take part in this event.")
     return redirect("event", part.public_id)

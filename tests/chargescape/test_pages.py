@@ -189,7 +189,7 @@ def test_welcome_names_the_next_step_and_is_done_at_the_end(
     client.force_login(charlie)
     text = client.get("/welcome/").content.decode()
     assert "0 of 5 done" in text
-    assert text.count('data-step="next"') == 1
+    assert text.count('data-state="next"') == 1
     assert "Read them" in text
 
 
