@@ -35,8 +35,8 @@ class StripeWorld:
         reply.raise_for_status()
         return reply.json()
 
-    def fault(self, kind: str, *, operation: str = TRANSFER, count: int = TRIES) -> None:
-        self.control("POST", "faults", kind=kind, operation=operation, count=count)
+    def fault(self, kind: str, *, operation: str = TRANSFER, count: int = TRIES, **more: float) -> None:
+        self.control("POST", "faults", kind=kind, operation=operation, count=count, **more)
 
     def lift_faults(self) -> None:
         self.control("DELETE", "faults")
@@ -53,6 +53,16 @@ class StripeWorld:
     def transfers(self, group: object) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.get("/v1/transfers", transfer_group=str(group), limit=100)["data"]
         return found
+
+    def sent_to(self, destination: str) -> int:
+        """Return what the account was sent in all, in minor units."""
+        total, after = 0, dict[str, str]()
+        while True:
+            page = self.get("/v1/transfers", destination=destination, limit=100, **after)
+            total += sum(int(transfer["amount"]) for transfer in page["data"])
+            if not page["has_more"]:
+                return total
+            after = {"starting_after": page["data"][-1]["id"]}
 
     def bank_payouts(self, account: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.get("/v1/payouts", account=account, limit=100)["data"]

@@ -1,5 +1,6 @@
 """Payouts reach the processor exactly once, whatever goes wrong on the way."""
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,12 +10,13 @@ from pytest_django import Settings
 
 from accounts.models import Notice, User
 from foundation import clock
-from rewards import ledger
+from rewards import gateway, ledger
 from rewards.flows import sending
 from rewards.flows.payouts import pay_now, resolve_unknown_payouts, send_due_payouts
 from rewards.flows.sending import KEY_LIFE, adopt_transfer, look_up_frozen_payout
 from rewards.gateway import open_processor
 from rewards.models import Payout, PayoutAccount
+from rewards.processors import stripe as stripe_processor
 from rewards.processors.base import SentTransfer
 from rewards.refusals import UnableToPayOut
 from tests.factories.rewards import earn, payout_account
@@ -107,17 +109,49 @@ def test_payout_with_a_remembered_500_gets_a_new_key_only_after_two_witnesses(
     assert len(world.transfers(payout.public_id)) == 1
 
 
-def test_payout_is_never_repeated_once_its_key_is_old(world: StripeWorld, payout: Payout, now: datetime) -> None:
+def late_answer(world: StripeWorld, payout: Payout, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look a payout up while the processor is still at work on it: nothing is found, and yet it will be carried out."""
+    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", (1.0, 0.3))
+    monkeypatch.setattr(stripe_processor, "TIMEOUT_SECONDS", (1.0, 0.3))
+    world.fault("slow", count=1, seconds=1.5)
+    started = time.monotonic()
+    send(now)
+    assert state(payout) == State.UNKNOWN
+    resolve(now)
+    while time.monotonic() < started + 2.5:  # until whatever was asked for has happened
+        time.sleep(0.2)
+        resolve(now)
+    assert len(world.transfers(payout.public_id)) == 1
+    assert state(payout) == State.SENT
+
+
+@pytest.mark.slow
+def test_payout_still_being_worked_on_is_not_paid_again(
+    world: StripeWorld, payout: Payout, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late_answer(world, payout, now, monkeypatch)
+
+
+def old_key(world: StripeWorld, payout: Payout, now: datetime) -> None:
+    """Resolve a payout after the processor has forgotten its key: repeating it now would pay twice."""
+    world.control("PUT", "knobs", key_lifetime_seconds=2)
     world.fault("cut")
     send(now)
-    world.control("PUT", "knobs", key_lifetime_seconds=0)  # the processor has forgotten the key: repeating pays twice
+    time.sleep(2.1)
     age(payout, KEY_LIFE)
     world.fault("server_error", operation="transfers.list")
     resolve(now)
     assert state(payout) == State.UNKNOWN
+    world.lift_faults()
+    assert len(world.transfers(payout.public_id)) == 1
     resolve(now)
     assert state(payout) == State.SENT
     assert len(world.transfers(payout.public_id)) == 1
+
+
+@pytest.mark.slow
+def test_payout_is_never_repeated_once_its_key_is_old(world: StripeWorld, payout: Payout, now: datetime) -> None:
+    old_key(world, payout, now)
 
 
 def test_sender_that_died_before_the_call_is_replaced(world: StripeWorld, payout: Payout, now: datetime) -> None:
