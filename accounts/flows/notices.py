@@ -89,6 +89,12 @@ TEXTS: dict[str, NoticeText] = {
     "payout_sent": NoticeText(
         "{amount} is on its way to your bank", "It usually arrives within two working days.", "/payouts/"
     ),
+    "payout_cancelled": NoticeText(
+        "Your payout of {amount} could not be made",
+        "The payment processor did not accept it. The money is back in your balance. Please look at your payout "
+        "details; we try again on the next payday.",
+        "/payouts/",
+    ),
     "payout_failed": NoticeText(
         "Your bank sent {amount} back",
         "The money is safe. Please check your bank details; we try again after that.",

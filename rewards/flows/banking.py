@@ -14,6 +14,7 @@ from django.db.models import Q
 from accounts.flows.notices import notify
 from foundation import clock
 from rewards import gateway
+from rewards.flows.budget import in_time
 from rewards.models import Payout
 from rewards.processors.base import BankPayout, BankState, PayoutProcessor, ProcessorError
 
@@ -33,7 +34,7 @@ def follow_bank_payouts(*, now: datetime, limit: int) -> int:
         return 0
     processor = gateway.open_processor()
     changed = 0
-    for destination in dict.fromkeys(payout.destination for payout in due):
+    for destination in in_time(dict.fromkeys(payout.destination for payout in due)):
         mine = [payout for payout in due if payout.destination == destination]
         for payout in mine:
             _look_again_later(payout, at=at)

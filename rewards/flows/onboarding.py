@@ -11,6 +11,7 @@ from django.db.models import Q
 from accounts.models import User
 from foundation import clock
 from rewards import gateway
+from rewards.flows.budget import in_time
 from rewards.models import PayoutAccount
 from rewards.processors.base import Declined, PayoutProcessor, ProcessorError, RecipientOrder, RecipientState
 from rewards.refusals import UnableToSetUpPayouts
@@ -89,7 +90,7 @@ def refresh_due_accounts(*, now: datetime, limit: int) -> int:
     at = clock.wall()
     due = PayoutAccount.objects.filter(~Q(external_id=""), refresh_at__lte=at).order_by("refresh_at")
     refreshed = 0
-    for account in due[:limit]:
+    for account in in_time(due[:limit]):
         if not PayoutAccount.objects.filter(pk=account.pk, refresh_at=account.refresh_at).update(
             refresh_at=at + LOOK_AGAIN[PayoutAccount.State(account.state)]
         ):

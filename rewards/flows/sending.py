@@ -7,7 +7,6 @@ processor still remembers keys, and under a new one only after two witnesses kno
 """
 
 import logging
-import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -17,6 +16,7 @@ from django.db.models import F
 from accounts.flows.notices import notify
 from foundation import clock
 from rewards import gateway, ledger
+from rewards.flows.budget import in_time
 from rewards.models import Payout, PayoutAccount
 from rewards.processors.base import (
     Declined,
@@ -32,7 +32,6 @@ from rewards.refusals import UnableToPayOut
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=90)  # longer than a task may live
-SWEEP_SECONDS = 20.0  # a sweep claims nothing more after this, so that its task ends in time
 KEY_LIFE = timedelta(hours=23)  # the processor forgets keys after 24 hours; repeating later would pay again
 EMPTY_LOOKUPS_NEEDED = 2
 LOOK_UP_AGAIN = timedelta(seconds=30)
@@ -103,13 +102,12 @@ def order_of(payout: Payout) -> TransferOrder:
 
 
 def _sweep(due: Iterable[Payout], *, now: datetime, is_lookup: bool) -> int:
-    started, done = time.monotonic(), 0
-    processor = None
-    for payout in due:
-        if time.monotonic() - started > SWEEP_SECONDS:
-            break
+    payouts, done = list(due), 0
+    if not payouts:
+        return 0
+    processor = gateway.open_processor()
+    for payout in in_time(payouts):
         try:
-            processor = processor or gateway.open_processor()
             at = clock.wall()
             if payout.claim(at=at, until=at + LEASE):
                 done += _look_up(payout, processor, now=now) if is_lookup else _send(payout, processor, now=now)
@@ -211,6 +209,13 @@ def _give_back(payout: Payout, failure: str, *, now: datetime) -> None:
     with transaction.atomic(durable=True):
         if _update_held(payout, state=Payout.State.CANCELLED, failure=failure[:120], lease_until=None, retry_at=None):
             ledger.void(of=payout.reservation, key=f"payout:{payout.public_id}:void", now=now)
+            notify(
+                user=payout.account.owner,
+                kind="payout_cancelled",
+                key=f"payout_cancelled:{payout.public_id}",
+                params={"amount_minor": payout.amount_minor, "currency": payout.currency},
+                now=now,
+            )
             # Often it is the account that has changed: ask before the next payday.
             PayoutAccount.objects.filter(pk=payout.account_id).update(refresh_at=clock.wall())
 

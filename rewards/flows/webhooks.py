@@ -11,6 +11,7 @@ from uuid import UUID
 from foundation import clock
 from rewards import gateway
 from rewards.flows.banking import follow_bank_payout
+from rewards.flows.budget import in_time
 from rewards.flows.onboarding import refresh_account
 from rewards.flows.sending import adopt_transfer
 from rewards.models import Payout, PayoutAccount, WebhookEvent
@@ -51,13 +52,16 @@ def receive_webhook(*, raw_body: bytes, signature: str, now: datetime) -> Webhoo
 def apply_due_webhooks(*, now: datetime, limit: int) -> int:
     """Apply kept messages that wait; returns how many were applied. Failures are tried again, ever later."""
     at = clock.wall()
-    applied = 0
-    for event in WebhookEvent.objects.to_apply(at=at, most_attempts=MOST_ATTEMPTS)[:limit]:
+    waiting = list(WebhookEvent.objects.to_apply(at=at, most_attempts=MOST_ATTEMPTS)[:limit])
+    if not waiting:
+        return 0
+    processor, applied = gateway.open_processor(), 0
+    for event in in_time(waiting):
         mine = WebhookEvent.objects.filter(pk=event.pk, applied_at__isnull=True, attempts=event.attempts)
         if not mine.update(attempts=event.attempts + 1, due_at=at + LEASE):
             continue
         try:
-            _apply(event, gateway.open_processor(), now=now)
+            _apply(event, processor, now=now)
         except Exception as error:  # whatever it is must not hold up the messages behind it
             logger.exception("webhook %s (%s): not applied", event.external_id, event.kind)
             again = clock.wall() + timedelta(seconds=2 ** (event.attempts + 2))

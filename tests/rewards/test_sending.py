@@ -184,6 +184,7 @@ def test_declined_payout_gives_the_money_back(world: StripeWorld, payout: Payout
     assert ledger.owner_balance(alice, "USD").available_minor == 250
     assert world.transfers(payout.public_id) == []
     assert ledger.check() == []
+    assert Notice.objects.filter(user=alice, kind="payout_cancelled").count() == 1
     assert PayoutAccount.objects.get(owner=alice).refresh_at <= clock.wall()  # type: ignore[operator]
 
 
