@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from accounts.models import Notice
 from foundation import clock
@@ -50,7 +51,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         ]
         around["account_tabs"] = [_account_tab(name, label, request.path) for name, label in _ACCOUNT_TABS]
         # Counted when the header asks, so that answers without a page (redirects, parts) do not pay for it.
-        around["unread_notices"] = lambda: Notice.objects.filter(user=user, read_at__isnull=True).count()
+        unread = Notice.objects.filter(user=user, read_at__isnull=True)
+        around["unread_notices"] = SimpleLazyObject(unread.count)
     return {"shell": around}
 
 

@@ -52,7 +52,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "cars": cars,
         "night": night,
         "vehicle": vehicle,
-        "preference": getattr(vehicle, "preference", None),
+        "preference": getattr(night.vehicle, "preference", None),
         "override": night.override,
         "now": now,
         # A simulated minute may pass in a second: the page then looks as often as the platform itself.

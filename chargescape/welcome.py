@@ -1,6 +1,10 @@
 """The five steps of a new owner, and which comes next. Done is read from the rows, so leaving and resuming is safe."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Subquery
+from django.urls import reverse
 
 from accounts.flows.consents import CURRENT_TEXTS
 from accounts.models import Consent, User
@@ -48,34 +52,59 @@ class Checklist:
 
 
 def checklist_of(user: User) -> Checklist:
-    """Return where the owner stands: consent, home, car, mornings and program, payouts."""
+    """Return where the owner stands: consent, home, car, mornings and program, payouts; one query."""
+    stands = _standing(user)
     steps: list[Step] = []
-    for (title, text, href, action), is_done in zip(_words(user), _done(user), strict=True):
+    for (title, text, href, action), is_done in zip(_words(stands), _done(stands), strict=True):
         waits = any(not step.is_done for step in steps)
         state = "done" if is_done else "later" if waits else "next"
         steps.append(Step(title, text, href, action, state))
     return Checklist(steps)
 
 
-def _done(user: User) -> list[bool]:
-    agreed = set(Consent.objects.filter(user=user, revoked_at__isnull=True).values_list("purpose", flat=True))
-    home = Site.objects.filter(owner=user).select_related("tariff").first()
-    cars = Vehicle.objects.filter(owner=user, state=Vehicle.State.ACTIVE)
-    is_enrolled = Enrollment.objects.filter(vehicle__in=cars, ended_at__isnull=True).exists()
-    if not is_enrolled and home is not None:  # where the utility has nothing to offer, there is nothing to join
-        is_enrolled = not Program.objects.filter(utility_id=home.tariff.utility_id, is_open=True).exists()
-    has_car = cars.exists()
-    payable = PayoutAccount.objects.filter(owner=user, state=PayoutAccount.State.ACTIVE).exists()
-    return [agreed >= set(CURRENT_TEXTS), home is not None, has_car, has_car and is_enrolled, payable]
+def _standing(user: User) -> dict[str, Any]:
+    consents = Consent.objects.filter(user=OuterRef("pk"), revoked_at__isnull=True)
+    homes = Site.objects.filter(owner=OuterRef("pk"))
+    cars = Vehicle.objects.filter(owner=OuterRef("pk"), state=Vehicle.State.ACTIVE)
+    enrolled = Enrollment.objects.filter(vehicle__owner=OuterRef("pk"), vehicle__state="active", ended_at__isnull=True)
+    programs = Program.objects.filter(utility__tariffs__sites__owner=OuterRef("pk"), is_open=True)
+    accounts = PayoutAccount.objects.filter(owner=OuterRef("pk"), state=PayoutAccount.State.ACTIVE)
+    agreed = {purpose: Exists(consents.filter(purpose=purpose)) for purpose in CURRENT_TEXTS}
+    rows = User.objects.filter(pk=user.pk).annotate(
+        has_home=Exists(homes),
+        car_id=Subquery(cars.values("public_id")[:1]),
+        is_enrolled=Exists(enrolled),
+        may_enroll=Exists(programs),
+        is_payable=Exists(accounts),
+        **agreed,
+    )
+    return rows.values("has_home", "car_id", "is_enrolled", "may_enroll", "is_payable", *agreed).get()
 
 
-def _words(user: User) -> list[tuple[str, str, str, str]]:
-    car = Vehicle.objects.filter(owner=user, state=Vehicle.State.ACTIVE).first()
-    car_page = f"/cars/{car.public_id}/" if car else "/cars/"
+def _done(stands: dict[str, Any]) -> list[bool]:
+    has_car = stands["car_id"] is not None
+    # Where the utility has nothing to offer, there is nothing to join.
+    is_joined = stands["is_enrolled"] or (stands["has_home"] and not stands["may_enroll"])
+    has_agreed = all(stands[purpose] for purpose in CURRENT_TEXTS)
+    return [has_agreed, stands["has_home"], has_car, has_car and is_joined, stands["is_payable"]]
+
+
+def _words(stands: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    car_page = reverse("car", args=[stands["car_id"]]) if stands["car_id"] else reverse("cars")
     return [
-        ("Agree to what we may do", "Two plain agreements. Both can be taken back.", "/consents/?welcome", "Read them"),
-        ("Tell us about home", "Your utility, your tariff and your charger.", "/home/?welcome", "Add your home"),
-        ("Link your car", "Sign in at your car's maker and choose your cars.", "/cars/link/", "Link a car"),
+        (
+            "Agree to what we may do",
+            "Two plain agreements. Both can be taken back.",
+            f"{reverse('consents')}?welcome",
+            "Read them",
+        ),
+        (
+            "Tell us about home",
+            "Your utility, your tariff and your charger.",
+            f"{reverse('site')}?welcome",
+            "Add your home",
+        ),
+        ("Link your car", "Sign in at your car's maker and choose your cars.", reverse("link_begin"), "Link a car"),
         ("Set your mornings", "When you leave, and which program your car joins.", car_page, "Open your car"),
-        ("Get paid", "Tell our payment partner where your money goes.", "/payouts/", "Set up payouts"),
+        ("Get paid", "Tell our payment partner where your money goes.", reverse("payouts"), "Set up payouts"),
     ]

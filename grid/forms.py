@@ -27,7 +27,7 @@ class HomeForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "street-address"}),
     )
     postal_code_prefix = forms.CharField(
-        label="ZIP or postal code", max_length=7, widget=forms.TextInput(attrs={"autocomplete": "postal-code"})
+        label="ZIP or postal code", max_length=10, widget=forms.TextInput(attrs={"autocomplete": "postal-code"})
     )
     time_zone = forms.ChoiceField(label="Time zone of the home", help_text="Departures are kept in it.")
     evse_max_charge_kw = forms.DecimalField(

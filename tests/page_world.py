@@ -62,7 +62,7 @@ def build_world(owner: User, *, now: datetime) -> World:
     plan_due(now=now, limit=10)
     Command.objects.create(
         vehicle=vehicle,
-        key="hold-1",
+        key=f"hold-{vehicle.pk}",
         kind=Command.Kind.HOLD,
         state=Command.State.CONFIRMED,
         ended_by=Command.EndedBy.CAR,

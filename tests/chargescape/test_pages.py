@@ -1,7 +1,6 @@
 """Every page of ours at once: who may see it, what it never shows, what it never contains."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ def world(alice: User, now: datetime, settings: Any, tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def page_of(world: World, client: Client) -> Iterator[Client]:
+def page_of(world: World, client: Client) -> Client:
     """Alice's browser."""
     client.force_login(world.owner)
     return client
