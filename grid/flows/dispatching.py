@@ -18,6 +18,7 @@ from grid.flows.planning import ask_plan
 from grid.models import Dispatch, Plan, PlanningState
 from grid.steering import EventWindow, Moment, PlanSlot, Wish, must_renew
 from vehicles.flows.commands import UnableToCommand, renew_hold, request_command
+from vehicles.flows.telemetry import ask_reading
 from vehicles.models import Command
 from vehicles.schedule import latest_safe_release_at
 
@@ -30,6 +31,7 @@ LOOK_AGAIN_STEERED = timedelta(seconds=10)
 # After the maker refused or lost a command, the same car is not asked again for a while.
 REFUSED_WAIT = timedelta(minutes=15)
 REPLAN_DEVIATION_PERCENT = 3.0
+EDGE_AHEAD = timedelta(minutes=15)
 LIVE_STATES = (
     Command.State.DUE,
     Command.State.SENDING,
@@ -68,6 +70,7 @@ def steer(car: CarNow, *, now: datetime) -> bool:
     """
     wish = steering.decide(moment_of(car, now=now))
     _notice_deviation(car, now)
+    _ask_edge_readings(car, now)
     with transaction.atomic():
         state = PlanningState.objects.select_for_update().get(vehicle=car.vehicle)
         dispatch = Dispatch.objects.filter(vehicle=car.vehicle, stopped_at=None).select_related("command").first()
@@ -151,6 +154,18 @@ def _notice_deviation(car: CarNow, now: datetime) -> None:
     expected = plan.solution["soc_percent"][0] + at_reading - at_making
     if abs(float(reading.soc_percent or 0) - expected) > REPLAN_DEVIATION_PERCENT:
         ask_plan(vehicle=car.vehicle, reason="soc", at=now)
+
+
+def _ask_edge_readings(car: CarNow, now: datetime) -> None:
+    """Have the car read when its events begin and end: what lies between two readings can only be interpolated."""
+    if not car.is_plugged_at_home:
+        return
+    next_read_at = car.vehicle.next_read_at
+    for part in car.participations:
+        for edge in (part.event.starts_at, part.event.ends_at):
+            if now < edge <= now + EDGE_AHEAD and (next_read_at is None or next_read_at > edge):
+                ask_reading(vehicle=car.vehicle, by=edge)
+                next_read_at = edge
 
 
 def _give_back(car: CarNow, dispatch: Dispatch | None, wish: Wish, now: datetime) -> bool:

@@ -351,3 +351,20 @@ def test_withdrawn_car_is_not_held_for_an_event(alice: User, now: datetime) -> N
     plan_with(enrolled.vehicle, *[0] * 8, now=now)
 
     assert tick(now) == []
+
+
+def test_car_is_read_when_its_event_begins_and_ends(alice: User, now: datetime) -> None:
+    enrolled = nights.plugged_car(alice, now=now, kind="timed")
+    event = grid.event(now=now, state=ANNOUNCED, starts_at=now + 10 * MINUTE, ends_at=now + 40 * MINUTE)
+    grid.participation(enrolled, now=now, in_event=event)
+    plan_due(now=now, limit=10)
+    reads = []
+    for minute in range(0, 45, 5):
+        at = now + minute * MINUTE
+        Vehicle.objects.update(next_read_at=at + 15 * MINUTE)
+        PlanningState.objects.update(dispatch_at=at)
+        dispatch_due(now=at, limit=10)
+        reads.append((Vehicle.objects.get().next_read_at or at) - now)
+
+    asked = [10, 10, 25, 30, 35, 40, 40, 40, 55]
+    assert reads == [count * MINUTE for count in asked]
