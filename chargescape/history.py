@@ -24,7 +24,7 @@ from vehicles.flows.telemetry import read_due_vehicles
 from vehicles.models import Command, Vehicle
 
 SHORTEST_STEP = timedelta(minutes=15)
-STEP_WHILE_STEERING = timedelta(minutes=10)  # holds end within 15 minutes and are renewed when 10 are left
+STEP_WHILE_STEERING = timedelta(minutes=14)  # holds end within 15 minutes
 LONGEST_STEP = timedelta(hours=1)
 LIMIT = 500
 
@@ -59,7 +59,7 @@ def run_sweeps(*, now: datetime) -> int:
 
 
 def next_due_at(*, now: datetime) -> datetime:
-    """Return when the next row falls due: 10 minutes ahead while cars are steered, else 15 minutes to an hour."""
+    """Return when the next row falls due: 14 minutes ahead while cars are steered, else 15 minutes to an hour."""
     dues: list[datetime | None] = [
         Vehicle.objects.filter(state="active").aggregate(at=Min("next_read_at"))["at"],
         PlanningState.objects.aggregate(at=Min("due_at"))["at"],
@@ -73,9 +73,11 @@ def next_due_at(*, now: datetime) -> datetime:
     step_ends_at = min(max(soonest, now + SHORTEST_STEP), now + LONGEST_STEP)
     if Dispatch.objects.filter(stopped_at__isnull=True).exists():
         step_ends_at = now + STEP_WHILE_STEERING
-    # An event begins on the minute, or its first minutes would be lost.
-    begins_at = GridEvent.objects.filter(state="announced", starts_at__gt=now).aggregate(at=Min("starts_at"))["at"]
-    return step_ends_at if begins_at is None else min(step_ends_at, begins_at)
+    # Cars are read on the minute when an event begins and ends, or a part of it would be lost between readings.
+    events = GridEvent.objects.filter(state="announced")
+    begins_at = events.filter(starts_at__gt=now).aggregate(at=Min("starts_at"))["at"]
+    ends_at = events.filter(ends_at__gt=now).aggregate(at=Min("ends_at"))["at"]
+    return min(at for at in (step_ends_at, begins_at, ends_at) if at is not None)
 
 
 def step_through(

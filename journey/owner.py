@@ -55,12 +55,9 @@ class Owner:
         self.browser.submit(page, page.form(having="code"), code=code)
 
     def introduce_yourself(self) -> None:
-        """Fill in name and country, where the onboarding asks for them."""
-        page = self.open("/welcome/")
-        try:
-            form = page.form(having="country")
-        except PageLacks:
-            return
+        """Fill in name, country and time zone."""
+        page = self.open("/account/")
+        form = page.form(having="country")
         self.browser.submit(page, form, name=self.name, country=self.country, time_zone=self.home.time_zone)
 
     def agree(self) -> None:
