@@ -55,8 +55,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "preference": getattr(night.vehicle, "preference", None),
         "override": night.override,
         "now": now,
-        # A simulated minute may pass in a second: the page then looks as often as the platform itself.
-        "live_seconds": 5 if clock.rate() > 1 else 60,
+        # Where simulated time runs or jumps ahead, the page looks as often as the platform itself.
+        "live_seconds": 60 if clock.rate() == 1 else 5,
     }
     if part == "now":
         return render(request, "chargescape/_now.html", context)
