@@ -117,7 +117,7 @@ def test_database_trouble_ends_no_watchdog(monkeypatch: pytest.MonkeyPatch) -> N
         raise (OperationalError if len(rounds) < 3 else RuntimeError)
 
     monkeypatch.setattr(watchdog, "release_expired_holds", broken)
-    monkeypatch.setattr(watchdog.connection, "close", lambda: None)
+    monkeypatch.setattr("vehicles.management.commands.watchdog.connection.close", lambda: None)
     monkeypatch.setattr(watchdog, "close_old_connections", lambda: None)
 
     for _ in range(4):

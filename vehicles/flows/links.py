@@ -17,7 +17,7 @@ from foundation import clock
 from foundation.fields import keyed_hash
 from foundation.refusals import Refusal
 from vehicles import gateway, wording
-from vehicles.automakers.base import Grant, LinkBegin, LinkCallback, RedirectTo, VehicleRef
+from vehicles.automakers.base import Automaker, Grant, LinkBegin, LinkCallback, RedirectTo, VehicleRef
 from vehicles.automakers.errors import AuthRevoked, AutomakerError, NotSupported
 from vehicles.flows import cars
 from vehicles.models import Command, LinkAttempt, Vehicle, VehicleLink
@@ -105,6 +105,7 @@ def complete_link(
             code="maker_unreachable",
         ) from None
     if not found:
+        _return_unused(adapter, grant)
         raise UnableToLink(
             "No electric car was shared. Start again and tick your car on the maker's page.", code="no_cars"
         )
@@ -112,6 +113,13 @@ def complete_link(
     cars.offer_cars(link=link, found=found, now=now)
     logger.info("link %s completed with %d cars", link.public_id, len(found))
     return link
+
+
+def _return_unused(adapter: Automaker, grant: Grant) -> None:
+    try:
+        adapter.revoke(access_token=grant.access_token, refresh_token=grant.refresh_token)
+    except AutomakerError as error:
+        logger.info("unused grant could not be given back: %s", error)
 
 
 def _claim_attempt(*, owner: User, maker: str, session_key: str, state: str) -> LinkAttempt:

@@ -19,7 +19,7 @@ TOMORROW = timedelta(hours=14, minutes=25)  # 07:30 in Austin
 
 
 def ask(car: Vehicle, now: datetime, **fields: Any) -> Command:
-    values = {
+    values: dict[str, Any] = {
         "key": "intent-one",
         "kind": Command.Kind.HOLD,
         "ends_at": now + 15 * MINUTE,

@@ -237,6 +237,7 @@ def test_account_without_a_shared_car_links_nothing(alice: User, now: datetime, 
 
     assert refused(link, alice, now).reason_code == "no_cars"
     assert not VehicleLink.objects.exists()
+    assert ford.assert_call_count(REVOKE_URL, 2)
 
 
 def test_linking_again_renews_the_same_link(alice: User, now: datetime, ford: responses.RequestsMock) -> None:

@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 
 
 def save(car: Vehicle, now: datetime, **changes: Any) -> ChargePreference:
-    wishes = {
+    wishes: dict[str, Any] = {
         "target_soc_percent": 85,
         "minimum_soc_percent": 25,
         "reserve_soc_percent": 40,
@@ -98,7 +98,7 @@ def test_car_that_takes_no_part_has_no_wishes(timed_car: Vehicle, now: datetime)
 
     for call in (save, lambda car, at: set_paused(vehicle=car, is_paused=True, now=at)):
         with pytest.raises(UnableToSavePreference):
-            call(timed_car, now)  # type: ignore[operator]
+            call(timed_car, now)
     for override in (charge_now, skip_tonight):
         with pytest.raises(UnableToOverride):
             override(vehicle=timed_car, now=now)
