@@ -94,7 +94,8 @@ class Chart {
       if (minute || hour % every) continue
       const x = this.x(at)
       el("line", { class: "grid-line", x1: x, x2: x, y1: MARGIN.top, y2: this.height - MARGIN.bottom }, svg)
-      if (x > MARGIN.left + 14 && x < this.width - 20) el("text", { class: "axis", x, y: this.height - 6, "text-anchor": "middle" }, svg, this.hour.format(at))
+      const anchor = x < MARGIN.left + 14 ? "start" : "middle"
+      if (x < this.width - 20) el("text", { class: "axis", x, y: this.height - 6, "text-anchor": anchor }, svg, this.hour.format(at))
     }
   }
 

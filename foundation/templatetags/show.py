@@ -161,6 +161,12 @@ def icon(name: str) -> SafeString:
 
 
 @register.filter
+def size(value: int) -> int:
+    """Return a power without its sign, where words already say which way it flows."""
+    return abs(value)
+
+
+@register.filter
 def has_errors(form: Any) -> bool:
     """Tell whether a bound form was refused, so that the page can say so at its top."""
     return bool(form and form.is_bound and form.errors)

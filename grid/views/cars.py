@@ -42,7 +42,7 @@ def car(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         "knows_home": HomePlace.objects.filter(owner=owner).exists(),
         "enrollment": enrollment,
         "programs": [] if enrollment else _programs(found, now),
-        "commands": Command.objects.filter(vehicle=found)[:SHOWN_COMMANDS],
+        "commands": list(Command.objects.filter(vehicle=found)[:SHOWN_COMMANDS]),
         "now": now,
     }
     return render(request, "grid/car.html", context)

@@ -32,6 +32,7 @@ def show(tag: str, country: str = "US", **values: object) -> str:
         ("energy None", "not known"),
         ("power 9600", "9.6 kW"),
         ("power -7200", "−7.2 kW"),
+        ("power -7200|size", "7.2 kW"),
         ("percent 62.4", "62%"),
         ("percent None", "not known"),
         ('spoken "Holds from 18:00 to 00:30, 07:05:09"', "Holds from 6:00 PM to 12:30 AM, 7:05:09 AM"),
