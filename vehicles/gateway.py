@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from django.conf import settings
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Operation = Callable[[Automaker, CarAccess], T]
 
+READ_SECONDS = 10.0  # a maker that takes longer is in trouble, and others wait
 TOKEN_LEEWAY = timedelta(seconds=60)
 REFRESH_LEASE_SECONDS = 60
 # A grant counts as dead once the maker refused it twice this far apart: one refusal may be the maker's own trouble.
@@ -61,7 +63,12 @@ def adapter(maker: str) -> Automaker:
         raise NotSupported(f"maker {maker!r}")
     key = (maker, tuple(sorted(credentials.items())))
     if key not in _adapters:
-        _adapters[key] = AUTOMAKERS[maker](credentials, Tools(open_session, mount_door, clock))
+        _adapters[key] = AUTOMAKERS[maker](
+            credentials,
+            Tools(
+                partial(open_session, read_seconds=READ_SECONDS), partial(mount_door, read_seconds=READ_SECONDS), clock
+            ),
+        )
     return _adapters[key]
 
 

@@ -12,24 +12,25 @@ logger = logging.getLogger(__name__)
 READINGS_A_SWEEP = 40
 COMMANDS_A_SWEEP = 40
 LINKS_A_SWEEP = 20
+WORKERS = 8  # calls wait on makers, not on us
 
 
 @shared_task(name="vehicles.tasks.read_due_vehicles")
 def read_due_vehicles() -> None:
     """Read the cars whose reading is due."""
-    _log("cars read", telemetry.read_due_vehicles(now=clock.now(), limit=READINGS_A_SWEEP))
+    _log("cars read", telemetry.read_due_vehicles(now=clock.now(), limit=READINGS_A_SWEEP, workers=WORKERS))
 
 
 @shared_task(name="vehicles.tasks.send_due_commands")
 def send_due_commands() -> None:
     """Send the commands that are due."""
-    _log("commands tried", commands.send_due_commands(now=clock.now(), limit=COMMANDS_A_SWEEP))
+    _log("commands tried", commands.send_due_commands(now=clock.now(), limit=COMMANDS_A_SWEEP, workers=WORKERS))
 
 
 @shared_task(name="vehicles.tasks.confirm_commands")
 def confirm_commands() -> None:
     """Compare commands under way with readings."""
-    _log("commands confirmed", commands.confirm_commands(now=clock.now(), limit=COMMANDS_A_SWEEP))
+    _log("commands confirmed", commands.confirm_commands(now=clock.now(), limit=COMMANDS_A_SWEEP, workers=WORKERS))
 
 
 @shared_task(name="vehicles.tasks.refresh_idle_links")

@@ -14,7 +14,11 @@ from foundation import clock
 
 
 class MakerDouble:
-    """What the cloud knows and counts. `script` maps "METHOD /path-end" to a status, or "drop" (obey, then hang up)."""
+    """What the cloud knows and counts.
+
+    `script` maps a call's label to a status, "drop" (obey, then hang up) or "ignore" (accept, then do nothing); a list
+    of them is used up in order.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -23,6 +27,10 @@ class MakerDouble:
         self.bodies: list[dict[str, Any]] = []
         self.script: dict[str, Any] = {}
         self.refresh_seconds = 0.0
+        self.answer_seconds = 0.0
+        self.command_seconds = 0.0
+        self.command_status = "PENDINGRESPONSE"
+        self.is_silent = False
         self.tokens = 0
         self.valid_refresh: set[str] = {"refresh-one"}
         self.is_charging: dict[str, bool] = {}
@@ -31,7 +39,9 @@ class MakerDouble:
         self.soc_percent = 60.0
 
     def read_at(self) -> str:
-        """The car's clock, as FordConnect writes it; a second ahead, for it writes no fractions."""
+        """The car's clock, as FordConnect writes it; a silent car was last heard of long ago."""
+        if self.is_silent:
+            return "11-01-2026 08:00:00"
         return clock.now().astimezone(UTC).strftime("%m-%d-%Y %H:%M:%S")
 
     def state_of(self, car: str) -> str:
@@ -55,10 +65,13 @@ class _Handler(BaseHTTPRequestHandler):
         parts = self.path.strip("/").split("/")
         car = parts[parts.index("vehicles") + 1] if len(parts) > 2 and "vehicles" in parts else ""
         name = parts[-1] if parts[-1] != car else "state"
+        threading.Event().wait(self.double.answer_seconds)
         self._count(f"GET {name}")
         if self._misbehaves(f"GET {name}"):
             return
-        if name == "telemetry":
+        if "statusrefresh" in parts:
+            self._answer(200, {"status": "SUCCESS", "commandStatus": self.double.command_status, "commandId": name})
+        elif name == "telemetry":
             self._answer(200, self._telemetry(car))
         elif name == "capabilities":
             self._answer(404, {})
@@ -86,6 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         car, name = parts[-2], parts[-1]
         label = f"{method} setpoint" if name == "setpoint" else name
         self._count(label)
+        threading.Event().wait(self.double.command_seconds)
         with self.double.lock:
             self.double.keys.append(self.headers.get("Idempotency-Key", ""))
             self.double.bodies.append(json.loads(raw or b"{}") if name == "setpoint" else {})
@@ -111,6 +125,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._obey(label, car)
             self.close_connection = True
             self.connection.close()
+            return True
+        if planned == "ignore":
+            accepted = {"status": "SUCCESS", "commandStatus": "PENDINGRESPONSE", "commandId": "one"}
+            self._answer(202, accepted)
             return True
         self._answer(int(planned), {"status": "FAILED"})
         return True

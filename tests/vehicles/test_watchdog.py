@@ -112,8 +112,8 @@ def test_one_round_is_enough_for_one_release(alice: User, maker: MakerDouble) ->
 def test_database_trouble_ends_no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = []
 
-    def broken(*, now: object) -> int:
-        rounds.append(now)
+    def broken(*, now: object, workers: int) -> int:
+        rounds.append((now, workers))
         raise (OperationalError if len(rounds) < 3 else RuntimeError)
 
     monkeypatch.setattr(watchdog, "release_expired_holds", broken)

@@ -9,6 +9,7 @@ from vehicles import gateway
 from vehicles.automakers.base import ChargeState, ReceiptState
 from vehicles.automakers.errors import AutomakerError
 from vehicles.flows import readings, releases, sending
+from vehicles.flows.rounds import work_through
 from vehicles.flows.telemetry import ask_reading, latest_reading, may_read
 from vehicles.models import ChargeReading, Command
 
@@ -24,18 +25,14 @@ WAITING = (Command.State.ACCEPTED, Command.State.UNKNOWN)
 TOLD = Q(state__in=WAITING) | Q(kind=Command.Kind.RESUME, state=Command.State.DUE, sent_at__isnull=False)
 
 
-def confirm_commands(*, now: datetime, limit: int) -> int:
+def confirm_commands(*, now: datetime, limit: int, workers: int = 1) -> int:
     """Compare commands under way with what cars were seen to do, and return how many were confirmed."""
     sending.recover_lost_senders(now=now)
     releases.end_timed_holds(now=now)
-    confirmed = confirm_resumes(now=now, limit=limit)
+    confirmed = confirm_resumes(now=now, limit=limit, workers=workers)
     holds = Command.objects.risk_adding().filter(state__in=WAITING).select_related("vehicle").order_by("sent_at")
-    for command in holds[: max(0, limit - confirmed)]:
-        try:
-            confirmed += _confirm_hold(command, now=now)
-        except Exception:  # one broken car must not keep the others from being confirmed
-            logger.exception("confirming command %s failed", command.public_id)
-    return confirmed
+    rows = holds[: max(0, limit - confirmed)]
+    return confirmed + work_through(rows, lambda command: _confirm_hold(command, now=now), workers=workers)
 
 
 def _confirm_hold(command: Command, *, now: datetime) -> bool:
@@ -92,20 +89,15 @@ def _ask_maker(command: Command, *, now: datetime) -> None:
         )
 
 
-def confirm_resumes(*, now: datetime, limit: int) -> int:
+def confirm_resumes(*, now: datetime, limit: int, workers: int = 1) -> int:
     """Look at the cars that were told to charge again; send again where a reading shows that they do not.
 
     Returns how many were confirmed. The owner's consent to reading is not needed to end what we began, but then
     nothing of the reading is kept.
     """
     waiting = Command.objects.filter(TOLD, kind=Command.Kind.RESUME)
-    confirmed = 0
-    for command in waiting.select_related("vehicle__owner").order_by("sent_at")[: max(0, limit)]:
-        try:
-            confirmed += _confirm_resume(command, now=now)
-        except Exception:  # one broken car must not keep the others from being released
-            logger.exception("confirming release %s failed", command.public_id)
-    return confirmed
+    rows = waiting.select_related("vehicle__owner").order_by("sent_at")[: max(0, limit)]
+    return work_through(rows, lambda command: _confirm_resume(command, now=now), workers=workers)
 
 
 def _confirm_resume(command: Command, *, now: datetime) -> bool:

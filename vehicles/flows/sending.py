@@ -20,6 +20,7 @@ from vehicles.automakers.errors import (
 )
 from vehicles.flows import releases
 from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed
+from vehicles.flows.rounds import work_through
 from vehicles.flows.telemetry import ask_reading
 from vehicles.models import Command
 
@@ -34,32 +35,26 @@ TELL_OWNER_AFTER = 6
 FIRST_LOOK = timedelta(seconds=20)  # a car needs some seconds to do what its maker accepted
 
 
-def send_due_commands(*, now: datetime, limit: int) -> int:
-    """Send what is due, releases first, and return how many commands were tried. One failure stops no other."""
+def send_due_commands(*, now: datetime, limit: int, workers: int = 1) -> int:
+    """Send what is due, releases first, and return how many commands were tried. One failure stops no other.
+
+    `workers` cars are told side by side.
+    """
     recover_lost_senders(now=now)
-    sent = send_resumes(now=now, limit=limit)
-    risky = _due(now).exclude(kind=Command.Kind.RESUME).order_by("due_at", "pk")
-    return sent + _send_each(risky, now=now, limit=limit - sent)
+    sent = send_resumes(now=now, limit=limit, workers=workers)
+    risky = _due(now).exclude(kind=Command.Kind.RESUME).order_by("due_at", "pk")[: max(0, limit - sent)]
+    return sent + work_through(risky, lambda command: send(command, now=now), workers=workers)
 
 
-def send_resumes(*, now: datetime, limit: int) -> int:
+def send_resumes(*, now: datetime, limit: int, workers: int = 1) -> int:
     """Send the releases that are due, and return how many were tried."""
-    return _send_each(_due(now).filter(kind=Command.Kind.RESUME).order_by("due_at", "pk"), now=now, limit=limit)
+    due = _due(now).filter(kind=Command.Kind.RESUME).order_by("due_at", "pk")[:limit]
+    return work_through(due, lambda command: send(command, now=now), workers=workers)
 
 
 def _due(now: datetime) -> QuerySet[Command]:
     may_go = Q(retry_at__isnull=True) | Q(retry_at__lte=clock.wall())
     return Command.objects.filter(may_go, state=Command.State.DUE, due_at__lte=now).select_related("vehicle__link")
-
-
-def _send_each(due: QuerySet[Command], *, now: datetime, limit: int) -> int:
-    tried = 0
-    for command in due[: max(0, limit)]:
-        try:
-            tried += send(command, now=now)
-        except Exception:  # one broken car must not keep the others from being released
-            logger.exception("sending command %s failed", command.public_id)
-    return tried
 
 
 def recover_lost_senders(*, now: datetime) -> int:

@@ -15,6 +15,7 @@ from vehicles import gateway
 from vehicles.automakers.base import VehicleState
 from vehicles.automakers.errors import AutomakerError, ScopeMissing, Unreachable, VehicleGone
 from vehicles.flows import cars, readings
+from vehicles.flows.rounds import work_through
 from vehicles.models import ChargeReading, Command, Vehicle, VehicleLink
 
 logger = logging.getLogger(__name__)
@@ -47,10 +48,10 @@ def ask_reading(*, vehicle: Vehicle, by: datetime) -> None:
     ).update(next_read_at=by)
 
 
-def read_due_vehicles(*, now: datetime, limit: int) -> int:
+def read_due_vehicles(*, now: datetime, limit: int, workers: int = 1) -> int:
     """Read active cars whose reading is due, and return how many were asked. One car's failure stops no other.
 
-    Cars whose owner does not let us read them are never due.
+    Cars whose owner does not let us read them are never due. `workers` cars are asked side by side.
     """
     consent = Consent.objects.filter(user=OuterRef("owner"), purpose=Consent.Purpose.DATA_USE, revoked_at__isnull=True)
     wall = clock.wall()
@@ -62,20 +63,23 @@ def read_due_vehicles(*, now: datetime, limit: int) -> int:
         link__state=VehicleLink.State.ACTIVE,
         next_read_at__lte=now,
     ).order_by("next_read_at")
-    asked = 0
-    for vehicle in due.select_related("link", "owner")[:limit]:
-        claimed = Vehicle.objects.filter(
-            Q(lease_until__isnull=True) | Q(lease_until__lte=wall), pk=vehicle.pk, next_read_at__lte=now
-        ).update(lease_until=wall + LEASE)
-        if not claimed:
-            continue
-        asked += 1
-        try:
-            read_vehicle(vehicle=vehicle, now=now)
-        except Exception:  # one broken car must not keep the others from being read
-            logger.exception("reading car %s failed", vehicle.public_id)
-            _come_back(vehicle, after=FIRST_BACKOFF, now=now)
-    return asked
+    rows = due.select_related("link", "owner")[:limit]
+    return work_through(rows, lambda vehicle: _read_if_mine(vehicle, now=now), workers=workers)
+
+
+def _read_if_mine(vehicle: Vehicle, *, now: datetime) -> bool:
+    wall = clock.wall()
+    claimed = Vehicle.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=wall), pk=vehicle.pk, next_read_at__lte=now
+    ).update(lease_until=wall + LEASE)
+    if not claimed:
+        return False
+    try:
+        read_vehicle(vehicle=vehicle, now=now)
+    except Exception:
+        _come_back(vehicle, after=FIRST_BACKOFF, now=now)
+        raise
+    return True
 
 
 def read_vehicle(*, vehicle: Vehicle, now: datetime) -> ChargeReading | None:

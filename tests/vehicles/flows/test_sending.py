@@ -1,6 +1,7 @@
 """Carrying commands out, against a maker on loopback that counts: at most once, or until a reading shows it."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -279,7 +280,7 @@ def test_resume_that_was_accepted_but_did_nothing_is_sent_again(
 ) -> None:
     make.command(sedan, now=night.now)
     maker.is_charging[sedan.external_id] = False
-    maker.script["startCharge"] = [202, 202]
+    maker.script["startCharge"] = ["ignore", "ignore"]
     resume = ask(sedan, night.now, key="r", kind=Command.Kind.RESUME, ends_at=None)
 
     night.pass_by(10 * MINUTE)
@@ -491,3 +492,76 @@ def test_sweeps_run_twice_do_no_more(truck: Vehicle, maker: MakerDouble, night: 
     night.pass_by(2 * MINUTE)
     assert confirm_commands(now=night.now, limit=10) == 0
     assert maker.commands() == 1
+
+
+def test_failure_known_to_the_maker_ends_a_hold_early_and_for_sure(
+    sedan: Vehicle, maker: MakerDouble, night: Night
+) -> None:
+    maker.script["stopCharge"] = ["ignore"]
+    maker.command_status = "FAILED"
+    hold = ask(sedan, night.now)
+
+    night.pass_by(4 * MINUTE)
+
+    assert (state_of(hold), hold.failure) == (Command.State.TIMED_OUT, "failed_at_car")
+    assert hold.released_at is not None
+    assert (maker.counts["stopCharge"], maker.counts["startCharge"]) == (1, 1)
+
+
+def test_release_of_a_silent_car_is_sent_again(sedan: Vehicle, maker: MakerDouble, night: Night) -> None:
+    make.command(sedan, now=night.now)
+    maker.is_charging[sedan.external_id] = False
+    maker.script["startCharge"] = ["ignore"]
+    maker.is_silent = True
+    resume = ask(sedan, night.now, key="r", kind=Command.Kind.RESUME, ends_at=None)
+    night.pass_by(8 * MINUTE)
+    assert maker.counts["startCharge"] == 2
+    maker.is_silent = False
+
+    night.pass_by(3 * MINUTE)
+
+    assert state_of(resume) == Command.State.CONFIRMED
+
+
+def test_release_given_up_comes_back_while_its_hold_is_open(sedan: Vehicle, maker: MakerDouble, night: Night) -> None:
+    make.command(sedan, now=night.now, ends_at=night.now + MINUTE)
+    night.traveller.shift(MINUTE)
+    release_expired_holds(now=night.now)
+    Command.objects.filter(kind=Command.Kind.RESUME).update(state=Command.State.SUPERSEDED)
+
+    night.pass_by(3 * MINUTE, with_celery=False)
+
+    assert Command.objects.get(kind=Command.Kind.RESUME).state == Command.State.CONFIRMED
+    assert maker.counts["startCharge"] == 2
+
+
+def test_car_gone_from_the_account_ends_trying_and_tells_the_owner(
+    sedan: Vehicle, maker: MakerDouble, night: Night
+) -> None:
+    hold = make.command(sedan, now=night.now)
+    maker.script["startCharge"] = 404
+    resume = ask(sedan, night.now, key="r", kind=Command.Kind.RESUME, ends_at=None)
+
+    send_due_commands(now=night.now, limit=10)
+
+    hold.refresh_from_db()
+    assert (state_of(resume), resume.failure) == (Command.State.REJECTED, "car_gone")
+    assert hold.released_at is not None
+    assert [notice.kind for notice in Notice.objects.all()] == ["release_failing"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cars_of_a_slow_maker_are_released_side_by_side(alice: User, maker: MakerDouble) -> None:
+    now = clock.now()
+    cars = [make.ready_car(alice, now=now, can=make.START_STOP) for _ in range(12)]
+    for car in cars:
+        make.command(car, now=now, ends_at=now - SECOND)
+        maker.is_charging[car.external_id] = False
+    maker.command_seconds = 0.5
+
+    started = time.monotonic()
+    release_expired_holds(now=now, workers=12)
+
+    assert all(maker.is_charging[car.external_id] for car in cars)
+    assert maker.counts["startCharge"] == 12
+    assert time.monotonic() - started < 0.5 * 6

@@ -14,6 +14,7 @@ from vehicles.flows.watching import release_expired_holds
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+WORKERS = 16  # one maker that hangs must not keep the cars of the others held
 
 
 class Command(BaseCommand):
@@ -43,7 +44,7 @@ class Command(BaseCommand):
     def _round(self) -> None:
         try:
             close_old_connections()
-            count = release_expired_holds(now=clock.now())
+            count = release_expired_holds(now=clock.now(), workers=WORKERS)
         except DatabaseError:
             logger.exception("watchdog: database trouble, trying again")
             connection.close()
