@@ -28,6 +28,7 @@ TICKS = {
     "rewards.tasks.follow_bank_payouts": 6,
     "rewards.tasks.apply_due_webhooks": 1,
     "rewards.tasks.refresh_due_accounts": 6,
+    "rewards.tasks.reconcile_due": 12,
     "rewards.tasks.seal_transfers": 6,
     "rewards.tasks.check_ledger": 12,
     "accounts.tasks.send_due_notices": 6,

@@ -16,7 +16,9 @@ from grid.flows.feeds import fetch_due_feeds
 from grid.flows.planning import plan_due
 from grid.flows.settling import post_due_settlements, settle_due
 from grid.models import Dispatch, Feed, GridEvent, PlanningState
+from rewards.flows.banking import follow_bank_payouts
 from rewards.flows.payouts import request_due_payouts, resolve_unknown_payouts, send_due_payouts
+from rewards.flows.reconciling import reconcile_due
 from rewards.flows.webhooks import apply_due_webhooks
 from rewards.models import PayoutAccount
 from vehicles.flows.commands import confirm_commands, release_expired_holds, send_due_commands
@@ -49,6 +51,8 @@ SWEEPS: tuple[Sweep, ...] = (
     send_due_payouts,
     resolve_unknown_payouts,
     apply_due_webhooks,
+    follow_bank_payouts,
+    reconcile_due,
     send_due_notices,
 )
 

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC
 
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
-from rewards.models import ChainLink, LedgerAccount, Payout, Transfer
+from rewards.models import ChainLink, LedgerAccount, Payout, PayoutPause, Transfer
 
 GENESIS = "0" * 64
 MOST_FINDINGS = 100  # a report, not a dump: a damaged ledger is damaged in one way many times
@@ -20,7 +21,7 @@ def check() -> list[str]:
 
     Posted and pending sums are zero per currency; counters equal what the transfers add up to; no owner is overdrawn;
     each transfer is in its accounts' currency; each ending fits what it ends, which ends once; each payout's state
-    agrees with its reservation; the chain is unbroken.
+    agrees with its reservation; the chain is unbroken; no difference with the processor keeps payouts paused.
     """
     return [
         *_unbalanced(),
@@ -30,6 +31,7 @@ def check() -> list[str]:
         *_wrong_endings(),
         *_wrong_payouts(),
         *_broken_chain(),
+        *_pauses(),
     ]
 
 
@@ -42,7 +44,10 @@ def seal_transfers(*, limit: int) -> int:
     last = ChainLink.objects.order_by("-pk").first()
     links, previous = [], GENESIS if last is None else last.hash
     for transfer in unsealed:
-        links.append(ChainLink(transfer=transfer, previous_hash=previous, hash=link_hash(transfer, previous)))
+        sealed = row_hash(transfer)
+        links.append(
+            ChainLink(transfer=transfer, previous_hash=previous, row_hash=sealed, hash=link_hash(transfer, previous))
+        )
         previous = links[-1].hash
     try:
         with transaction.atomic():
@@ -52,10 +57,9 @@ def seal_transfers(*, limit: int) -> int:
     return len(links)
 
 
-def link_hash(transfer: Transfer, previous_hash: str) -> str:
-    """Return the SHA-256 over the previous hash and every column of the transfer, as 64 hex digits."""
+def row_hash(transfer: Transfer) -> str:
+    """Return the SHA-256 over every column of the transfer, as 64 hex digits. proof/verify.py does the same."""
     columns = (
-        previous_hash,
         str(transfer.public_id),
         transfer.key,
         transfer.kind,
@@ -65,9 +69,14 @@ def link_hash(transfer: Transfer, previous_hash: str) -> str:
         transfer.currency,
         transfer.label,
         str(transfer.of_id or ""),
-        transfer.created_at.isoformat(timespec="microseconds"),
+        transfer.created_at.astimezone(UTC).isoformat(timespec="microseconds"),
     )
     return hashlib.sha256("\x1f".join(columns).encode()).hexdigest()
+
+
+def link_hash(transfer: Transfer, previous_hash: str) -> str:
+    """Return the SHA-256 over the previous link's hash and the transfer's own, as 64 hex digits."""
+    return hashlib.sha256(f"{previous_hash}\x1f{row_hash(transfer)}".encode()).hexdigest()
 
 
 def _unbalanced() -> Iterator[str]:
@@ -160,9 +169,15 @@ def _wrong_payouts() -> Iterator[str]:
 def _broken_chain() -> Iterator[str]:
     previous, findings = GENESIS, 0
     for link in ChainLink.objects.select_related("transfer").order_by("pk").iterator(chunk_size=2000):
-        if link.previous_hash != previous or link.hash != link_hash(link.transfer, link.previous_hash):
+        expected = (previous, row_hash(link.transfer), link_hash(link.transfer, link.previous_hash))
+        if (link.previous_hash, link.row_hash, link.hash) != expected:
             yield f"the chain breaks at transfer {link.transfer_id}"
             findings += 1
         previous = link.hash
         if findings >= MOST_FINDINGS:
             return
+
+
+def _pauses() -> Iterator[str]:
+    for pause in PayoutPause.objects.filter(resumed_at__isnull=True):
+        yield f"payouts are paused: {pause.reason}"

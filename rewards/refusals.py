@@ -13,3 +13,7 @@ class UnableToSetUpPayouts(Refusal):
 
 class UnableToReceive(Refusal):
     """The message was not kept."""
+
+
+class UnableToApprove(Refusal):
+    """The payout waits as before."""

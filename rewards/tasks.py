@@ -6,7 +6,7 @@ from celery import shared_task
 
 from foundation import clock
 from rewards import gateway, proofs
-from rewards.flows import banking, onboarding, payouts, webhooks
+from rewards.flows import banking, onboarding, payouts, reconciling, webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,12 @@ def refresh_due_accounts() -> None:
     """Ask how payout accounts stand that were not heard of for a while."""
     if gateway.is_configured():
         logger.info("payout accounts refreshed: %d", onboarding.refresh_due_accounts(now=clock.now(), limit=20))
+
+
+@shared_task(name="rewards.tasks.reconcile_due")
+def reconcile_due() -> None:
+    """Compare the processor's books with ours, where a day has passed."""
+    logger.info("reconciliations finished: %d", reconciling.reconcile_due(now=clock.now(), limit=1))
 
 
 @shared_task(name="rewards.tasks.seal_transfers")

@@ -9,6 +9,8 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from rewards import ledger
+from rewards.flows.approvals import why_approval_is_needed
+from rewards.flows.pauses import payouts_are_paused, refuse_while_paused
 from rewards.flows.sending import resolve_unknown_payouts, send_due_payouts
 from rewards.models import LedgerAccount, Payout, PayoutAccount
 from rewards.refusals import UnableToPayOut
@@ -22,8 +24,10 @@ def request_due_payouts(*, now: datetime, limit: int) -> int:
     """Request a payout for each account whose simulated payday has come; returns how many were requested.
 
     Only accounts that are ready and not paused, with at least the owner's threshold available. The next payday is set
-    in the same transaction, so that a sweep run twice pays once.
+    in the same transaction, so that a sweep run twice pays once. While payouts are paused nothing is requested.
     """
+    if payouts_are_paused():
+        return 0
     due = PayoutAccount.objects.filter(state=PayoutAccount.State.ACTIVE, is_paused=False, next_payout_at__lte=now)
     requested = 0
     for account in due.select_related("owner").order_by("next_payout_at", "pk")[:limit]:
@@ -37,8 +41,9 @@ def request_due_payouts(*, now: datetime, limit: int) -> int:
 def pay_now(*, owner: User, currency: str, now: datetime) -> Payout:
     """Request a payout of everything available, whatever threshold and schedule; returns it.
 
-    Raises UnableToPayOut: no account, account not ready, a payout under way, nothing available.
+    Raises UnableToPayOut: payouts paused, no account, account not ready, a payout under way, nothing available.
     """
+    refuse_while_paused()
     account = PayoutAccount.objects.filter(owner=owner, currency=currency).first()
     if account is None or account.state == PayoutAccount.State.NEW:
         raise UnableToPayOut("Set up payouts first, so that we know where to send your money.", code="not_set_up")
@@ -100,6 +105,7 @@ def _request(account: PayoutAccount, amount_minor: int, *, now: datetime) -> Pay
                 currency=account.currency,
                 destination=account.external_id,
                 reservation=reservation,
+                approval_reason=why_approval_is_needed(account=account, amount_minor=amount_minor),
                 requested_at=now,
             )
     except ledger.Overdrawn as error:

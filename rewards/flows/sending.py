@@ -17,6 +17,7 @@ from accounts.flows.notices import notify
 from foundation import clock
 from rewards import gateway, ledger
 from rewards.flows.budget import in_time
+from rewards.flows.pauses import payouts_are_paused
 from rewards.models import Payout, PayoutAccount
 from rewards.processors.base import (
     Declined,
@@ -43,7 +44,9 @@ _ADOPTING_STATES = (Payout.State.REQUESTED, Payout.State.SENDING, Payout.State.U
 
 
 def send_due_payouts(*, now: datetime, limit: int) -> int:
-    """Send payouts that were requested; returns how many were carried out."""
+    """Send payouts that were requested; returns how many were carried out, none while payouts are paused."""
+    if payouts_are_paused():
+        return 0
     due = Payout.objects.to_send(at=clock.wall()).order_by("pk")[:limit]
     return _sweep(due, now=now, is_lookup=False)
 
@@ -64,6 +67,9 @@ def adopt_transfer(*, payout: Payout, sent: SentTransfer, now: datetime) -> bool
         if locked.state not in _ADOPTING_STATES:
             if locked.external_id != sent.external_id:
                 _flag(locked, f"a second transfer {sent.external_id}")
+            return False
+        if locked.is_waiting_for_approval:
+            _freeze(locked, f"transfer {sent.external_id} was sent before anybody approved it")
             return False
         if not sent.carries_out(order_of(locked)):
             _freeze(locked, f"transfer {sent.external_id} differs from the order")
@@ -109,6 +115,8 @@ def _sweep(due: Iterable[Payout], *, now: datetime, is_lookup: bool) -> int:
     for payout in in_time(payouts):
         try:
             at = clock.wall()
+            if not is_lookup and payouts_are_paused():
+                break  # paused since the sweep began
             if payout.claim(at=at, until=at + LEASE):
                 done += _look_up(payout, processor, now=now) if is_lookup else _send(payout, processor, now=now)
         except Exception:
@@ -153,6 +161,9 @@ def _look_up(payout: Payout, processor: PayoutProcessor, *, now: datetime) -> bo
         if found:
             return _adopt_found(payout, found, now=now)
         if _key_is_young(payout):
+            if payouts_are_paused():
+                _set_unknown(payout, "not found; repeated once payouts go on", again=CONFIRM_AGAIN)
+                return False
             return _send(payout, processor, now=now)
         return _confirm_nothing(payout, processor, now=now)
     except ProcessorError as error:

@@ -15,7 +15,8 @@ class LedgerAccount(models.Model):
 
         UTILITY_RECEIVABLE = "utility_receivable", "owed by a utility"
         OWNER_PAYABLE = "owner_payable", "owed to an owner"
-        PAID_OUT = "paid_out", "sent to owners through the processor"
+        PAID_OUT = "paid_out", "gone through the processor: sent to owners, less what was topped up"
+        FUNDING = "funding", "brought to the processor by top-ups"
 
     kind = models.CharField(max_length=24, choices=Kind)
     key = models.CharField(
@@ -104,14 +105,17 @@ class Transfer(models.Model):
 
 
 class ChainLink(models.Model):
-    """Seals one transfer: its hash covers the row and the link before, so that a changed row breaks the chain.
+    """Seals one transfer: its hash covers the row's and the link's before, so that a changed row breaks the chain.
+
+    `row_hash` is kept so that an owner can be shown the chain between their own rows without anybody else's.
 
     Links are laid by a sweep after the transfers committed; their order, not the transfers', is the chain's.
     """
 
     transfer = models.OneToOneField(Transfer, on_delete=models.PROTECT, related_name="chain_link")
     previous_hash = models.CharField(max_length=64, unique=True, help_text="Unique, so that the chain cannot fork.")
-    hash = models.CharField(max_length=64, unique=True)
+    row_hash = models.CharField(max_length=64, help_text="SHA-256 over the transfer's columns.")
+    hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 over the previous hash and the row's.")
 
     class Meta:
         ordering = ["-pk"]

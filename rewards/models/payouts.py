@@ -23,6 +23,15 @@ class PayoutAccount(models.Model):
         ACTIVE = "active", "ready for payouts"
         RESTRICTED = "restricted", "the processor needs more from the owner"
 
+    class TaxForm(models.TextChoices):
+        """Which tax form of the owner is on file."""
+
+        MISSING = "missing", "none on file"
+        REQUESTED = "requested", "asked for"
+        W9 = "w9", "W-9 on file"
+        W8 = "w8", "W-8 on file"
+        NOT_NEEDED = "not_needed", "none needed"
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payout_accounts")
     processor = models.CharField(max_length=16, default="stripe")
@@ -31,6 +40,7 @@ class PayoutAccount(models.Model):
     external_id = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=12, choices=State, default=State.NEW)
     is_paused = models.BooleanField(default=False)
+    tax_form = models.CharField(max_length=12, choices=TaxForm, default=TaxForm.MISSING)
     threshold_minor = models.BigIntegerField(default=100)
     next_payout_at = models.DateTimeField(null=True, blank=True)
     refresh_at = models.DateTimeField(null=True, blank=True, help_text="Wall time of the next look at the processor.")
@@ -54,8 +64,12 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
     """Finds payouts that something must be done about; times are wall times."""
 
     def to_send(self, *, at: datetime) -> "PayoutQuerySet":
-        """Requested payouts whose next try is due."""
-        return self.filter(_due(at), state=Payout.State.REQUESTED)
+        """Requested payouts whose next try is due, those aside that wait for two people."""
+        return self.filter(_due(at), _may_leave(), state=Payout.State.REQUESTED)
+
+    def to_approve(self) -> "PayoutQuerySet":
+        """Payouts that wait for two people."""
+        return self.exclude(_may_leave()).filter(state=Payout.State.REQUESTED)
 
     def to_resolve(self, *, at: datetime) -> "PayoutQuerySet":
         """Payouts whose outcome must be looked up: unknown ones, and ones whose sender died (its lease lapsed)."""
@@ -65,6 +79,10 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
     def to_follow(self, *, at: datetime) -> "PayoutQuerySet":
         """Sent payouts whose fate at the bank should be looked at again; `retry_at` empty = followed long enough."""
         return self.filter(retry_at__lte=at, state__in=Payout.FOLLOWED_STATES)
+
+
+def _may_leave() -> Q:
+    return Q(approval_reason="") | Q(approved_at__isnull=False)
 
 
 def _due(at: datetime) -> Q:
@@ -112,6 +130,10 @@ class Payout(models.Model):
         max_length=64, blank=True, db_index=True, help_text="The processor's id of the payment to the bank."
     )
     failure = models.CharField(max_length=120, blank=True)
+    approval_reason = models.CharField(
+        max_length=160, blank=True, help_text="Why two people must approve it; empty: nobody has to."
+    )
+    approved_at = models.DateTimeField(null=True, blank=True, help_text="When the second person approved it.")
     empty_lookups = models.PositiveSmallIntegerField(
         default=0, help_text="How often the processor knew nothing of it after its key had grown too old to repeat."
     )
@@ -129,6 +151,12 @@ class Payout(models.Model):
         indexes = [models.Index(fields=["state", "retry_at"], name="payout_by_state_and_retry")]
         constraints = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payout_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(state__in=["requested", "frozen", "cancelled"])
+                | Q(approval_reason="")
+                | Q(approved_at__isnull=False),
+                name="payout_leaves_only_when_approved",
+            ),
             models.UniqueConstraint(
                 fields=["account"],
                 condition=Q(state__in=["requested", "sending", "unknown", "frozen"]),
@@ -165,6 +193,31 @@ class Payout(models.Model):
         return f"payout-{self.public_id}-t{self.attempt}"
 
     @property
+    def is_waiting_for_approval(self) -> bool:
+        """Whether two people must look at it before it leaves."""
+        return self.state == self.State.REQUESTED and bool(self.approval_reason) and self.approved_at is None
+
+    @property
     def is_open(self) -> bool:
         """Whether the money is still reserved."""
         return self.state in self.OPEN_STATES
+
+
+class PayoutApproval(models.Model):
+    """One person's yes to one payout. Two are needed, and the database lets no person give both."""
+
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="approvals")
+    position = models.PositiveSmallIntegerField(help_text="The first or the second yes.")
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payout_approvals")
+    approved_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["payout", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["payout", "position"], name="payout_approved_once_in_each_position"),
+            models.UniqueConstraint(fields=["payout", "approved_by"], name="payout_approved_by_two_distinct_people"),
+            models.CheckConstraint(condition=Q(position__in=[1, 2]), name="payout_approved_first_or_second"),
+        ]
+
+    def __str__(self) -> str:
+        return f"approval {self.position} of {self.payout_id}"

@@ -122,6 +122,42 @@ class BankPayout:
 
 
 @dataclass(frozen=True)
+class TopUp:
+    """Money that the platform brought to its balance at the processor; `has_arrived` False: under way or failed."""
+
+    external_id: str
+    amount_minor: int
+    currency: str
+    has_arrived: bool
+    created_at: datetime
+
+
+class Movement(StrEnum):
+    """Why the platform's balance moved."""
+
+    TRANSFER = "transfer"
+    REVERSAL = "reversal"
+    TOP_UP = "top_up"
+    FEE = "fee"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class BookEntry:
+    """One movement of the platform's own balance: + came in, - left. `source` is what caused it.
+
+    Of a reversal, `reversed_id` is the transfer that was taken back.
+    """
+
+    external_id: str
+    movement: Movement
+    amount_minor: int
+    currency: str
+    source: str
+    reversed_id: str = ""
+
+
+@dataclass(frozen=True)
 class PushedEvent:
     """A verified message from the processor: something happened to `object_id`, in `account_id` ("" = our own)."""
 
@@ -162,6 +198,18 @@ class PayoutProcessor(Protocol):
 
     def read_transfer(self, *, external_id: str) -> SentTransfer:
         """Return one transfer."""
+        ...
+
+    def list_transfers(self, *, since: datetime) -> Sequence[SentTransfer]:
+        """Return every transfer since `since`; raises ProcessorDown rather than return a part."""
+        ...
+
+    def list_top_ups(self, *, since: datetime) -> Sequence[TopUp]:
+        """Return every top-up since `since`; raises as `list_transfers` does."""
+        ...
+
+    def list_book_entries(self, *, since: datetime) -> Sequence[BookEntry]:
+        """Return every movement of the platform's own balance since `since`; raises as `list_transfers` does."""
         ...
 
     def list_bank_payouts(self, *, account_id: str) -> Sequence[BankPayout]:

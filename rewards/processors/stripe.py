@@ -6,22 +6,25 @@ docs.stripe.com/api/idempotent_requests, docs.stripe.com/webhooks.
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import requests
 import stripe
 from stripe import BalanceTransaction, Payout, RequestOptions, Transfer
-from stripe.params import BalanceTransactionListParams
+from stripe.params import BalanceTransactionListParams, TopupListParams, TransferListParams
 from stripe.v2.core import Account
 
 from rewards.processors.base import (
     BadSignature,
     BankPayout,
     BankState,
+    BookEntry,
     Declined,
     InsufficientFunds,
     KeyReused,
+    Movement,
     NotAuthorized,
     NotFound,
     OutcomeUnknown,
@@ -31,6 +34,7 @@ from rewards.processors.base import (
     RecipientOrder,
     RecipientState,
     SentTransfer,
+    TopUp,
     TransferOrder,
 )
 
@@ -39,6 +43,7 @@ TIMEOUT_SECONDS = (3.0, 6.0)
 NETWORK_RETRIES = 2
 SIGNATURE_TOLERANCE_SECONDS = 300
 MOST_PAGED = 1000  # objects read of any one list
+MOST_RECONCILED = 50_000  # the same, where a whole day's books are compared
 
 _BANK_STATES = {"paid": BankState.PAID, "failed": BankState.FAILED, "canceled": BankState.FAILED}
 _CAPABILITY_STATES = {"active": RecipientState.ACTIVE, "pending": RecipientState.PENDING}
@@ -160,6 +165,46 @@ class StripeProcessor:
         sources = [entry.source for entry in entries]
         return [_sent(source) for source in sources if isinstance(source, Transfer) and source.transfer_group == group]
 
+    def list_transfers(self, *, since: datetime) -> list[SentTransfer]:
+        """Page through the platform's transfers."""
+        params: TransferListParams = {"limit": 100, "created": {"gte": int(since.timestamp())}}
+        found: list[SentTransfer] = []
+        while len(found) < MOST_RECONCILED:
+            page = _ask(lambda: self._client.v1.transfers.list(params))
+            found += [_ask(partial(_sent, transfer)) for transfer in page.data]
+            if not page.has_more or not page.data:
+                return found
+            params["starting_after"] = page.data[-1].id
+        raise ProcessorDown(f"a list longer than {MOST_RECONCILED}")
+
+    def list_top_ups(self, *, since: datetime) -> list[TopUp]:
+        """Page through the platform's top-ups."""
+        params: TopupListParams = {"limit": 100, "created": {"gte": int(since.timestamp())}}
+        found: list[TopUp] = []
+        while len(found) < MOST_RECONCILED:
+            page = _ask(lambda: self._client.v1.topups.list(params))
+            found += [
+                TopUp(
+                    external_id=top_up.id,
+                    amount_minor=top_up.amount,
+                    currency=top_up.currency.upper(),
+                    has_arrived=top_up.status == "succeeded",
+                    created_at=datetime.fromtimestamp(top_up.created, UTC),
+                )
+                for top_up in page.data
+            ]
+            if not page.has_more or not page.data:
+                return found
+            params["starting_after"] = page.data[-1].id
+        raise ProcessorDown(f"a list longer than {MOST_RECONCILED}")
+
+    def list_book_entries(self, *, since: datetime) -> list[BookEntry]:
+        """Page through the platform's balance transactions."""
+        entries = self._book_entries(
+            {"created": {"gte": int(since.timestamp())}, "expand": ["data.source"]}, {}, most=MOST_RECONCILED
+        )
+        return [_book_entry(entry) for entry in entries]
+
     def read_transfer(self, *, external_id: str) -> SentTransfer:
         """Return one transfer."""
         return _ask(lambda: _sent(self._client.v1.transfers.retrieve(external_id)))
@@ -199,16 +244,18 @@ class StripeProcessor:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BadSignature("signed, but not an event") from error
 
-    def _book_entries(self, params: BalanceTransactionListParams, options: RequestOptions) -> list[BalanceTransaction]:
+    def _book_entries(
+        self, params: BalanceTransactionListParams, options: RequestOptions, *, most: int = MOST_PAGED
+    ) -> list[BalanceTransaction]:
         found: list[BalanceTransaction] = []
         params["limit"] = 100
-        while len(found) < MOST_PAGED:
+        while len(found) < most:
             page = _ask(lambda: self._client.v1.balance_transactions.list(params, options))
             found += page.data
             if not page.has_more or not page.data:
                 return found
             params["starting_after"] = page.data[-1].id
-        raise ProcessorDown(f"a list longer than {MOST_PAGED}")  # a partial answer would prove nothing
+        raise ProcessorDown(f"a list longer than {most}")  # a partial answer would prove nothing
 
 
 def _ask(question: Callable[[], T]) -> T:
@@ -262,6 +309,27 @@ def _sent(transfer: Transfer) -> SentTransfer:
         destination=_id(transfer.destination),
         group=transfer.transfer_group or "",
         payment_id=_id(getattr(transfer, "destination_payment", None)),
+    )
+
+
+_MOVEMENTS = {
+    "transfer": Movement.TRANSFER,
+    "transfer_refund": Movement.REVERSAL,
+    "topup": Movement.TOP_UP,
+    "stripe_fee": Movement.FEE,
+    "network_cost": Movement.FEE,
+    "tax_fee": Movement.FEE,
+}
+
+
+def _book_entry(entry: BalanceTransaction) -> BookEntry:
+    return BookEntry(
+        external_id=entry.id,
+        movement=_MOVEMENTS.get(entry.type, Movement.OTHER),
+        amount_minor=entry.net,
+        currency=entry.currency.upper(),
+        source=_id(entry.source),
+        reversed_id=_id(getattr(entry.source, "transfer", "")),
     )
 
 

@@ -23,6 +23,7 @@ SWEEPS: list[Callable[[], None]] = [
     tasks.follow_bank_payouts,
     tasks.apply_due_webhooks,
     tasks.refresh_due_accounts,
+    tasks.reconcile_due,
     tasks.seal_transfers,
     tasks.check_ledger,
 ]
