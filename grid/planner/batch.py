@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -38,6 +38,7 @@ class Batch:
 
     `lower`, `upper` [N, T+1] and `drive` [N, T] are the reachable bounds and trips that `soften` leaves; `is_cut` [N]
     says where a bound had to give. `row` [N] picks each car's prices out of the [G, T] arrays given to `solve`.
+    `penalty` [N, T+1], where there is one, is the price of each kWh below `hedge_to` [N] at each boundary.
     """
 
     slot_hours: Floats
@@ -56,6 +57,8 @@ class Batch:
     row: Ints
     climbers: Climbers
     rank: Floats | None = None
+    penalty: Floats | None = None
+    hedge_to: Floats = field(default_factory=lambda: np.empty(0))
 
     def __len__(self) -> int:
         return len(self.start)
@@ -196,10 +199,13 @@ def solve(
     buy: Floats,
     sell: Floats,
     *,
+    adder: Floats | None = None,
+    kind: Ints | None = None,
+    which: Ints | None = None,
+    watch: Ints | None = None,
     threads: int = 1,
     stride: int = 1,
     want_soc: bool = True,
-    power: Floats | None = None,
 ) -> Plans:
     """Plan every car of the batch, exactly.
 
@@ -207,27 +213,39 @@ def solve(
         batch: the cars.
         buy: [G, T] currency per AC kWh drawn, one row for each value in `batch.row`.
         sell: [G, T] currency per AC kWh delivered, before wear.
+        adder: [C, T] added to both prices of the cars of each kind; the cost counts it.
+        kind: [N] which row of `adder` each car pays, by default the first.
+        which: the cars to plan, in the order of the result; by default all.
+        watch: the slots of which power is wanted; by default all.
         threads: how many cores to use; the kernel releases the GIL.
         stride: how coarsely to look for the slot from which a car below its reserve may discharge, 1 = every slot.
         want_soc: return the SoC at slot boundaries too.
-        power: an array [N, T] to write net power into, where the caller keeps one.
     """
-    count, slots = batch.plugged.shape
+    slots = batch.slots
+    if which is None:
+        which = np.arange(len(batch))
+    count = len(which)
     soc = np.empty((count if want_soc else 0, slots + 1))
-    plans = Plans(np.empty(count), np.empty(count), np.empty((count, slots)) if power is None else power, soc)
+    watched = np.empty(0, dtype=np.int64) if watch is None else watch
+    plans = Plans(np.empty(count), np.empty(count), np.empty((count, len(watched) or slots)), soc)
+    climbers, none = batch.climbers, np.empty((0, slots))
     arguments = (
+        which,
         (
             batch.slot_hours, batch.start, batch.charge_kw, batch.discharge_kw, batch.charge_efficiency,
             batch.discharge_efficiency, batch.wear, batch.end_value, batch.plugged, batch.lower, batch.upper,
             batch.drive,
         ),
-        (batch.row, _rows(buy), _rows(sell), np.empty((0, slots)) if batch.rank is None else batch.rank),
         (
-            batch.climbers.place, batch.climbers.top, batch.climbers.minimum, batch.climbers.reserve,
-            batch.climbers.targets, batch.climbers.trip,
+            batch.row, _rows(buy), _rows(sell), none if batch.rank is None else batch.rank,
+            np.zeros(len(batch), dtype=np.int64) if kind is None else kind,
+            np.zeros((1, slots)) if adder is None else _rows(adder),
         ),
-        stride,
-        (plans.cost, plans.bound, plans.power, soc),
+        (
+            climbers.place, climbers.top, climbers.minimum, climbers.reserve, climbers.targets, climbers.trip, stride,
+        ),
+        (np.empty((0, slots + 1)) if batch.penalty is None else batch.penalty, batch.hedge_to),
+        (plans.cost, plans.bound, plans.power, soc, watched),
     )  # fmt: skip
     chunks = min(4 * threads, count // MIN_CARS_PER_THREAD) if threads > 1 else 1
     if chunks <= 1:

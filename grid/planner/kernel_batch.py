@@ -18,6 +18,14 @@ def soften_range(start, top, up, down, plugged, need, trip, lower, upper, drive,
 
 
 @compiled
+def add_prices(buy, sell, adder, buy_now, sell_now):
+    """Write the prices of one car under a shared adder."""
+    for t in range(buy.shape[0]):
+        buy_now[t] = buy[t] + adder[t]
+        sell_now[t] = sell[t] + adder[t]
+
+
+@compiled
 def stored_prices(buy, sell, charge_efficiency, discharge_efficiency, wear, rank, plugged, buy_stored, sell_stored):
     """Turn prices per AC kWh into prices per stored kWh; returns whether a plugged slot sells for more than it buys.
 
@@ -66,67 +74,74 @@ def workspace(slots):
 
 
 @compiled
-def plan_both_ways(car, is_shared, climber, scratch, level):
-    """Plan a car that needs more than one pass; returns how far its cost may be above the least, at most.
+def plan_generally(car, is_shared, climber, scratch, level):
+    """Plan a car that needs more than the plain programme; returns how far its cost may be above the least, at most.
 
     `climber` is what `kernel_reserve.climb` takes to keep a reserve above the minimum, and how fine to search.
     """
-    up, down, buy, sell, drive, end_value = car[1], car[2], car[3], car[4], car[6], car[9]
-    none = np.zeros(drive.shape[0], np.uint8)
+    none = np.zeros(car[6].shape[0], np.uint8)
     proved = one_way(car, none, scratch, level) if is_shared else try_choice(car, scratch, none, level)[1]
     limits, stride = climber
     if limits[2] > limits[1] and not keeps_reserve(limits[2], car[5], level):
         climb(car, limits, scratch, stride, level)
-    return max(weigh(up, down, buy, sell, drive, end_value, none, level)[0] - proved, 0.0)
+    return max(weigh(car, none, level)[0] - proved, 0.0)
 
 
 @compiled
-def plan_range(begin, stop, cars, prices, climbers, stride, out):
-    """Plan cars begin..stop-1 of a batch: net AC power, cost and its proved lower bound, SoC where there is room.
+def plan_range(begin, stop, which, cars, prices, climbers, hedges, out):
+    """Plan the cars which[begin:stop] of a batch; car which[j] writes row j of `out`.
 
-    `cars` are the arrays of `batch.Batch`, `prices` (row of each car, buy [G, T], sell [G, T], rank [N or 0, T]),
-    `climbers` those of `batch.Climbers`, `out` (cost, bound, power, soc).
+    `cars` are the arrays of `batch.Batch`; `prices` (row of each car, buy [G, T], sell [G, T], rank [N or 0, T], class
+    of each car, adder [C, T]); `climbers` those of `batch.Climbers` and how fine to search; `hedges` (penalty
+    [N or 0, T+1], level [N or 0]); `out` (cost, bound, power, soc, slots of which the power is wanted or none for all).
     """
     hours, start, charge_kw, discharge_kw, charge_eff, discharge_eff, wear, end_value, plugged, lower, upper, drive = (
         cars
     )
-    row, buy, sell, rank = prices
-    place, top, minimum, reserve, targets, trip = climbers
-    cost, bound, power, soc = out
+    row, buy, sell, rank, kind, adder = prices
+    place, top, minimum, reserve, targets, trip, stride = climbers
+    penalty, hedge_to = hedges
+    cost, bound, power, soc, watch = out
     slots = plugged.shape[1]
     scratch = workspace(slots)
     slope, length, charge_to, discharge_to, _shared = scratch
-    buy_stored, sell_stored, level, no_rank = np.empty(slots), np.empty(slots), np.empty(slots + 1), np.empty(0)
-    for i in range(begin, stop):
+    buy_now, sell_now, buy_stored, sell_stored = np.empty(slots), np.empty(slots), np.empty(slots), np.empty(slots)
+    net, level, nothing = np.empty(slots), np.empty(slots + 1), np.empty(0)
+    for j in range(begin, stop):
+        i = which[j]
         up = charge_eff[i] * charge_kw[i] * hours[i]
         down = discharge_kw[i] * hours[i] / discharge_eff[i]
-        g = row[i]
+        add_prices(buy[row[i]], sell[row[i]], adder[kind[i]], buy_now, sell_now)
         is_shared = stored_prices(
-            buy[g], sell[g], charge_eff[i], discharge_eff[i], wear[i],
-            rank[i] if rank.shape[0] > 0 else no_rank, plugged[i], buy_stored, sell_stored,
+            buy_now, sell_now, charge_eff[i], discharge_eff[i], wear[i],
+            rank[i] if rank.shape[0] > 0 else nothing, plugged[i], buy_stored, sell_stored,
         )  # fmt: skip
         is_shared &= up > 0.0 and down > 0.0
         slack = 0.0
         k = place[i] if place.shape[0] > 0 else -1
-        if is_shared or k >= 0:
+        if is_shared or k >= 0 or penalty.shape[0] > 0:
             car = (
                 start[i], up, down, buy_stored, sell_stored, plugged[i], drive[i].copy(), lower[i].copy(),
-                upper[i].copy(), end_value[i],
+                upper[i].copy(), end_value[i], penalty[i] if penalty.shape[0] > 0 else nothing,
+                hedge_to[i] if penalty.shape[0] > 0 else 0.0,
             )  # fmt: skip
             limits = (0.0, 0.0, 0.0, level, level)
             if k >= 0:
                 limits = (top[k], minimum[k], reserve[k], targets[k], trip[k])
-            slack = plan_both_ways(car, is_shared, (limits, stride), scratch, level)
+            slack = plan_generally(car, is_shared, (limits, stride), scratch, level)
         else:
             backward(
                 up, down, buy_stored, sell_stored, plugged[i], drive[i], lower[i], upper[i], end_value[i],
                 slope, length, charge_to, discharge_to,
             )  # fmt: skip
             forward(start[i], up, down, drive[i], charge_to, discharge_to, level)
-        cost[i] = account(
-            hours[i], charge_eff[i], discharge_eff[i], wear[i], buy[g], sell[g], drive[i], level, power[i]
-        )
-        cost[i] -= end_value[i] * level[slots]
-        bound[i] = cost[i] - slack
+        cost[j] = account(hours[i], charge_eff[i], discharge_eff[i], wear[i], buy_now, sell_now, drive[i], level, net)
+        cost[j] -= end_value[i] * level[slots]
+        bound[j] = cost[j] - slack
+        if watch.shape[0] > 0:
+            for e in range(watch.shape[0]):
+                power[j, e] = net[watch[e]]
+        else:
+            copy_into(power[j], net)
         if soc.shape[0] > 0:
-            copy_into(soc[i], level)
+            copy_into(soc[j], level)

@@ -1,15 +1,18 @@
 """Slots in which charging and discharging at once would pay: each goes one way, chosen by branch and bound, compiled.
 
 Where a stored kWh sells for more than it is bought for, the cost of a slot is concave at zero and the programme no
-longer convex. Sharing the slot between both ways in time is the convex hull of its two ways, so `backward_shared` gives
-a lower bound, exact where every such slot ends up wholly on one side. Otherwise the slot that gains most from sharing
-is tried both ways, deepest first, until the best plan found is proved within TOLERANCE or NODES are spent; then single
-turns and swaps of ways polish what was found.
+longer convex. Sharing the slot between both ways in time is the convex hull of its two ways, so the programme with
+shared slots gives a lower bound, exact where every such slot ends up wholly on one side. Otherwise the slot that gains
+most from sharing is tried both ways, deepest first, until the best plan found is proved within TOLERANCE or NODES are
+spent; then single turns and swaps of ways polish what was found.
+
+`backward_generally` also carries what else the plain programme of `kernel.py` does not: ways that are fixed, and the
+price of being short when the car leaves early.
 """
 
 import numpy as np
 
-from grid.planner.compiled import compiled
+from grid.planner.compiled import compiled, inlined
 from grid.planner.kernel import clip, copy_into, forward, insert_left, insert_right
 
 FREE, CHARGE_ONLY, DISCHARGE_ONLY = 0, 1, 2
@@ -19,14 +22,37 @@ NODES = 300
 ROUNDS = 3  # of polishing
 
 
-@compiled
-def backward_shared(
-    up, down, buy, sell, plugged, drive, lower, upper, end_value, choice, slope, length, charge_to, discharge_to, shared
-):
-    """Do what `kernel.backward` does under a `choice` of ways; marks in `shared` the slots that use the hull.
+@inlined
+def fear_leaving(slope, length, first, end, left, level, penalty):
+    """Add penalty * max(0, level - SoC) to V; returns the end of the pieces, one more where `level` splits one."""
+    one = np.uint64(1)
+    at = first
+    reached = left
+    while at < end and reached + length[at] <= level:
+        reached += length[at]
+        slope[at] -= penalty
+        at += one
+    if at < end and reached < level:
+        move = end
+        while move > at:
+            slope[move] = slope[move - one]
+            length[move] = length[move - one]
+            move -= one
+        slope[at] -= penalty
+        length[at] = level - reached
+        length[at + one] -= level - reached
+        end += one
+    return end
 
-    Both levels of a shared slot are the one SoC it steers to.
+
+@compiled
+def backward_generally(car, choice, scratch):
+    """Do what `kernel.backward` does under a `choice` of ways and a penalty on leaving early.
+
+    Marks in `scratch` the slots that share both ways, in which both levels are the one SoC it steers to.
     """
+    _start, up, down, buy, sell, plugged, drive, lower, upper, end_value, penalty, hedge_to = car
+    slope, length, charge_to, discharge_to, shared = scratch
     slots = plugged.shape[0]
     one = np.uint64(1)
     first = np.uint64(2 * slots + 4)
@@ -38,6 +64,8 @@ def backward_shared(
         length[end] = right - left
         end += one
     for t in range(slots - 1, -1, -1):
+        if penalty.shape[0] > 0 and penalty[t + 1] > 0.0:
+            end = fear_leaving(slope, length, first, end, left, hedge_to, penalty[t + 1])
         charge_to[t] = -np.inf
         discharge_to[t] = np.inf
         shared[t] = 0
@@ -68,8 +96,9 @@ def backward_shared(
 
 
 @compiled
-def weigh(up, down, buy, sell, drive, end_value, shared, soc):
+def weigh(car, shared, soc):
     """Cost of a trajectory; returns (cost one way a slot, cost with shared slots on the hull, slot that gains most)."""
+    _start, up, down, buy, sell, _plugged, drive, _lower, _upper, end_value, penalty, hedge_to = car
     cost = -end_value * soc[drive.shape[0]]
     gained = 0.0
     most = 0.0
@@ -84,20 +113,17 @@ def weigh(up, down, buy, sell, drive, end_value, shared, soc):
             if gain > most:
                 most = gain
                 slot = t
+        if penalty.shape[0] > 0:
+            cost += penalty[t + 1] * max(hedge_to - soc[t + 1], 0.0)
     return cost, cost - gained, slot
 
 
 @compiled
 def try_choice(car, scratch, choice, soc):
     """Plan under a choice of ways; returns what `weigh` does. `soc` gets the trajectory."""
-    start, up, down, buy, sell, plugged, drive, lower, upper, end_value = car
-    slope, length, charge_to, discharge_to, shared = scratch
-    backward_shared(
-        up, down, buy, sell, plugged, drive, lower, upper, end_value, choice, slope, length, charge_to, discharge_to,
-        shared,
-    )  # fmt: skip
-    forward(start, up, down, drive, charge_to, discharge_to, soc)
-    return weigh(up, down, buy, sell, drive, end_value, shared, soc)
+    backward_generally(car, choice, scratch)
+    forward(car[0], car[1], car[2], car[6], scratch[2], scratch[3], soc)
+    return weigh(car, scratch[4], soc)
 
 
 @compiled
@@ -185,7 +211,8 @@ def polish(car, given, scratch, best, best_choice, best_soc):
 def one_way(car, given, scratch, best_soc):
     """Plan a car some of whose slots sell for more than they buy; returns the proved lower bound of its cost.
 
-    `car` is (start, up, down, buy, sell, plugged, drive, lower, upper, end value), `given` the ways that are fixed,
+    `car` is (start, up, down, buy, sell, plugged, drive, lower, upper, end value, penalty [T+1 or 0] for being below a
+    level, that level), prices per stored kWh, `given` the ways that are fixed,
     `scratch` (slope, length, charge_to, discharge_to, shared); `best_soc` gets the trajectory.
     """
     best_choice = given.copy()

@@ -7,8 +7,8 @@ from itertools import groupby
 import numpy as np
 
 from grid.planner import outcome
-from grid.planner.batch import Batch, Plans, pack, solve
-from grid.planner.problem import Problem, ProblemError, read_problem
+from grid.planner.batch import pack, solve
+from grid.planner.problem import Floats, Problem, ProblemError, read_problem
 from grid.planner.reasons import reasons_of
 
 Plan = dict[str, object]
@@ -52,7 +52,13 @@ def plan_checked(problems: Sequence[Problem], *, threads: int = 1) -> list[Plan]
     sell = np.stack([problem.sell for problem in problems])
     batch = pack(problems)
     plans = solve(batch, buy, sell, threads=threads)
-    return [_write(problem, plans, batch, i) for i, problem in enumerate(problems)]
+    return [
+        record(
+            problem, power=plans.power[i], soc=plans.soc[i], cost=plans.cost[i], bound=plans.bound[i],
+            lower=batch.lower[i], is_cut=batch.is_cut[i],
+        )
+        for i, problem in enumerate(problems)
+    ]  # fmt: skip
 
 
 def value_of_kwh(problem: Mapping[str, object]) -> float:
@@ -68,23 +74,41 @@ def value_of_kwh(problem: Mapping[str, object]) -> float:
     return float(now - then) / PROBE_KWH
 
 
-def _write(problem: Problem, plans: Plans, batch: Batch, i: int) -> Plan:
+def record(
+    problem: Problem,
+    *,
+    power: Floats,
+    soc: Floats,
+    cost: float,
+    bound: float,
+    lower: Floats,
+    is_cut: int,
+    shadow: Floats | None = None,
+) -> Plan:
+    """Write a plan as docs/planner-format.md fixes it.
+
+    `lower` [T+1] kWh are the bounds it was made under, `shadow` [T] the price of a fleet's limits, for the reasons.
+    """
     # Steps of the battery turned back into power may miss the limit by one rounding.
-    power, soc = np.clip(plans.power[i], -problem.max_discharge_kw, problem.max_charge_kw), plans.soc[i]
+    power = np.clip(power, -problem.max_discharge_kw, problem.max_charge_kw)
     at_once, at_once_soc = outcome.charge_at_once(problem)
     return {
         "id": problem.id,
-        "status": "relaxed" if batch.is_cut[i] else "optimal",
+        "status": "relaxed" if is_cut else "optimal",
         "power_kw": power.tolist(),
         "soc_percent": np.clip(soc / problem.capacity_kwh * 100.0, 0.0, 100.0).tolist(),
-        "cost": float(plans.cost[i]),
-        "lower_bound": float(plans.bound[i]),
+        "cost": float(cost),
+        "lower_bound": float(min(bound, cost)),
         "cash": outcome.cash_of(problem, power),
         "carbon_kg": outcome.carbon_of(problem, power),
         "cost_of_charging_at_once": outcome.cost_of(problem, at_once, float(at_once_soc[-1])),
         "shortfall_kwh": outcome.shortfall_of(problem, soc),
-        "reasons": reasons_of(problem, power, soc, batch.lower[i]),
+        "reasons": reasons_of(problem if shadow is None else _under(problem, shadow), power, soc, lower),
     }
+
+
+def _under(problem: Problem, shadow: Floats) -> Problem:
+    return replace(problem, adder=problem.adder + shadow)
 
 
 def warm() -> None:

@@ -1,0 +1,220 @@
+"""Many cars under shared limits: column generation with every car its own block.
+
+A pass plans every car under the current prices of the limits; it gives each car one more plan to mix and, by weak
+duality, a lower bound on the cost of any plans that keep the limits. The master (`fleet_master.py`) mixes all stored
+plans and proposes the next prices. A random sample of cars calibrates the prices first, so that the whole fleet needs
+few passes; cars that already do all they can without a price are left out of them.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from grid.planner.batch import Batch, Ints, solve
+from grid.planner.fleet_limits import Coupling
+from grid.planner.fleet_master import Columns, Mixture, mix
+from grid.planner.problem import Floats
+
+SAMPLE = 1500  # cars that calibrate the prices
+SAMPLE_PASSES = 30
+FULL_PASSES = 10
+CARRIED = 3  # prices of the sample that the whole fleet is planned under too
+GAP = 4e-4  # of the event's cost: the rest of a thousandth is for rounding
+CALIBRATED_GAP = 0.01  # what to expect of the whole fleet under the sample's prices
+STRIDE = 8  # how coarsely cars below their reserve look for their slot
+LEAST_COST = 0.01  # currency: events cheaper than that are not worth a finer proof
+FIRST_PRICES = (0.15, 0.5, 1.5, 5.0)  # of the prices' range
+
+
+@dataclass(slots=True)
+class Fleet:
+    """N cars, their prices and the limits they keep together; `passes` counts cars planned, in fleets."""
+
+    batch: Batch
+    buy: Floats
+    sell: Floats
+    coupling: Coupling
+    ceiling: float
+    threads: int = 1
+    passes: float = 0.0
+
+    @property
+    def price_range(self) -> float:
+        """The range of import prices: the natural size of a price that moves a car to another slot."""
+        return float(np.ptp(self.buy)) or 0.1
+
+    def plan(self, price: Floats, which: Ints) -> tuple[Floats, Floats, Floats]:
+        """Plan some cars under a price; returns their own cost, its bound under the price, and their watched power."""
+        rows = self.coupling
+        adder = rows.adder(price)
+        plans = solve(
+            self.batch, self.buy, self.sell, adder=rows.spread(adder, self.batch.slots), kind=rows.kind, which=which,
+            watch=rows.watch, threads=self.threads, stride=STRIDE, want_soc=False,
+        )  # fmt: skip
+        self.passes += len(which) / len(self.batch)
+        paid = np.einsum("ns,ns->n", plans.power, adder[rows.kind[which]]) * rows.slot_hours
+        return plans.cost - paid, plans.bound, plans.power
+
+
+@dataclass(slots=True)
+class Search:
+    """What column generation knows about some cars; those of kind c stand for `columns.weight[c]` each.
+
+    `fixed_cost` and `fixed_bound` are of the cars that do the same whatever the price. `best` is the highest lower
+    bound proved so far, at `best_price`; `gap` is how far the last mixture was from it.
+    """
+
+    fleet: Fleet
+    which: Ints
+    columns: Columns
+    fixed_cost: float
+    fixed_bound: float
+    prices: list[Floats] = field(default_factory=list)
+    best: float = -np.inf
+    best_price: Floats = field(default_factory=lambda: np.empty(0))
+    mixture: Mixture | None = None
+    warmth: float = 0.0
+    gap: float = 1.0
+
+    def visit(self, price: Floats) -> bool:
+        """Plan the cars under a price and store the plans; returns whether that proved a higher bound."""
+        own, bound, net = self.fleet.plan(price, self.which)
+        return self.store(price, own, bound, net)
+
+    def store(self, price: Floats, own: Floats, bound: Floats, net: Floats) -> bool:
+        """Store plans made under a price; returns whether they prove a higher bound."""
+        rows = self.fleet.coupling
+        self.columns.add(own, net)
+        self.prices.append(price)
+        proved = float(bound @ self.columns.weight[self.columns.kind]) + self.fixed_bound
+        proved += rows.slot_hours * float((rows.adder(price) * self.columns.fixed).sum())
+        proved -= rows.slot_hours * float((rows.sign * price) @ rows.limit)
+        if proved <= self.best:
+            return False
+        self.best, self.best_price = proved, price
+        return True
+
+    def mix(self, free: float) -> float:
+        """Mix the stored plans; returns the gap to the best bound relative to what the event costs above `free`.
+
+        The master cools no further than the gap deserves: while plans are missing, a sharp mixture of the wrong ones is
+        no better than a soft one and far harder to find.
+        """
+        scale = max(self.best - free, LEAST_COST)
+        cars = self.columns.cars
+        cold = max(0.1 * self.gap, 0.3 * GAP) * scale / cars
+        self.warmth = max(self.warmth, cold) if self.mixture is None else self.warmth
+        self.mixture = mix(
+            self.columns, self.fleet.coupling, self.best_price if self.mixture is None else self.mixture.price,
+            ceiling=self.fleet.ceiling, warm=self.warmth, cold=min(cold, self.warmth), close=0.1 * cold * cars,
+        )  # fmt: skip
+        self.warmth = min(cold, self.warmth)
+        # What the mixture still misses the limits by is charged well above its price: rounding will make it good.
+        missed = np.maximum(self.mixture.over, 0.0) @ (2.0 * self.mixture.price + 0.1 * self.fleet.price_range)
+        cost = self.mixture.cost + self.fixed_cost + float(missed) * self.fleet.coupling.slot_hours
+        self.gap = min(1.0, (cost - self.best) / scale)
+        return self.gap
+
+    def converge(self, free: float, passes: int, radius: float) -> float:
+        """Visit the prices the master proposes, not further than `radius` from the best, until the gap is closed."""
+        gap = self.mix(free)
+        for _ in range(passes):
+            if gap <= GAP or self.columns.is_full:
+                break
+            assert self.mixture is not None
+            trial = np.clip(self.mixture.price, self.best_price - radius, self.best_price + radius)
+            trial[trial < 1e-5 * self.fleet.price_range] = 0.0
+            radius *= 1.5 if self.visit(trial) else 0.5
+            gap = self.mix(free)
+        return gap
+
+
+@dataclass(slots=True)
+class Coordinated:
+    """What the search found: the busy cars' stored plans, the shares to mix, and what is proved."""
+
+    search: Search
+    busy: Ints
+    solo_bound: Floats
+    free_cost: float
+    gap: float
+
+
+def coordinate(fleet: Fleet) -> Coordinated:
+    """Find prices of the limits and a mixture of plans that keeps them, within a proved GAP of the event's cost."""
+    rows = fleet.coupling
+    everyone = np.arange(len(fleet.batch))
+    none = np.zeros(len(rows))
+    own, bound, net = fleet.plan(none, everyone)
+    free = float(own.sum())
+    violated = rows.over(rows.net(net)) > 0.0
+    busy = _busy(fleet, net) if violated.any() else everyone[:0]
+    idle = np.setdiff1d(everyone, busy)
+    fixed = np.zeros((rows.kinds, len(rows.watch)))
+    np.add.at(fixed, rows.kind[idle], net[idle])
+    weight = np.ones(rows.kinds)
+    columns = Columns.of(rows.kind[busy], weight, fixed, CARRIED + FULL_PASSES + 2 if len(busy) > 2 * SAMPLE else 60)
+    search = Search(fleet, busy, columns, float(own[idle].sum()), float(bound[idle].sum()))
+    search.store(none, own[busy], bound[busy], net[busy])
+    if not len(busy):
+        return Coordinated(search, busy, bound, free, 0.0)
+    unit = fleet.price_range
+    if len(busy) > 2 * SAMPLE:
+        for price in _calibrate(search, (own, bound, net), violated):
+            search.visit(price)
+        search.gap = CALIBRATED_GAP
+        gap = search.converge(free, FULL_PASSES, 0.2 * unit)
+    else:
+        for size in FIRST_PRICES:
+            search.visit(violated * size * unit)
+        gap = search.converge(free, SAMPLE_PASSES, unit)
+    return Coordinated(search, busy, bound, free, gap)
+
+
+def _busy(fleet: Fleet, net: Floats) -> Ints:
+    """The cars a price could move: not those that, without one, already draw the least, or the most, they can.
+
+    A car whose rows only ask for less net power and that already draws as little as it can in each of their slots does
+    best by the same plan under any price: every other plan costs more by itself and saves nothing.
+    """
+    rows, batch = fleet.coupling, fleet.batch
+    plugged = batch.plugged[:, rows.watch]
+    least, most = -batch.discharge_kw[:, None] * plugged, batch.charge_kw[:, None] * plugged
+    asks_less = np.zeros((rows.kinds, len(rows.watch)), dtype=bool)
+    asks_more = asks_less.copy()
+    for row in range(len(rows)):
+        (asks_less if rows.sign[row] > 0 else asks_more)[rows.covers[row], rows.place[row]] = True
+    could_less = asks_less[rows.kind] & (net > least + 1e-9)
+    could_more = asks_more[rows.kind] & (net < most - 1e-9)
+    mixed = (asks_less.any(axis=1) & asks_more.any(axis=1))[rows.kind]
+    busy = np.flatnonzero(could_less.any(axis=1) | could_more.any(axis=1) | mixed)
+    return busy[np.argsort(rows.kind[busy], kind="stable")]
+
+
+def _calibrate(whole: Search, free: tuple[Floats, Floats, Floats], violated: Floats) -> list[Floats]:
+    """Solve for a random sample of the busy cars; returns the prices worth planning the whole fleet under.
+
+    `free` is what `Fleet.plan` returned for all cars without a price.
+    """
+    fleet, busy, rows = whole.fleet, whole.which, whole.fleet.coupling
+    own, bound, net = free
+    kinds, counts = np.unique(rows.kind[busy], return_counts=True)
+    dice = np.random.default_rng(len(busy))
+    weight = np.ones(rows.kinds)
+    chosen = []
+    for kind, count in zip(kinds, counts, strict=True):
+        size = max(1, round(SAMPLE * count / len(busy)))
+        chosen.append(dice.choice(busy[rows.kind[busy] == kind], size, replace=False))
+        weight[kind] = count / size
+    which = np.concatenate(chosen)
+    columns = Columns.of(rows.kind[which], weight, whole.columns.fixed, len(FIRST_PRICES) + SAMPLE_PASSES + 1)
+    search = Search(fleet, which, columns, whole.fixed_cost, whole.fixed_bound)
+    search.store(np.zeros(len(rows)), own[which], bound[which], net[which])
+    unit = fleet.price_range
+    for size in FIRST_PRICES:
+        search.visit(violated * size * unit)
+    search.converge(whole.fixed_cost + float(own[which] @ weight[rows.kind[which]]), SAMPLE_PASSES, unit)
+    assert search.mixture is not None
+    mass = search.mixture.shares @ weight[columns.kind]
+    carried = [k for k in np.argsort(-mass)[: CARRIED + 1] if k and mass[k] > 0.01 * len(busy)][:CARRIED]
+    return [search.mixture.price, *(search.prices[k] for k in carried)]

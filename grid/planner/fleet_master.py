@@ -1,0 +1,160 @@
+"""The price of shared limits, from stored plans: a smoothed dual maximised by Newton's method along a barrier.
+
+With K stored plans a car, the best mixture of them under the limits is a linear programme of millions of columns. Its
+dual has only as many variables as there are limit rows: maximise over prices 0 <= p <= ceiling the sum over cars of the
+least `cost + p * net` of their stored plans, minus `p * limit`. That is concave but kinked wherever a car changes its
+mind. Replacing each minimum by a soft one (temperature `warmth`, a cost) and the bounds on p by a logarithmic barrier
+makes it smooth; its gradient is how far the mixture of soft shares misses the limits, so that at the maximum the
+mixture keeps them exactly. Cooling both step by step follows the maximum to that of the linear programme.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grid.planner.batch import Ints
+from grid.planner.fleet_limits import Coupling
+from grid.planner.kernel_fleet import soft_mixture
+from grid.planner.problem import Floats
+
+COOLING = 0.1
+STEPS_PER_COOLING = 3
+SPREAD_CARS = 2000  # cars enough to estimate the curvature from
+BOUNDARY = 0.9  # of the way to the edge of the prices a step may go
+
+
+@dataclass(slots=True)
+class Columns:
+    """Stored plans of N cars, sorted by kind: cost without shared prices [K, N] and watched power [K, S, N].
+
+    The first `used` plans count. Cars edges[c]:edges[c+1] are of kind c and stand for `weight[c]` cars each; `fixed`
+    [C, S] is what the cars not listed do whatever the price.
+    """
+
+    cost: Floats
+    net: Floats
+    kind: Ints
+    edges: Ints
+    weight: Floats
+    fixed: Floats
+    used: int = 0
+
+    @classmethod
+    def of(cls, kind: Ints, weight: Floats, fixed: Floats, room: int) -> "Columns":
+        """Make room for `room` plans of each car; `kind` [N] ascends."""
+        edges = np.searchsorted(kind, np.arange(len(weight) + 1)).astype(np.int64)
+        net = np.empty((room, fixed.shape[1], len(kind)))
+        return cls(np.empty((room, len(kind))), net, kind, edges, weight, fixed)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another plan."""
+        return self.used == len(self.cost)
+
+    @property
+    def cars(self) -> float:
+        """How many cars these stand for."""
+        return float(np.diff(self.edges) @ self.weight)
+
+    def add(self, cost: Floats, net: Floats) -> None:
+        """Store one plan of every car: cost [N] and power [N, S]."""
+        self.cost[self.used] = cost
+        self.net[self.used] = net.T
+        self.used += 1
+
+
+@dataclass(slots=True)
+class Mixture:
+    """Where the master stopped: the price of each row, each car's shares of its plans, and what they amount to."""
+
+    price: Floats
+    shares: Floats
+    over: Floats
+    cost: float
+
+
+def mix(
+    columns: Columns, coupling: Coupling, start: Floats, *, ceiling: float, warm: float, cold: float, close: float
+) -> Mixture:
+    """Find the prices at which the soft mixture of stored plans keeps every row.
+
+    Args:
+        columns: the stored plans.
+        coupling: the rows.
+        start: [E] prices to start from.
+        ceiling: the price of exceeding a limit, currency/kWh.
+        warm: the temperature to start with, a cost.
+        cold: the one to end with: a car mixes plans only where their costs are as close as that.
+        close: how near the maximum to stop, a cost.
+    """
+    price = np.clip(start, 1e-6 * ceiling, (1.0 - 1e-6) * ceiling)
+    warmth = warm
+    shares = np.empty((columns.used, len(columns.kind)))
+    state = _Point(columns, coupling, shares, ceiling)
+    while True:
+        for _ in range(STEPS_PER_COOLING if warmth > cold else 4 * STEPS_PER_COOLING):
+            price, gain = state.step(price, warmth)
+            if gain < (close if warmth <= cold else 3.0 * close):
+                break
+        if warmth <= cold:
+            break
+        warmth = max(cold, warmth * COOLING)
+    state.look(price, warmth)
+    cost = float(np.einsum("kn,kn->n", shares, columns.cost[: columns.used]) @ columns.weight[columns.kind])
+    return Mixture(price, shares, coupling.over(coupling.net_of_kinds(state.mean)), cost)
+
+
+class _Point:
+    """The smoothed dual around one price."""
+
+    def __init__(self, columns: Columns, coupling: Coupling, shares: Floats, ceiling: float) -> None:
+        width = len(coupling.watch)
+        self.columns, self.coupling, self.shares, self.ceiling = columns, coupling, shares, ceiling
+        self.mean = np.empty((coupling.kinds, width))
+        self.spread = np.empty((coupling.kinds, width, width))
+        self.at: tuple[float, bytes] = (0.0, b"")
+        self.value = -np.inf
+        self.every = max(1, len(columns.kind) // SPREAD_CARS)
+
+    def look(self, price: Floats, warmth: float) -> float:
+        """Evaluate soft dual and barrier at a price; leaves mean, spread and shares behind."""
+        if self.at == (warmth, price.tobytes()):  # where the last step ended
+            return self.value
+        self.at = (warmth, price.tobytes())
+        c, rows = self.columns, self.coupling
+        adder = rows.adder(price) * rows.slot_hours
+        minima = soft_mixture(
+            c.used, c.cost, c.net, c.edges, adder, warmth, self.every, self.mean, self.spread, self.shares
+        )  # fmt: skip
+        self.mean *= c.weight[:, None]
+        self.spread *= c.weight[:, None, None]
+        self.mean += c.fixed
+        value = float(minima @ c.weight) + float((adder * c.fixed).sum())
+        value -= rows.slot_hours * float((rows.sign * price) @ rows.limit)
+        self.value = float(value + warmth * (np.log(price).sum() + np.log(self.ceiling - price).sum()))
+        return self.value
+
+    def step(self, price: Floats, warmth: float) -> tuple[Floats, float]:
+        """One damped Newton step; returns the new price and what it was expected to gain at most."""
+        value = self.look(price, warmth)
+        rows, room = self.coupling, self.ceiling - price
+        slope = rows.slot_hours * rows.over(rows.net_of_kinds(self.mean)) + warmth / price - warmth / room
+        bend = self._bend(warmth)
+        bend[np.diag_indices(len(price))] += warmth / price**2 + warmth / room**2
+        move = np.linalg.solve(bend, slope)
+        gain = 0.5 * float(slope @ move)
+        edge = np.where(move > 0, room / np.maximum(move, 1e-300), price / np.maximum(-move, 1e-300)).min()
+        size = min(1.0, BOUNDARY * float(edge))
+        while size > 1e-6 and self.look(price + size * move, warmth) < value + 0.2 * size * gain:
+            size *= 0.4
+        return price + size * move, gain
+
+    def _bend(self, warmth: float) -> Floats:
+        """Minus the second derivative of the soft dual, [E, E]."""
+        rows = self.coupling
+        full = self.spread + np.tril(self.spread, -1).transpose(0, 2, 1) if len(self.spread) else self.spread
+        bend = np.zeros((len(rows), len(rows)))
+        for c in range(rows.kinds):
+            covered = rows.covers[:, c] * rows.sign
+            bend += full[c][np.ix_(rows.place, rows.place)] * np.outer(covered, covered)
+        return bend * rows.slot_hours**2 / warmth
