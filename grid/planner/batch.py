@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class Batch:
     @property
     def slots(self) -> int:
         """Number of slots T."""
-        return self.plugged.shape[1]
+        return int(self.plugged.shape[1])
 
 
 @dataclass(slots=True)
@@ -229,7 +230,7 @@ def solve(
     watched = np.empty(0, dtype=np.int64) if watch is None else watch
     plans = Plans(np.empty(count), np.empty(count), np.empty((count, len(watched) or slots)), soc)
     climbers, none = batch.climbers, np.empty((0, slots))
-    arguments = (
+    arguments: tuple[Any, ...] = (
         which,
         (
             batch.slot_hours, batch.start, batch.charge_kw, batch.discharge_kw, batch.charge_efficiency,

@@ -39,7 +39,7 @@ CACHE_DIR = _cache_dir()
 if CACHE_DIR is not None:
     numba.config.CACHE_DIR = str(CACHE_DIR)
 
-_OPTIONS = {"cache": CACHE_DIR is not None, "nogil": True, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"cache": CACHE_DIR is not None, "nogil": True, "error_model": "numpy"}
 compiled: Callable[..., Any] = numba.njit(**_OPTIONS)
 inlined: Callable[..., Any] = numba.njit(inline="always", **_OPTIONS)
 # Sums may be reordered, so that they vectorise: for accounts, never for what decides a plan.

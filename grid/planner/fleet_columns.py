@@ -147,7 +147,7 @@ def coordinate(fleet: Fleet) -> Coordinated:
     none = np.zeros(len(rows))
     own, bound, net = fleet.plan(none, everyone)
     free = float(own.sum())
-    violated = rows.over(rows.net(net)) > 0.0
+    violated = (rows.over(rows.net(net)) > 0.0).astype(np.float64)
     busy = _busy(fleet, net) if violated.any() else everyone[:0]
     idle = np.setdiff1d(everyone, busy)
     fixed = np.zeros((rows.kinds, len(rows.watch)))
@@ -186,7 +186,7 @@ def _busy(fleet: Fleet, net: Floats) -> Ints:
         (asks_less if rows.sign[row] > 0 else asks_more)[rows.covers[row], rows.place[row]] = True
     could_less = asks_less[rows.kind] & (net > least + 1e-9)
     could_more = asks_more[rows.kind] & (net < most - 1e-9)
-    mixed = (asks_less.any(axis=1) & asks_more.any(axis=1))[rows.kind]
+    mixed = np.logical_and(asks_less.any(axis=1), asks_more.any(axis=1))[rows.kind]
     busy = np.flatnonzero(could_less.any(axis=1) | could_more.any(axis=1) | mixed)
     return busy[np.argsort(rows.kind[busy], kind="stable")]
 

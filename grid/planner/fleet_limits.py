@@ -39,7 +39,7 @@ class Coupling:
     @property
     def kinds(self) -> int:
         """Number of kinds C."""
-        return self.covers.shape[1]
+        return int(self.covers.shape[1])
 
     def adder(self, price: Floats) -> Floats:
         """What the price of the rows adds to the prices of each kind in each watched slot, [C, S]."""
@@ -66,7 +66,7 @@ class Coupling:
 
     def net_of_kinds(self, sums: Floats) -> Floats:
         """Sum what each kind does in each watched slot over each row, kW."""
-        return np.einsum("ec,ce->e", self.covers.astype(np.float64), sums[:, self.place])
+        return np.asarray(np.einsum("ec,ce->e", self.covers.astype(np.float64), sums[:, self.place]))
 
     def over(self, net: Floats) -> Floats:
         """How far each row's net power is beyond its limit, kW; negative where there is room."""

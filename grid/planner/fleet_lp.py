@@ -42,7 +42,7 @@ def solved_with_prices(programme: Programme) -> tuple[Floats, Floats, float]:
     Raises:
         ArithmeticError: where HiGHS finds no solution.
     """
-    highs = highspy.Highs()
+    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     for option, value in {"output_flag": False, "threads": 1, "mip_rel_gap": 1e-6, "time_limit": 600.0}.items():
         highs.setOptionValue(option, value)
     if len(programme.whole):
