@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import Http404
 from rest_framework import status
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
@@ -32,7 +33,7 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None
     answer = exception_handler(exc, context)
     if answer is None:
         return None
-    code = getattr(exc, "default_code", "error")
+    code = "not_found" if isinstance(exc, Http404) else getattr(exc, "default_code", "error")
     detail = answer.data.get("detail") if isinstance(answer.data, dict) else None
     body = {"code": str(code), "detail": str(detail or "The request is not valid.")}
     if detail is None:

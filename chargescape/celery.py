@@ -3,12 +3,21 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chargescape.settings")
 
 app = Celery("chargescape")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def warm_planner(**_about: object) -> None:
+    """Load the compiled planner as a worker process starts, so that no sweep waits for it."""
+    from grid.planner.solve import warm  # noqa: PLC0415 - the web process needs no compiler
+
+    warm()
 
 
 TICKS = {
