@@ -78,7 +78,8 @@ def _standing(user: User) -> dict[str, Any]:
         is_payable=Exists(accounts),
         **agreed,
     )
-    return rows.values("has_home", "car_id", "is_enrolled", "may_enroll", "is_payable", *agreed).get()
+    names = ("has_home", "car_id", "is_enrolled", "may_enroll", "is_payable", *agreed)
+    return dict(rows.values(*names).get())
 
 
 def _done(stands: dict[str, Any]) -> list[bool]:
