@@ -37,7 +37,7 @@ def _cache_dir() -> Path | None:
 
 CACHE_DIR = _cache_dir()
 if CACHE_DIR is not None:
-    numba.config.CACHE_DIR = str(CACHE_DIR)
+    numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
 
 _OPTIONS: dict[str, Any] = {"cache": CACHE_DIR is not None, "nogil": True, "error_model": "numpy"}
 compiled: Callable[..., Any] = numba.njit(**_OPTIONS)

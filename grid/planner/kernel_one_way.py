@@ -15,7 +15,7 @@ import numpy as np
 from grid.planner.compiled import compiled, inlined
 from grid.planner.kernel import clip, copy_into, forward, insert_left, insert_right
 
-FREE, CHARGE_ONLY, DISCHARGE_ONLY = 0, 1, 2
+FREE, CHARGE_ONLY, DISCHARGE_ONLY, IDLE_ONLY = 0, 1, 2, 3
 
 TOLERANCE = 1e-5  # of the cost; the format asks for 1e-3
 NODES = 300
@@ -73,8 +73,8 @@ def backward_generally(car, choice, scratch):
             left += drive[t]
             right += drive[t]
         else:
-            add = up if choice[t] != DISCHARGE_ONLY else 0.0
-            take = down if choice[t] != CHARGE_ONLY else 0.0
+            add = up if choice[t] == FREE or choice[t] == CHARGE_ONLY else 0.0
+            take = down if choice[t] == FREE or choice[t] == DISCHARGE_ONLY else 0.0
             if add > 0.0 and take > 0.0 and sell[t] > buy[t]:
                 price = (buy[t] * add + sell[t] * take) / (add + take)
                 charge_to[t] = insert_left(slope, length, first, end, left, -price, add + take)

@@ -1,0 +1,77 @@
+"""Leaving early is weighed exactly against the cost of power."""
+
+from typing import Any
+
+import highspy
+import numpy as np
+import pytest
+
+from benchmarks.highs import Model, terms_of
+from benchmarks.instances import plain
+from grid.planner.hedge import (
+    departure_chances,
+    early_chances,
+    hedge_level,
+    margin_slots,
+    plan_hedged,
+    with_margin,
+)
+from grid.planner.problem import read_problem
+from tests.grid.planner.conftest import count
+
+
+def _optimum_with_penalty(raw: dict[str, Any], weights: Any, level: float) -> float:
+    model = Model()
+    terms = terms_of(raw)
+    model.load(terms)
+    highs: Any = model.highs
+    for boundary in np.flatnonzero(weights):
+        highs.addCol(float(weights[boundary]), 0.0, highspy.kHighsInf, 0, np.empty(0, np.int32), np.empty(0))
+        columns = np.array([highs.getNumCol() - 1, 2 * terms.slots + boundary - 1], dtype=np.int32)
+        highs.addRow(level, highspy.kHighsInf, 2, columns, np.ones(2))
+    return model.solve()
+
+
+@pytest.mark.parametrize("v2g", [False, True], ids=["v1g", "v2g"])
+def test_hedged_plan_minimises_power_and_expected_shortfall_together(v2g: bool) -> None:  # noqa: FBT001
+    history = [0.0] * 20 + [45.0, 60.0, 90.0, 150.0]
+    for seed in range(count(6, 300)):
+        raw = plain(np.random.default_rng([seed, 23]), 96, 15.0, v2g=v2g)
+        problem = read_problem(raw)
+        weights = departure_chances(problem, history) * 2.0
+        hedged = plan_hedged(raw, history, shortfall_price=2.0)
+        soc = np.array(hedged.plan["soc_percent"]) / 100.0 * problem.capacity_kwh
+        total = hedged.plan["cost"] + weights @ np.maximum(hedge_level(problem) - soc, 0.0)
+        assert total == pytest.approx(_optimum_with_penalty(raw, weights, hedge_level(problem)), rel=1e-9, abs=1e-9)
+        assert hedged.added_cost >= -1e-9
+        assert hedged.expected_shortfall_kwh <= hedged.without_hedge_kwh + 1e-9
+
+
+def test_owner_who_leaves_early_gets_charged_earlier(night: dict[str, Any]) -> None:
+    late_cheap = night | {"import_price": [0.2] * 6 + [0.1, 0.1]}
+    punctual = plan_hedged(late_cheap, [0.0] * 200)
+    hasty = plan_hedged(late_cheap, [60.0, 120.0] * 20, shortfall_price=2.0)
+    assert punctual.plan["power_kw"] == pytest.approx([0, 0, 0, 0, 0, 0, 10, 10])
+    assert sum(hasty.plan["power_kw"][:6]) > 5  # type: ignore[index]
+    assert hasty.plan["soc_percent"][8] == pytest.approx(80.0)  # type: ignore[index]
+
+
+def test_chances_follow_the_history_and_sum_to_less_than_one() -> None:
+    chances = early_chances([0, 0, 0, 0, 50, 50, 50, 50] * 50, 8, 15.0)
+    assert chances.argmax() == 3  # 45 to 60 minutes early
+    assert 0.4 < chances.sum() < 0.6
+    assert early_chances([], 16, 15.0).sum() == pytest.approx(0.25, abs=0.01)
+
+
+def test_margin_fades_as_the_history_grows() -> None:
+    assert [margin_slots(seen, 15.0, margin_minutes=60.0) for seen in (0, 5, 10, 50)] == [4, 2, 0, 0]
+
+
+def test_margin_asks_earlier_but_never_before_the_plug(night: dict[str, Any]) -> None:
+    problem = read_problem(night | {"plugged": [0, 0, 0, 0, 0, 0, 1, 1]})
+    assert with_margin(problem, 1).targets == ((8, 40.0), (7, 40.0))
+    assert with_margin(problem, 5).targets == ((8, 40.0), (7, 40.0))
+
+
+def test_bad_problem_gives_an_error_plan() -> None:
+    assert plan_hedged({"id": "x"}, []).plan["status"] == "error"
