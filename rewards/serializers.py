@@ -12,10 +12,22 @@ class PayoutSerializer(serializers.ModelSerializer[Payout]):
     """One payment to the owner."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
+    is_waiting_for_approval = serializers.BooleanField(read_only=True)
 
     class Meta:
         model = Payout
-        fields = ["id", "amount_minor", "currency", "state", "requested_at", "sent_at", "paid_at", "failure"]
+        fields = [
+            "id",
+            "amount_minor",
+            "currency",
+            "state",
+            "is_waiting_for_approval",
+            "approval_reason",
+            "requested_at",
+            "sent_at",
+            "paid_at",
+            "failure",
+        ]
         read_only_fields = fields
 
 
@@ -58,6 +70,22 @@ class BalanceSerializer(serializers.Serializer[Any]):
     paid_minor = serializers.IntegerField(help_text="Arrived at the bank.")
     earned_minor = serializers.IntegerField(help_text="Earned in all.")
     next_payout_at = serializers.DateTimeField(allow_null=True)
+
+
+class TaxMeterSerializer(serializers.Serializer[Any]):
+    """What the owner was paid in one calendar year and currency. Information, not advice."""
+
+    country = serializers.CharField()
+    currency = serializers.CharField()
+    year = serializers.IntegerField()
+    paid_minor = serializers.IntegerField(help_text="Paid out less what came back, by the date of payment.")
+    payments = serializers.IntegerField()
+    threshold_minor = serializers.IntegerField(source="threshold.amount_minor", allow_null=True, default=None)
+    form = serializers.CharField(source="threshold.form", allow_null=True, default=None)
+    is_reported = serializers.BooleanField(help_text="Whether the total has reached the threshold.")
+    left_minor = serializers.IntegerField(allow_null=True)
+    tax_form = serializers.CharField(help_text="missing, requested, w9, w8 or not_needed.")
+    note = serializers.CharField()
 
 
 class StatementLineSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_read, refusals_as_messages, signed_in
 from rewards.flows.onboarding import begin_onboarding, refresh_account, save_payout_settings
 from rewards.flows.payouts import pay_now
+from rewards.flows.taxes import tax_meters
 from rewards.forms import PayoutForm
 from rewards.ledger import owner_balance
 from rewards.models import Payout, PayoutAccount
@@ -35,6 +36,7 @@ def _page(request: HttpRequest, form: PayoutForm | None = None) -> HttpResponse:
         "currency": owner.currency,
         "paid_minor": sum(payout.amount_minor for payout in payouts if payout.state == Payout.State.PAID),
         "payouts": payouts,
+        "tax_meters": tax_meters(owner, now=clock.now()),
         "form": form or (PayoutForm(account=account) if account else None),
         "now": clock.now(),
     }

@@ -14,6 +14,7 @@ from accounts.models import User
 from foundation import clock
 from rewards.flows import onboarding, payouts
 from rewards.flows.statements import owner_currencies, owner_totals, owner_transfers, statement_lines
+from rewards.flows.taxes import tax_meters
 from rewards.models import Payout, PayoutAccount, Transfer
 from rewards.serializers import (
     BalanceSerializer,
@@ -23,6 +24,7 @@ from rewards.serializers import (
     PayoutSerializer,
     PayoutSettingsSerializer,
     StatementLineSerializer,
+    TaxMeterSerializer,
 )
 
 
@@ -53,6 +55,16 @@ class StatementViewSet(viewsets.GenericViewSet[Transfer]):
         page = self.paginate_queryset(self.get_queryset()) or []
         lines = statement_lines(cast(User, request.user), page)
         return self.get_paginated_response(StatementLineSerializer(lines, many=True).data)
+
+
+class TaxViewSet(viewsets.ViewSet):
+    """What the signed-in owner was paid this calendar year."""
+
+    @extend_schema(responses=TaxMeterSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Return the year's total and threshold, one entry a currency. Information, not tax advice."""
+        meters = tax_meters(cast(User, request.user), now=clock.now())
+        return Response(TaxMeterSerializer(meters, many=True).data)
 
 
 class PayoutViewSet(viewsets.ReadOnlyModelViewSet[Payout]):
@@ -118,6 +130,7 @@ class PayoutAccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
 ROUTES: list[tuple[str, type, str]] = [
     ("balances", BalanceViewSet, "balance"),
     ("statement", StatementViewSet, "statement"),
+    ("taxes", TaxViewSet, "tax"),
     ("payouts", PayoutViewSet, "payout"),
     ("payout-accounts", PayoutAccountViewSet, "payout-account"),
 ]

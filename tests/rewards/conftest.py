@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -105,14 +106,23 @@ def world(
     stripe_sandbox: SandboxProcess, settings: Settings, monkeypatch: pytest.MonkeyPatch, now: datetime
 ) -> Iterator[StripeWorld]:
     """The stand-in without faults, its clock frozen at `now`; every call is judged by Stripe's own description."""
-    settings.STRIPE_API_BASE = f"{stripe_sandbox.url}/stripe"
+    with open_world(stripe_sandbox, settings, monkeypatch, now) as found:
+        yield found
+
+
+@contextmanager
+def open_world(
+    process: SandboxProcess, settings: Settings, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> Iterator[StripeWorld]:
+    """Wire the platform to a running sandbox for the block."""
+    settings.STRIPE_API_BASE = f"{process.url}/stripe"
     settings.STRIPE_API_KEY = STRIPE_KEY
     settings.STRIPE_WEBHOOK_SECRET = STRIPE_WEBHOOK_SECRET
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)  # no waiting between the SDK's tries
     monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0)
     breaches: list[str] = []
     monkeypatch.setattr(requests.Session, "request", _judged(requests.Session.request, breaches))
-    found = StripeWorld(stripe_sandbox)
+    found = StripeWorld(process)
     found.lift_faults()
     found.control("PUT", "knobs", payout_delay_seconds=3600, key_lifetime_seconds=86_400, link_lifetime_seconds=600)
     found.set_clock(now)
