@@ -62,7 +62,7 @@ def test_taper_near_full_starts_charging_sooner(night: dict[str, Any]) -> None:
     taper = Taper(from_percent=80.0, share=0.2)
     plan: dict[str, Any] = plan_shaped(raw, Shape(taper=taper)).plan
     assert plan_problem(raw)["power_kw"] == pytest.approx([0, 0, 0, 10, 10, 5, 0, 0])
-    assert plan["soc_percent"][6] == pytest.approx(100.0, abs=1e-6)
+    assert plan["soc_percent"][6] == pytest.approx(100.0, abs=1e-3)
     assert plan["power_kw"][2] > 0.0
     assert plan["power_kw"][5] < 5.0
 
