@@ -22,11 +22,11 @@ def kill_four(stack: Stack) -> None:
             service.process.send_signal(signal.SIGKILL)
 
 
-def walk(folder: Path, *, with_kills: bool, until_morning: bool) -> None:
+def walk(folder: Path, *, rate: float, with_kills: bool, until_morning: bool) -> None:
     """Walk the path once; raises WalkFailed, PageLacks or StackFailed where it does not lead to the bank."""
     web, sandbox, smtp = free_port(), free_port(), free_port()
     stack = Stack(folder, web_port=web, sandbox_port=sandbox, smtp_port=smtp, sweep_seconds=SWEEP_SECONDS)
-    steps = Walk(stack, kill_midway=kill_four if with_kills else None)
+    steps = Walk(stack, rate=rate, kill_midway=kill_four if with_kills else None)
     try:
         steps.prepare()
         steps.move_in()
@@ -43,13 +43,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="journey", description=__doc__)
     parser.add_argument("--kill", action="store_true", help="kill worker, beat, broker and web during the event")
     parser.add_argument("--until-morning", action="store_true", help="go on until the cars leave, charged")
+    parser.add_argument("--rate", type=float, default=120.0, help="simulated seconds per second")
     parser.add_argument("--folder", type=Path, help="keep everything here instead of in a temporary folder")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chargescape-journey-", ignore_cleanup_errors=True) as temporary:
         folder = options.folder or Path(temporary)
         try:
-            walk(folder.resolve(), with_kills=options.kill, until_morning=options.until_morning)
+            walk(folder.resolve(), rate=options.rate, with_kills=options.kill, until_morning=options.until_morning)
         except (WalkFailed, PageLacks, StackFailed, TimeoutError) as failure:
             print(f"The journey failed: {failure}", flush=True)
             for log in sorted((folder / "log").glob("*.log")):

@@ -43,7 +43,7 @@ class Owner:
         """Submit a form that leads on when it is accepted; raises PageLacks where it comes back."""
         answer = self.browser.submit(page, form, **values)
         if answer.url == page.url:
-            raise PageLacks(f"{page.url} was not accepted:\n{answer.text[answer.text.find('<main'):][:3000]}")
+            raise PageLacks(f"{page.url} was not accepted:\n{answer.text[answer.text.find('<main') :][:3000]}")
         return answer
 
     def sign_up(self) -> None:

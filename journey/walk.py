@@ -19,7 +19,6 @@ TEXAS = ZoneInfo("America/Chicago")
 ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
 EVENT_LOCAL = (time_of_day(18, 30), time_of_day(19, 30))
 START_LOCAL = time_of_day(17, 50)
-RATE = 120.0
 SWEEP_SECONDS = 1.0
 TARGET_PERCENT = 85
 WISHES = {
@@ -41,6 +40,7 @@ class Walk:
 
     stack: Stack
     say: Callable[[str], None] = print
+    rate: float = 120.0  # simulated seconds per wall second, once time runs
     kill_midway: Callable[[Stack], None] | None = None
     owner: Owner = field(init=False)
     admin: Admin = field(init=False)
@@ -111,7 +111,7 @@ class Walk:
 
     def wait_for(self, what: str, found: Callable[[], Any], *, minutes: float) -> Any:
         """Wait until `found` returns something true, at most so many simulated minutes."""
-        deadline = time.monotonic() + minutes * 60 / RATE
+        deadline = time.monotonic() + minutes * 60 / self.rate
         while True:
             self.stack.restart_dead()
             try:
@@ -127,9 +127,9 @@ class Walk:
         """Let time run through plan, commands, measurement and settlement; return the settlements."""
         cars = len(self.owner.car_ids())
         self.stack.start("worker", "beat", "watchdog")
-        self.stack.set_clock(self.stack.simulated_now(), RATE)
-        plans = self.wait_for("a plan for each car", lambda: enough(self.api("plans/"), cars), minutes=45)
+        plans = self.wait_for("a plan for each car", lambda: enough(self.api("plans/"), cars), minutes=120)
         self.mark("planned", plans[0]["sentence"])
+        self.stack.set_clock(self.stack.simulated_now(), self.rate)
         self.wait_for("a confirmed command of the event", self._confirmed_dispatches, minutes=90)
         self.mark("commanded", "the cars hold or discharge, seen in their readings")
         if self.kill_midway is not None:
@@ -196,7 +196,7 @@ class Walk:
         """Let the night pass quickly and see that both cars leave charged, and were free before."""
         leaves_at = self.local(time_of_day(7, 20), days=1)
         for at in nights_steps(self.stack.simulated_now(), leaves_at):
-            self.stack.set_clock(at, RATE)
+            self.stack.set_clock(at, self.rate)
             time.sleep(3 * SWEEP_SECONDS)
         for car in self._cars():
             if car["socPercent"] < TARGET_PERCENT - 1:

@@ -12,7 +12,17 @@ HOME = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 def test_kills_during_an_event_leave_cars_charged_and_the_owner_paid_once(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "journey", "--kill", "--until-morning", "--folder", str(tmp_path / "stack")],
+        [
+            sys.executable,
+            "-m",
+            "journey",
+            "--kill",
+            "--until-morning",
+            "--rate",
+            "75",
+            "--folder",
+            str(tmp_path / "stack"),
+        ],
         cwd=HOME,
         capture_output=True,
         text=True,
