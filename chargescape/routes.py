@@ -3,6 +3,7 @@
 from rest_framework.routers import DefaultRouter
 
 from accounts import viewsets as accounts
+from chargescape import viewsets
 from grid import viewsets as grid
 from rewards import viewsets as rewards
 from vehicles import viewsets as vehicles
@@ -13,5 +14,6 @@ for prefix, viewset, basename in [
     *vehicles.ROUTES,
     *grid.ROUTES,
     *rewards.ROUTES,
+    *viewsets.ROUTES,
 ]:
     router.register(prefix, viewset, basename)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.forms import ProfileForm
 from accounts.models import Consent, User
+from chargescape.proof import proof_archive
 from chargescape.welcome import checklist_of
 from foundation import clock
 from foundation.pages import owner_read, signed_in
@@ -66,6 +67,15 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     context["checklist"] = checklist_of(owner)
     context["totals"] = owner_totals(owner, owner.currency)
     return render(request, "chargescape/dashboard.html", context)
+
+
+@owner_read
+def proof(request: HttpRequest) -> HttpResponse:
+    """Hand the owner everything that proves their earnings, for checking it without us."""
+    owner, now = signed_in(request, User), clock.now()
+    answer = HttpResponse(proof_archive(owner=owner, now=now), content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="chargescape-proof-{now:%Y-%m-%d}.zip"'
+    return answer
 
 
 @never_cache

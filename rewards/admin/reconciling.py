@@ -1,6 +1,6 @@
 """What differed from the processor's books, with the next step, and the end of the pause that it brought."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -36,8 +36,16 @@ class Findings(AnyInline):
     """The rows of one comparison."""
 
     model = ReconciliationFinding
-    fields: ClassVar = ["kind", "subject", "ours_minor", "theirs_minor", "currency", "detail", "accepted_by", "note"]
-    readonly_fields: ClassVar = fields
+    fields = readonly_fields = (
+        "kind",
+        "subject",
+        "ours_minor",
+        "theirs_minor",
+        "currency",
+        "detail",
+        "accepted_by",
+        "note",
+    )
     extra = 0
     can_delete = False
 

@@ -158,9 +158,7 @@ def test_colleague_who_may_only_look_cannot_approve(client: Client, large: Payou
     assert not PayoutApproval.objects.exists()
 
 
-def test_owner_reads_in_plain_words_why_it_waits(
-    client: Client, large: Payout, alice: User, settings: Settings
-) -> None:
+def test_owner_reads_in_plain_words_why_it_waits(client: Client, large: Payout, alice: User) -> None:
     client.force_login(alice)
     page = client.get("/payouts/").content.decode()
     assert "Being checked by two people" in page

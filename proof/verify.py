@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Checks a proof bundle of ChargeScape: recomputes every cent and walks the ledger's hash chain.
+
+    python3 proof/verify.py proof.json [lines.csv]
+
+Needs Python 3.11 and nothing else: no network, no database, no line of the platform. Written from docs/settlement.md
+and docs/proof.md. Prints what it checked; every finding is one line, and the exit code is 1 where there is any.
+"""
+
+import csv
+import hashlib
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+METHOD = {"name": "uncontrolled-at-plug-in", "version": 1}
+MAX_EDGE_GAP = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
+MINOR_PER_MAJOR = 100
+MICROS_PER_MAJOR = 1_000_000
+POSTED = {"single", "post", "reversal"}
+
+Json = dict[str, Any]
+Point = tuple[datetime, Fraction]
+Window = tuple[datetime, datetime]
+
+
+def at(text: str) -> datetime:
+    """Return an instant in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def value_at(points: Sequence[Point], instant: datetime) -> Fraction | None:
+    """Return the value at `instant` on the straight line between its neighbours; None where nobody can say."""
+    before = [point for point in points if point[0] <= instant]
+    after = [point for point in points if point[0] >= instant]
+    if not before or not after:
+        return None
+    (from_at, low), (to_at, high) = before[-1], after[0]
+    if low == high:
+        return low
+    if to_at - from_at > MAX_EDGE_GAP:
+        return None
+    return low + (high - low) * Fraction((instant - from_at) // MICROSECOND, (to_at - from_at) // MICROSECOND)
+
+
+def edges(readings: Sequence[Json], name: str, window: Window) -> tuple[Fraction, Fraction] | None:
+    """Return a value at both edges of a window, or None."""
+    points = [(at(one["observed_at"]), Fraction(str(one[name]))) for one in readings if one[name] is not None]
+    start, end = value_at(points, window[0]), value_at(points, window[1])
+    return None if start is None or end is None else (start, end)
+
+
+def net_wh(readings: Sequence[Json], window: Window, car: Json) -> Fraction | None:
+    """Return the net energy of one window: by the meters, else by the state of charge, else None."""
+    came, left = edges(readings, "imported_wh", window), edges(readings, "exported_wh", window)
+    if came and left and came[1] >= came[0] and left[1] >= left[0]:
+        return (came[1] - came[0]) - (left[1] - left[0])
+    soc = edges(readings, "soc_percent", window)
+    if soc is None:
+        return None
+    return max(Fraction(0), soc[1] - soc[0]) / 100 * car["capacity_wh"] / Fraction(car["charge_efficiency"])
+
+
+def clip(window: Window, other: Window) -> Window | None:
+    """Return what two windows share, or None."""
+    starts_at, ends_at = max(window[0], other[0]), min(window[1], other[1])
+    return (starts_at, ends_at) if starts_at < ends_at else None
+
+
+def baseline_wh(stay: Json, event: Window, car: Json) -> Fraction:
+    """Return what a car left alone would have drawn in the event during one stay."""
+    starts_at = at(stay["plugged_in_at"])
+    missing = max(Fraction(0), Fraction(stay["limit_percent"]) - Fraction(stay["soc_percent"]))
+    need_wh = missing / 100 * car["capacity_wh"] / Fraction(car["charge_efficiency"])
+    ends_at = starts_at + timedelta(microseconds=round(need_wh / car["power_w"] * 3_600_000_000))
+    if stay["unplugged_at"]:
+        ends_at = min(ends_at, at(stay["unplugged_at"]))
+    shared = clip((starts_at, ends_at), event)
+    return (
+        Fraction(0)
+        if shared is None
+        else car["power_w"] * Fraction((shared[1] - shared[0]) // MICROSECOND, 3_600_000_000)
+    )
+
+
+def recompute(evidence: Json) -> Json:
+    """Return what a settlement's inputs give; its stated result is not looked at."""
+    event, car = (at(evidence["event"]["starts_at"]), at(evidence["event"]["ends_at"])), evidence["car"]
+    readings = sorted(evidence["readings"], key=lambda one: at(one["observed_at"]))
+    base = round(sum((baseline_wh(stay, event, car) for stay in evidence["stays"]), Fraction(0)))
+    windows: list[Window | None] = []
+    for stay in evidence["stays"]:
+        until = at(stay["unplugged_at"]) if stay["unplugged_at"] else event[1]
+        windows.append(clip((at(stay["plugged_in_at"]), until), event))
+    flows = [net_wh(readings, window, car) for window in windows if window is not None]
+    if not any(at(one["observed_at"]) >= event[1] for one in readings):
+        flows.append(None)
+    known = [flow for flow in flows if flow is not None]
+    net = round(sum(known, Fraction(0))) if len(known) == len(flows) else None
+    delivered = None if net is None else net - base if evidence["event"]["kind"] == "absorb" else base - net
+    credited = max(0, delivered or 0)
+    rate = evidence["reward"]["rate_micros_per_kwh"]
+    amount = round(Fraction(credited * rate * MINOR_PER_MAJOR, 1000 * MICROS_PER_MAJOR))  # half to even
+    return {
+        "baseline_wh": base,
+        "net_wh": net,
+        "delivered_wh": delivered,
+        "credited_wh": credited,
+        "amount_minor": amount,
+    }
+
+
+def row_hash(row: Json) -> str:
+    """Return the SHA-256 over a transfer's columns."""
+    columns = [
+        row[name] for name in ("public_id", "key", "kind", "debit", "credit", "amount_minor", "currency", "label")
+    ]
+    columns += ["" if row["of"] is None else row["of"], at(row["created_at"]).isoformat(timespec="microseconds")]
+    return hashlib.sha256("\x1f".join(map(str, columns)).encode()).hexdigest()
+
+
+def check_settlements(bundle: Json) -> Iterator[str]:
+    """Yield what is wrong with settlements: their sums, and what of them reached the ledger."""
+    posted = {row["key"]: row for row in bundle["transfers"] if row["key"].startswith("settlement:")}
+    by_part: dict[str, list[Json]] = defaultdict(list)
+    for one in bundle["settlements"]:
+        by_part[one["participation"]].append(one)
+    for part in by_part.values():
+        paid = 0
+        for one in sorted(part, key=lambda one: one["revision"]):
+            yield from check_settlement(one)
+            row = posted.pop(f"settlement:{one['id']}", None)
+            due = max(0, one["amount_minor"] - paid) if one["posted_at"] else 0
+            got = row["amount_minor"] if row else 0
+            if got != due:
+                yield f"settlement {one['id']}: {due} is due, the ledger has {got}"
+            if row and (row["currency"] != one["currency"] or row["credit"] not in bundle["accounts"]):
+                yield f"settlement {one['id']}: posted to another account or currency"
+            paid = max(paid, one["amount_minor"]) if one["posted_at"] else paid
+    for key in posted:
+        yield f"transfer {key}: its settlement is not in the bundle"
+
+
+def check_settlement(one: Json) -> Iterator[str]:
+    """Yield what is wrong with one settlement's sum."""
+    evidence = one["evidence"]
+    if evidence["schema"] != SCHEMA or evidence["method"] != METHOD:
+        yield f"settlement {one['id']}: computed by a method that this script does not know"
+        return
+    for name, value in recompute(evidence).items():
+        if not value == one[name] == evidence["result"][name]:
+            yield f"settlement {one['id']}: {name} is {value}, stated are {one[name]} and {evidence['result'][name]}"
+    if evidence["reward"]["currency"] != one["currency"]:
+        yield f"settlement {one['id']}: its evidence is in another currency"
+
+
+def check_totals(bundle: Json) -> Iterator[str]:
+    """Yield where balances are not the sum of the transfers."""
+    sums: dict[str, int] = defaultdict(int)
+    pending = {row["row"]: row for row in bundle["transfers"] if row["kind"] == "pending"}
+    for row in bundle["transfers"]:
+        for account, sign in ((row["credit"], 1), (row["debit"], -1)):
+            if account in bundle["accounts"] and row["kind"] in POSTED:
+                sums[account] += sign * row["amount_minor"]
+        if row["kind"] in {"post", "void"} and row["of"] not in pending:
+            yield f"transfer {row['key']}: what it ends is not in the bundle"
+    for account, stated in bundle["accounts"].items():
+        if sums[account] != stated["posted_minor"]:
+            yield f"account {account}: {sums[account]} by its transfers, {stated['posted_minor']} stated"
+
+
+def check_chain(bundle: Json) -> Iterator[str]:
+    """Yield where the chain breaks, and transfers that it does not seal."""
+    chain = bundle["chain"]
+    sealed: dict[str, int] = {}
+    previous: str = chain["starts_after"]
+    for number, row in enumerate(chain["rows"]):
+        previous = hashlib.sha256(f"{previous}\x1f{row}".encode()).hexdigest()
+        sealed[row] = number
+    if previous != chain["ends_with"]:
+        yield "the chain does not end with the stated hash"
+    places = []
+    for row in bundle["transfers"]:
+        if row["is_sealed"] and row_hash(row) not in sealed:
+            yield f"transfer {row['key']}: not as it was sealed"
+        places.append(sealed.get(row_hash(row), len(sealed)))
+    if len({row["row"] for row in bundle["transfers"]}) != len(bundle["transfers"]):
+        yield "a transfer is in the bundle twice"
+    if chain["own_rows"] != sum(place < len(sealed) for place in places):
+        yield f"{chain['own_rows']} sealed transfers are stated, {len(bundle['transfers'])} are in the bundle"
+
+
+def check_lines(bundle: Json, path: Path) -> Iterator[str]:
+    """Yield where the CSV says something else than the JSON."""
+    with path.open(newline="", encoding="utf-8") as sheet:
+        rows = list(csv.DictReader(sheet))
+    expected = {row["public_id"]: row for row in bundle["transfers"]}
+    if sorted(row["id"] for row in rows) != sorted(expected):
+        yield "the CSV has other lines than the JSON"
+        return
+    for row in rows:
+        known = expected[row["id"]]
+        for name in ("key", "kind", "amount_minor", "currency", "created_at", "label"):
+            if row[name].removeprefix("'") != str(known[name]).removeprefix("'"):
+                yield f"CSV line {row['id']}: {name} is {row[name]}, the JSON has {known[name]}"
+
+
+def main(arguments: list[str]) -> int:
+    """Check the files named; return the exit code."""
+    if not arguments:
+        say(__doc__ or "")
+        return 2
+    try:
+        bundle = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+        findings = [*check_settlements(bundle), *check_totals(bundle), *check_chain(bundle)]
+        for path in arguments[1:]:
+            findings += check_lines(bundle, Path(path))
+        counts = (len(bundle["settlements"]), len(bundle["transfers"]), len(bundle["chain"]["rows"]))
+        head = bundle["chain"]["ends_with"]
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        say(f"this is not a whole proof bundle: {type(error).__name__} {error}")
+        return 1
+    for finding in findings:
+        say(finding)
+    if findings:
+        return 1
+    say("{} settlements recomputed to the cent, {} transfers, {} links of the chain: all as stated.".format(*counts))
+    say(f"The chain ends with {head}")
+    return 0
+
+
+def say(text: str) -> None:
+    """Print one line."""
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
