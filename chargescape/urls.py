@@ -18,6 +18,7 @@ urlpatterns = [
     path("", views.home_page, name="home_page"),
     path("tonight/", views.dashboard, name="dashboard"),
     path("welcome/", views.onboarding, name="onboarding"),
+    path("account/close/", views.close, name="close_account"),
     path("earnings/proof.zip", views.proof, name="proof"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
