@@ -8,7 +8,7 @@ import importlib
 import platform
 import sys
 
-BENCHMARKS = ("planner",)
+BENCHMARKS = ("planner", "ledger")
 
 
 def main() -> int:

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from rewards.models import LedgerAccount, Transfer
@@ -265,20 +264,24 @@ def _add(row: _Row, moves: dict[int, _Move]) -> None:
         credit.credits_posted += amount
 
 
+# Written out because building it from expressions takes longer than running it. The condition is judged on the row as
+# locked, so no two writers can both spend the last cent.
+_MOVE = """
+UPDATE rewards_ledgeraccount SET
+    debits_posted = debits_posted + %s, credits_posted = credits_posted + %s,
+    debits_pending = debits_pending + %s, credits_pending = credits_pending + %s
+WHERE id = %s AND (%s <= 0 OR kind <> 'owner_payable' OR credits_posted >= debits_posted + debits_pending + %s)
+"""
+
+
 def _move(account_id: int, move: _Move) -> None:
-    # The condition is judged on the row as locked, so no two writers can both spend the last cent.
-    may_move = Q()
-    if move.needed_minor > 0:
-        spent = F("debits_posted") + F("debits_pending") + move.needed_minor
-        may_move = ~Q(kind=LedgerAccount.Kind.OWNER_PAYABLE) | Q(credits_posted__gte=spent)
-    moved = LedgerAccount.objects.filter(may_move, pk=account_id).update(
-        debits_posted=F("debits_posted") + move.debits_posted,
-        credits_posted=F("credits_posted") + move.credits_posted,
-        debits_pending=F("debits_pending") + move.debits_pending,
-        credits_pending=F("credits_pending") + move.credits_pending,
-    )
+    needed_minor = move.needed_minor
+    changes = (move.debits_posted, move.credits_posted, move.debits_pending, move.credits_pending)
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE, [*changes, account_id, needed_minor, needed_minor])
+        moved = cursor.rowcount
     if not moved:
-        raise Overdrawn(f"account {account_id} has less than {move.needed_minor} available")
+        raise Overdrawn(f"account {account_id} has less than {needed_minor} available")
 
 
 def _known(rows: Iterable[_Row]) -> dict[str, Transfer]:

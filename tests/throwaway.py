@@ -52,8 +52,11 @@ def _as_ordinary_user(command: list[str]) -> list[str]:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Run a PostgreSQL server for the block; yields its database URL. Raises Missing without its binaries."""
+def postgres(*, is_durable: bool = False) -> Iterator[str]:
+    """Run a PostgreSQL server for the block; yields its database URL. Raises Missing without its binaries.
+
+    It forgets at a power cut what it has not written yet, unless `is_durable`: then commits wait for the disk.
+    """
     initdb, server = _postgres_binary("initdb"), _postgres_binary("postgres")
     folder = Path(tempfile.mkdtemp(prefix="chargescape-pg-", dir="/tmp"))
     if os.geteuid() == 0:
@@ -74,7 +77,8 @@ def postgres() -> Iterator[str]:
     ]
     listen = ["-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
     with (folder / "server.log").open("wb") as log:
-        command = _as_ordinary_user([server, "-D", str(folder / "data"), *listen, *fast])
+        settings = ["-c", "max_connections=200"] if is_durable else fast
+        command = _as_ordinary_user([server, "-D", str(folder / "data"), *listen, *settings])
         process = subprocess.Popen(command, env=environment, cwd="/", stdout=log, stderr=log)
     try:
         wait_for_port(port, process)
