@@ -11,6 +11,7 @@ from journey.owner import Home, Owner
 from journey.world import World
 
 ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
+TONIGHT = 14  # days after the history's first evening
 EVENINGS = 16  # two weeks of history, tonight and tomorrow
 
 
@@ -43,15 +44,15 @@ def move_in(owner: Owner) -> None:
 
 
 def ask_for_help(admin: Admin, *, first_date: datetime) -> None:
-    """Create the evenings' events: discharge and hold in Texas, hold in Ontario, two midday absorptions."""
+    """Create the evenings' events in Texas and Ontario: some hold, some discharge, tonight's discharges in both."""
     for day in range(EVENINGS):
         date = (first_date + timedelta(days=day)).date()
         for program, zone, hour, kind in (
             ("Evening Relief", "America/Chicago", 18, "discharge" if day % 2 == 0 else "hold"),
-            ("Peak Rewards", "America/Toronto", 18, "discharge" if day % 3 == 0 else "hold"),
+            ("Peak Rewards", "America/Toronto", 18, "discharge" if day % 3 == 2 else "hold"),
         ):
-            if date.weekday() >= 5 or day % 7 == 4:
-                continue  # evenings without an event belong to a real fortnight
+            if day != TONIGHT and (date.weekday() >= 5 or day % 7 == 4):
+                continue  # evenings without an event belong to a real fortnight; a newcomer's first has one
             starts_at = datetime.combine(date, time(hour), ZoneInfo(zone))
             admin.create_event(
                 program=program,
