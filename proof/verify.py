@@ -65,7 +65,7 @@ def net_wh(readings: Sequence[Json], window: Window, car: Json) -> Fraction | No
     soc = edges(readings, "soc_percent", window)
     if soc is None:
         return None
-    return max(Fraction(0), soc[1] - soc[0]) / 100 * car["capacity_wh"] / Fraction(car["charge_efficiency"])
+    return max(Fraction(0), soc[1] - soc[0]) / 100 * int(car["capacity_wh"]) / Fraction(car["charge_efficiency"])
 
 
 def clip(window: Window, other: Window) -> Window | None:
@@ -78,7 +78,7 @@ def baseline_wh(stay: Json, event: Window, car: Json) -> Fraction:
     """Return what a car left alone would have drawn in the event during one stay."""
     starts_at = at(stay["plugged_in_at"])
     missing = max(Fraction(0), Fraction(stay["limit_percent"]) - Fraction(stay["soc_percent"]))
-    need_wh = missing / 100 * car["capacity_wh"] / Fraction(car["charge_efficiency"])
+    need_wh = missing / 100 * int(car["capacity_wh"]) / Fraction(car["charge_efficiency"])
     ends_at = starts_at + timedelta(microseconds=round(need_wh / car["power_w"] * 3_600_000_000))
     if stay["unplugged_at"]:
         ends_at = min(ends_at, at(stay["unplugged_at"]))

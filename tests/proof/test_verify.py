@@ -120,6 +120,16 @@ def _swap_links(bundle: Bundle) -> None:
     rows[0], rows[1] = rows[1], rows[0]
 
 
+def _swap_and_reseal(bundle: Bundle) -> None:
+    _swap_links(bundle)
+    bundle["chain"]["starts_after"] = "1" * 64
+
+
+def _replace_own_row(bundle: Bundle) -> None:
+    bundle["chain"]["rows"][0] = "2" * 64
+    reseal(bundle)
+
+
 TAMPERS: dict[str, Callable[[Bundle], None]] = {
     "amount-of-the-settlement": _set("settlements.0.amount_minor", 1),
     "amount-everywhere": _move_cents,
@@ -144,10 +154,10 @@ TAMPERS: dict[str, Callable[[Bundle], None]] = {
     "transfer-account": _set("transfers.1.credit", "4711"),
     "balance": lambda bundle: next(iter(bundle["accounts"].values())).update(posted_minor=5),
     "chain-order": _swap_links,
-    "chain-order-resealed": lambda bundle: (_swap_links(bundle), bundle["chain"].update(starts_after="1" * 64)),
+    "chain-order-and-start": _swap_and_reseal,
     "chain-row-gone": lambda bundle: bundle["chain"]["rows"].pop(1),
     "chain-end": _set("chain.ends_with", "0" * 64),
-    "own-row-replaced": lambda bundle: (bundle["chain"]["rows"].__setitem__(0, "2" * 64), reseal(bundle)),
+    "own-row-replaced": _replace_own_row,
     "part-missing": lambda bundle: bundle.pop("chain"),
 }
 
