@@ -47,11 +47,8 @@ class Demo:
     def prepare(self) -> None:
         """Make database, static files, utilities and admins, and start what serves pages."""
         stack = self.stack
-        stack.manage("migrate", "-v0")
-        stack.manage("collectstatic", "--noinput", "-v0")
-        stack.manage("load_programs")
-        for email, name in ADMINS:
-            stack.manage("create_admin", email, "--name", name, ADMIN_PASSWORD=PASSWORD)
+        admins = [f"--admin={email}={name}" for email, name in ADMINS]
+        stack.manage("prepare", *admins, ADMIN_PASSWORD=PASSWORD)
         stack.start("broker", "sandbox", "web")
 
     def start_clock(self) -> None:

@@ -62,11 +62,8 @@ class Walk:
     def prepare(self) -> None:
         """Start the processes that serve, with time standing still on a weekday evening, the cars at home."""
         stack = self.stack
-        stack.manage("migrate", "-v0")
-        stack.manage("collectstatic", "--noinput", "-v0")
-        stack.manage("load_programs")
-        for email, name in ADMINS:
-            stack.manage("create_admin", email, "--name", name, ADMIN_PASSWORD=PASSWORD)
+        admins = [f"--admin={email}={name}" for email, name in ADMINS]
+        stack.manage("prepare", *admins, ADMIN_PASSWORD=PASSWORD)
         stack.start("broker", "sandbox", "web")
         self.day = next_weekday(datetime.now(TEXAS).date())
         stack.set_clock(self.local(START_LOCAL), 0.0)
