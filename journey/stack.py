@@ -256,9 +256,13 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, the makers of work first and the broker last."""
-        for name in ("beat", "watchdog", "web", "worker", "sandbox", "broker"):
-            if name in self.services:
-                self.services[name].stop()
+        for names in (("beat", "watchdog", "web", "worker"), ("sandbox",), ("broker",)):
+            stopping = [self.services[name] for name in names if name in self.services]
+            for service in stopping:
+                if service.process is not None:
+                    service.process.terminate()
+            for service in stopping:
+                service.stop()
 
     def set_clock(self, simulated_at: datetime, rate: float) -> None:
         """Tie simulated time to now, on both sides."""
