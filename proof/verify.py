@@ -65,7 +65,9 @@ def net_wh(readings: Sequence[Json], window: Window, car: Json) -> Fraction | No
     soc = edges(readings, "soc_percent", window)
     if soc is None:
         return None
-    return max(Fraction(0), soc[1] - soc[0]) / 100 * int(car["capacity_wh"]) / Fraction(car["charge_efficiency"])
+    gained_wh: Fraction = max(Fraction(0), soc[1] - soc[0]) / 100 * Fraction(car["capacity_wh"])
+    efficiency: Fraction = Fraction(car["charge_efficiency"])
+    return gained_wh / efficiency
 
 
 def clip(window: Window, other: Window) -> Window | None:
