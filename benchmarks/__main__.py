@@ -8,7 +8,7 @@ import importlib
 import platform
 import sys
 
-BENCHMARKS = ("planner", "ledger")
+BENCHMARKS = ("planner", "pipeline", "ledger")
 
 
 def main() -> int:

@@ -4,10 +4,15 @@ Slots are quarter hours of UTC; local clocks matter only before (departures, tar
 simply has 92 or 100 of them.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
+
+from grid.planner.problem import Floats
 
 SLOT_MINUTES = 15
 SLOT = timedelta(minutes=SLOT_MINUTES)
@@ -40,11 +45,19 @@ class Slots:
         last = (ends_at - self.starts_at) // SLOT
         return range(max(0, first), max(0, first, min(self.count, last)))
 
-    def share_within(self, index: int, starts_at: datetime, ends_at: datetime) -> float:
-        """Return which share of slot `index` lies inside `[starts_at, ends_at)`, 0 to 1."""
-        begin = self.start_of(index)
-        overlap = min(begin + SLOT, ends_at) - max(begin, starts_at)
-        return max(0.0, overlap / SLOT)
+    def shares_within(self, starts_at: datetime, ends_at: datetime) -> Floats:
+        """Return which share of each slot lies inside `[starts_at, ends_at)`, 0 to 1."""
+        begin, end = (starts_at - self.starts_at) / SLOT, (ends_at - self.starts_at) / SLOT
+        edges = _counted(self.count + 1)
+        shares = np.minimum(edges[1:], end) - np.maximum(edges[:-1], begin)
+        return np.asarray(np.maximum(shares, 0.0))
+
+
+@lru_cache(maxsize=512)
+def _counted(count: int) -> Floats:
+    edges = np.arange(count, dtype=np.float64)
+    edges.setflags(write=False)
+    return edges
 
 
 def slots_from(*, now: datetime, departures: Sequence[datetime]) -> Slots:
@@ -65,8 +78,8 @@ def slots_from(*, now: datetime, departures: Sequence[datetime]) -> Slots:
 class Presence:
     """When the car is at the plug, slot by slot, and what it drives in between."""
 
-    plugged: tuple[int, ...]
-    trip_kwh: tuple[float, ...]
+    plugged: Floats
+    trip_kwh: Floats
     stays: tuple[tuple[datetime, datetime], ...]
 
 
@@ -94,16 +107,15 @@ def presence(
         absences.append((leaves_at, leaves_at + away))
         begins = leaves_at + away
     stays.append((begins, max(begins, slots.ends_at)))
-    plugged = [0] * slots.count
+    plugged, trips = np.zeros(slots.count), np.zeros(slots.count)
     for starts_at, ends_at in stays:
-        for index in slots.whole_within(starts_at, ends_at):
-            plugged[index] = 1
-    trips = [0.0] * slots.count
+        whole = slots.whole_within(starts_at, ends_at)
+        plugged[whole.start : whole.stop] = 1.0
     for starts_at, ends_at in absences:
-        for index in range(slots.count):
-            if not plugged[index]:
-                trips[index] += trip_kwh * slots.share_within(index, starts_at, ends_at) * (SLOT / away)
-    return Presence(tuple(plugged), tuple(round(trip, 6) for trip in trips), tuple(stays))
+        if starts_at < slots.ends_at and ends_at > slots.starts_at:
+            trips += slots.shares_within(starts_at, ends_at) * (trip_kwh * (SLOT / away))
+    trips *= 1.0 - plugged
+    return Presence(plugged, np.round(trips, 6), tuple(stays))
 
 
 def fill_gaps(values: Sequence[int | None], *, wanted: int, default: int) -> tuple[list[int], int]:
@@ -149,9 +161,9 @@ class Night:
     name: str
     slots: Slots
     presence: Presence
-    import_price: tuple[float, ...]
-    export_price: tuple[float, ...]
-    carbon_kg_per_kwh: tuple[float, ...]
+    import_price: Floats
+    export_price: Floats
+    carbon_kg_per_kwh: Floats
     carbon_price: float
     capacity_wh: int
     soc_percent: float
@@ -174,30 +186,76 @@ class Night:
     limit_percent: float = 100.0
 
 
-def problem_of(night: Night, *, with_asks: bool) -> dict[str, Any]:
-    """Return the planner's problem; without asks the events' rewards are left out."""
-    imports, exports, carbon_price = list(night.import_price), list(night.export_price), night.carbon_price
+@dataclass(frozen=True)
+class Terms:
+    """What a night's plan is weighed by: prices [T] per AC kWh, rounded to millionths, and the value of what is left.
+
+    Terms without asks share their arrays with the tariff's other cars.
+    """
+
+    import_price: Floats
+    export_price: Floats
+    carbon: Floats
+    carbon_price: float
+    adder: Floats
+    terminal_value_per_kwh: float
+
+
+def terms_of(night: Night, *, with_asks: bool) -> Terms:
+    """Return the night's terms; without asks the events' rewards are left out."""
+    plain = _plain_terms(night)
+    if not (with_asks and night.asks):
+        return plain
+    exports, adder = plain.export_price.copy(), plain.adder.copy()
+    for ask in night.asks:
+        reward = ask.sign * ask.reward_per_kwh * night.slots.shares_within(ask.starts_at, ask.ends_at)
+        adder += reward
+        # A request to hold pays for charging less; it does not ask for power from the battery.
+        exports -= reward if ask.kind != "discharge" else 0.0
+    return replace(plain, export_price=np.round(exports, 6), adder=np.round(adder, 6))
+
+
+def _plain_terms(night: Night) -> Terms:
+    imports, carbon_price = night.import_price, night.carbon_price
     if night.is_eager:
-        imports, carbon_price = [sum(imports) / len(imports)] * len(imports), 0.0
-    adder = [0.0] * night.slots.count
-    for ask in night.asks if with_asks else ():
-        for index in range(night.slots.count):
-            reward = ask.sign * ask.reward_per_kwh * night.slots.share_within(index, ask.starts_at, ask.ends_at)
-            adder[index] += reward
-            # A request to hold pays for charging less; it does not ask for power from the battery.
-            exports[index] -= reward if ask.kind != "discharge" else 0.0
-    mean = sum(price + carbon_price * carbon for price, carbon in zip(imports, night.carbon_kg_per_kwh, strict=True))
-    value = mean / len(imports) / night.charge_efficiency
+        imports, carbon_price = np.full(len(imports), np.mean(imports)), 0.0
+    mean = float(np.mean(imports + carbon_price * night.carbon_kg_per_kwh))
+    value = mean / night.charge_efficiency
+    return Terms(
+        import_price=np.round(imports, 6) if night.is_eager else imports,
+        export_price=night.export_price,
+        carbon=night.carbon_kg_per_kwh,
+        carbon_price=carbon_price,
+        adder=_nothing(night.slots.count),
+        terminal_value_per_kwh=round(max(value, 0.001) * EAGER if night.is_eager else value, 6),
+    )
+
+
+@lru_cache(maxsize=512)
+def _nothing(count: int) -> Floats:
+    return np.zeros(count)
+
+
+def problem_of(night: Night, *, with_asks: bool) -> dict[str, Any]:
+    """Return the planner's problem as docs/planner-format.md fixes it."""
+    terms = terms_of(night, with_asks=with_asks)
+    return {
+        **scalars_of(night, terms),
+        "import_price": terms.import_price.tolist(),
+        "export_price": terms.export_price.tolist(),
+        "carbon_kg_per_kwh": terms.carbon.tolist(),
+        "adder": terms.adder.tolist(),
+        "plugged": night.presence.plugged.astype(int).tolist(),
+        "trip_kwh": night.presence.trip_kwh.tolist(),
+    }
+
+
+def scalars_of(night: Night, terms: Terms) -> dict[str, Any]:
+    """Return the problem without its series."""
     return {
         "id": night.name,
         "slot_minutes": SLOT_MINUTES,
-        "import_price": _rounded(imports),
-        "export_price": _rounded(exports),
-        "carbon_kg_per_kwh": _rounded(night.carbon_kg_per_kwh),
-        "carbon_price": carbon_price,
-        "adder": _rounded(adder),
-        "plugged": list(night.presence.plugged),
-        "trip_kwh": list(night.presence.trip_kwh),
+        "carbon_price": terms.carbon_price,
         "capacity_kwh": night.capacity_wh / 1000,
         "soc_percent": night.soc_percent,
         "max_charge_kw": night.charge_w / 1000,
@@ -208,8 +266,8 @@ def problem_of(night: Night, *, with_asks: bool) -> dict[str, Any]:
         "minimum_percent": night.minimum_percent,
         "reserve_percent": night.reserve_percent,
         "max_percent": night.max_percent,
-        "targets": _targets(night),
-        "terminal_value_per_kwh": round(max(value, 0.001) * EAGER if night.is_eager else value, 6),
+        "targets": targets_of(night),
+        "terminal_value_per_kwh": terms.terminal_value_per_kwh,
     }
 
 
@@ -219,7 +277,8 @@ def departure_slots(night: Night) -> list[int]:
     return [slot for slot in slots if 1 <= slot <= night.slots.count and night.presence.plugged[slot - 1]]
 
 
-def _targets(night: Night) -> list[dict[str, Any]]:
+def targets_of(night: Night) -> list[dict[str, Any]]:
+    """Return what SoC is wanted when: at each departure, and where the stay is long enough, a margin before it."""
     # A stay too short to be ready early has its target at the departure alone: better late than given up.
     kwh_a_slot = night.charge_w / 1000 * night.charge_efficiency * SLOT_MINUTES / 60
     most = -(-(night.target_percent / 100 * night.capacity_wh / 1000) // kwh_a_slot)
@@ -236,65 +295,3 @@ def _targets(night: Night) -> list[dict[str, Any]]:
         targets += [{"slot": at, "soc_percent": night.target_percent} for at in (*ready, slot)]
         begins = slot
     return targets
-
-
-def _rounded(values: Sequence[float]) -> list[float]:
-    return [round(value, 6) for value in values]
-
-
-def pick(night: Night, candidates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> int:
-    """Return which of the (problem, solution) candidates is best once the events are truly settled.
-
-    The adder is linear, a settlement is not: it never charges for using more than the baseline. So the plan made with
-    the adder may give up something for nothing, and the plan without it may be better.
-    """
-    costs = [true_cost(night, solution) for _, solution in candidates]
-    return costs.index(min(costs))
-
-
-def true_cost(night: Night, solution: Mapping[str, Any]) -> float:
-    """Return what the plan costs by the formula without adders, less what its events would really earn."""
-    problem = problem_of(night, with_asks=False)
-    hours = SLOT_MINUTES / 60
-    cost = 0.0
-    for index, power_kw in enumerate(solution["power_kw"]):
-        carbon = problem["carbon_price"] * problem["carbon_kg_per_kwh"][index]
-        if power_kw > 0:
-            cost += hours * power_kw * (problem["import_price"][index] + carbon)
-        else:
-            cost += hours * power_kw * (problem["export_price"][index] + carbon - night.wear_per_kwh)
-    stored_kwh = solution["soc_percent"][-1] / 100 * problem["capacity_kwh"]
-    earned = sum(expected_reward(night, ask, solution) for ask in night.asks)
-    return float(cost - problem["terminal_value_per_kwh"] * stored_kwh - earned)
-
-
-def expected_reward(night: Night, ask: Ask, solution: Mapping[str, Any]) -> float:
-    """Return what the event would earn if the car did as planned, in currency: reward x max(0, delivered kWh)."""
-    baseline_kwh, net_kwh = 0.0, 0.0
-    baseline_kw = baseline_power(night, solution)
-    for index, power_kw in enumerate(solution["power_kw"]):
-        hours = SLOT_MINUTES / 60 * night.slots.share_within(index, ask.starts_at, ask.ends_at)
-        baseline_kwh += baseline_kw[index] * hours
-        net_kwh += power_kw * hours
-    return float(ask.reward_per_kwh * max(0.0, ask.sign * (baseline_kwh - net_kwh)))
-
-
-def baseline_power(night: Night, solution: Mapping[str, Any]) -> list[float]:
-    """Return the mean power in kW, slot by slot, of the car that charges from each plug-in until its own limit.
-
-    The stay under way counts from its true plug-in; later ones start with the SoC that the plan expects then.
-    """
-    power_kw = [0.0] * night.slots.count
-    for starts_at, ends_at in night.presence.stays:
-        began_at, soc_percent = starts_at, night.stay_soc_percent
-        if starts_at == night.slots.starts_at and night.stay_began_at is not None:
-            began_at = night.stay_began_at
-        else:
-            arrival = min(night.slots.count, max(0, -((night.slots.starts_at - starts_at) // SLOT)))
-            soc_percent = solution["soc_percent"][arrival]
-        missing_wh = max(0.0, night.limit_percent - soc_percent) / 100 * night.capacity_wh / night.charge_efficiency
-        full_at = began_at + timedelta(hours=missing_wh / night.charge_w)
-        for index in range(night.slots.count):
-            share = night.slots.share_within(index, began_at, min(full_at, ends_at))
-            power_kw[index] += night.charge_w / 1000 * share
-    return power_kw

@@ -60,7 +60,7 @@ class PlanAdmin(ReadOnlyAdmin):
     search_fields = ["public_id", "vehicle__public_id"]
     list_select_related = ["vehicle"]
     date_hierarchy = "made_at"
-    exclude = ["problem", "solution", "inputs"]
+    exclude = ["arrays", "made_from"]
     readonly_fields = ["readable_inputs", "readable_solution", "readable_problem"]
 
     @admin.display(description="made from")

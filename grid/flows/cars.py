@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-from django.db.models import OuterRef, Prefetch, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
 
 from accounts.models import Consent
-from grid.models import Dispatch, EventParticipation, GridEvent, Plan, PlanningState, Site
+from grid.models import Dispatch, EventParticipation, GridEvent, Plan, PlanningState, Site, Tariff
 from vehicles.automakers.base import Capabilities, read_capabilities
 from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, Departure, PlugSession, Vehicle
 
@@ -111,11 +111,16 @@ class CarNow:
         return min(self.vehicle.max_discharge_w, self.can.max_discharge_w, self.site.export_limit_w)
 
 
-def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNow]:
-    """Return what is known of each car at `now`, by vehicle key; the number of queries does not grow with the cars."""
-    vehicles = _vehicles(vehicle_ids)
+def load_cars(vehicle_ids: Collection[int], *, now: datetime, for_planning: bool = False) -> dict[int, CarNow]:
+    """Return what is known of each car at `now`, by vehicle key; the number of queries does not grow with the cars.
+
+    `for_planning` leaves out the current plan and dispatch, because a new plan is made from neither, and what is kept
+    encrypted, because opening it takes longer than planning.
+    """
+    vehicles = _vehicles(vehicle_ids, without_secrets=for_planning)
     owner_ids = {vehicle.owner_id for vehicle in vehicles}
-    sites = {site.owner_id: site for site in _sites(owner_ids)}
+    sites = {site.owner_id: site for site in _sites(owner_ids, without_secrets=for_planning)}
+    departures = _departures(vehicles)
     readings = _newest_readings(vehicles, Q())
     soc_readings = _newest_readings(vehicles, Q(soc_percent__isnull=False))
     sessions = {row.vehicle_id: row for row in PlugSession.objects.filter(vehicle__in=vehicles, unplugged_at=None)}
@@ -126,17 +131,13 @@ def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNo
     purposes: dict[int, set[str]] = {}
     for user_id, purpose in Consent.objects.filter(user__in=owner_ids, revoked_at=None).values_list("user", "purpose"):
         purposes.setdefault(user_id, set()).add(purpose)
-    plans = {plan.vehicle_id: plan for plan in Plan.objects.filter(vehicle__in=vehicles, is_current=True)}
-    open_ones = Dispatch.objects.filter(vehicle__in=vehicles, stopped_at=None).select_related(
-        "command", "participation"
-    )
-    dispatches = {row.vehicle_id: row for row in open_ones}
+    plans, dispatches = ({}, {}) if for_planning else _under_way(vehicles)
     return {
         vehicle.pk: CarNow(
             vehicle=vehicle,
             state=getattr(vehicle, "planning", None),
             preference=getattr(vehicle, "preference", None),
-            departures=_departures(vehicle),
+            departures=departures.get(vehicle.pk, {}),
             site=sites.get(vehicle.owner_id),
             reading=readings.get(vehicle.pk),
             soc_reading=soc_readings.get(vehicle.pk),
@@ -164,10 +165,26 @@ def participations_ahead(vehicles: Iterable[Vehicle], *, now: datetime) -> list[
     return list(rows.select_related("event__terms__program__utility", "enrollment").order_by("event__starts_at", "pk"))
 
 
-def _vehicles(vehicle_ids: Collection[int]) -> list[Vehicle]:
+def _under_way(vehicles: Collection[Vehicle]) -> tuple[dict[int, Plan], dict[int, Dispatch]]:
+    plans = Plan.objects.filter(vehicle__in=vehicles, is_current=True)
+    dispatches = Dispatch.objects.filter(vehicle__in=vehicles, stopped_at=None).select_related(
+        "command", "participation"
+    )
+    return {plan.vehicle_id: plan for plan in plans}, {row.vehicle_id: row for row in dispatches}
+
+
+def _vehicles(vehicle_ids: Collection[int], *, without_secrets: bool) -> list[Vehicle]:
     rows = Vehicle.objects.filter(pk__in=vehicle_ids).select_related("owner", "preference", "planning")
-    weekdays = Prefetch("preference__departures", queryset=Departure.objects.all())
-    return list(rows.prefetch_related(weekdays).order_by("pk"))
+    secrets = ("external_id", "vin") if without_secrets else ()
+    return list(rows.defer(*secrets).order_by("pk"))
+
+
+def _departures(vehicles: Collection[Vehicle]) -> dict[int, dict[int, time]]:
+    rows = Departure.objects.filter(preference__vehicle__in=vehicles).order_by("preference", "weekday")
+    found: dict[int, dict[int, time]] = {}
+    for vehicle_id, weekday, leaves_at in rows.values_list("preference__vehicle", "weekday", "leaves_at_local"):
+        found.setdefault(vehicle_id, {})[weekday] = leaves_at
+    return found
 
 
 def _newest_readings(vehicles: Collection[Vehicle], condition: Q) -> dict[int, ChargeReading]:
@@ -179,9 +196,14 @@ def _newest_readings(vehicles: Collection[Vehicle], condition: Q) -> dict[int, C
     return {reading.vehicle_id: reading for reading in rows}
 
 
-def _sites(owner_ids: Collection[int]) -> Iterable[Site]:
-    related = ("tariff__utility", "tariff__price_feed", "tariff__carbon_feed")
-    return Site.objects.filter(owner__in=owner_ids).select_related(*related)
+def _sites(owner_ids: Collection[int], *, without_secrets: bool) -> list[Site]:
+    sites = list(Site.objects.filter(owner__in=owner_ids).defer(*(["address"] if without_secrets else [])))
+    # Thousands of homes share a few tariffs: each is read once.
+    tariffs = Tariff.objects.select_related("utility", "price_feed", "carbon_feed")
+    by_key = tariffs.in_bulk({site.tariff_id for site in sites})
+    for site in sites:
+        site.tariff = by_key[site.tariff_id]
+    return sites
 
 
 def _overrides_in_force(vehicles: Iterable[Vehicle], now: datetime) -> Iterable[ChargeOverride]:
@@ -198,8 +220,3 @@ def _by_vehicle(rows: Iterable[ChargeOverride]) -> dict[int, list[ChargeOverride
     for row in rows:
         found.setdefault(row.vehicle_id, []).append(row)
     return found
-
-
-def _departures(vehicle: Vehicle) -> dict[int, time]:
-    preference = getattr(vehicle, "preference", None)
-    return {row.weekday: row.leaves_at_local for row in preference.departures.all()} if preference else {}

@@ -1,9 +1,10 @@
 """One car's night as the planner shall see it, and what is kept beside its plan."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -15,12 +16,8 @@ from grid.problems import (
     SLOT_MINUTES,
     Ask,
     Night,
-    baseline_power,
     departure_slots,
-    expected_reward,
-    pick,
     presence,
-    problem_of,
     slots_from,
 )
 from vehicles.automakers.base import HoldEnds
@@ -28,6 +25,7 @@ from vehicles.schedule import SAFETY_MARGIN, next_departure_at
 
 REPLAN_EVERY = timedelta(hours=1)
 ASK_AGAIN_AFTER = timedelta(minutes=5)
+RETRY_AFTER = timedelta(minutes=15)
 MOST_DEPARTURES = 4
 LATEST_GUESS = timedelta(hours=1)
 
@@ -36,19 +34,13 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Draft:
-    """A car's planning problems (with and without its events' rewards), or why there are none."""
+    """What a car's night is planned from, or why it is not planned."""
 
     car: CarNow
     now: datetime
     obstacle: str = ""
     night: Night | None = None
-    problems: tuple[dict[str, Any], ...] = ()
-    inputs: dict[str, Any] | None = None
-
-    @property
-    def starts_at(self) -> datetime:
-        """The start of the plan's first slot."""
-        return self.night.slots.starts_at if self.night else self.now
+    made_from: Record = field(default_factory=dict)
 
     @property
     def departure_at(self) -> datetime | None:
@@ -63,45 +55,15 @@ class Draft:
         ends = [override.ends_at for override in self.car.overrides]
         return min([self.now + REPLAN_EVERY, *(at for at in ends if at > self.now)])
 
-    def choose(
-        self, solutions: Sequence[dict[str, Any]]
-    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None:
-        """Return problem, solution and inputs of the plan to keep, or None where no problem could be solved."""
-        pairs = [
-            (problem, solution)
-            for problem, solution in zip(self.problems, solutions, strict=True)
-            if solution.get("status") != "error"
-        ]
-        if self.night is None or not pairs:
-            return None
-        problem, solution = pairs[pick(self.night, pairs)]
-        expected = [expected_reward(self.night, ask, solution) for ask in self.night.asks]
-        inputs = {
-            **(self.inputs or {}),
-            "departure_slots": departure_slots(self.night),
-            "with_rewards": any(problem["adder"]),
-            "expected_reward": [round(reward, 4) for reward in expected],
-            "baseline_kw": [round(power, 4) for power in baseline_power(self.night, solution)],
-        }
-        return problem, {**solution, **_shortened(solution)}, inputs
-
-
-def _shortened(solution: dict[str, Any]) -> dict[str, Any]:
-    # Milliwatts and millionths of a percent say nothing of a car, and twelve digits fill the database.
-    return {key: [round(value, 6) for value in solution[key]] for key in ("power_kw", "soc_percent")}
-
 
 def draft_plan(car: CarNow, *, habit: Habit, prices: PriceBook, now: datetime) -> Draft:
-    """Return the problems of one car at `now`: one, or two where its events pay (docs/planner-format.md, `adder`)."""
+    """Return what the car's night is planned from at `now`."""
     if car.obstacle or car.site is None:
         return Draft(car, now, obstacle=car.obstacle or "no_home")
     departures = departures_ahead(car, now=now)
     known = prices.of(car.site.tariff, slots_from(now=now, departures=departures))
     night = _night(car, habit, known, departures, now)
-    problems = [problem_of(night, with_asks=True)]
-    if any(problems[0]["adder"]):
-        problems.append(problem_of(night, with_asks=False))
-    return Draft(car, now, night=night, problems=tuple(problems), inputs=_inputs(car, night, habit, known))
+    return Draft(car, now, night=night, made_from=_made_from(car, night, habit, known))
 
 
 def _night(car: CarNow, habit: Habit, known: NightPrices, departures: list[datetime], now: datetime) -> Night:
@@ -151,15 +113,21 @@ def _night(car: CarNow, habit: Habit, known: NightPrices, departures: list[datet
 
 def departures_ahead(car: CarNow, *, now: datetime) -> list[datetime]:
     """Return the car's next departures in order of time, by its home's clock; empty where the owner named none."""
+    return list(_departures_ahead(tuple(sorted(car.departures.items())), car.zone, now))
+
+
+@lru_cache(maxsize=4096)
+def _departures_ahead(weekly: tuple[tuple[int, time], ...], zone: ZoneInfo, now: datetime) -> tuple[datetime, ...]:
+    # Most owners leave at one of a few quarter hours: in a sweep over many cars each is worked out once.
     found: list[datetime] = []
     at = now
     while len(found) < MOST_DEPARTURES:
-        leaves_at = next_departure_at(car.departures, car.zone, at)
+        leaves_at = next_departure_at(dict(weekly), zone, at)
         if leaves_at is None:
             break
         found.append(leaves_at)
         at = leaves_at
-    return found
+    return tuple(found)
 
 
 def next_departure(car: CarNow, *, now: datetime) -> datetime | None:
@@ -194,7 +162,7 @@ def _returns_at(habit: Habit, now: datetime) -> datetime:
     return expected if expected > now else now + LATEST_GUESS
 
 
-def _inputs(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> dict[str, Any]:
+def _made_from(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> dict[str, Any]:
     assert car.preference is not None
     assert car.site is not None
     assert car.soc_reading is not None
@@ -223,10 +191,10 @@ def _inputs(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> dict
         ],
         "feeds_known_until": feeds,
         "guessed_price_slots": known.guessed,
-        "import_price": [round(price, 6) for price in known.imports],
         "is_eager": night.is_eager,
         "discharge_obstacle": "" if night.discharge_w else car.discharge_obstacle(night.slots.starts_at),
         "away_minutes": round(habit.away.total_seconds() / 60),
         "trip_share": round(habit.trip_share, 4),
         "slot_minutes": SLOT_MINUTES,
+        "departure_slots": departure_slots(night),
     }

@@ -1,12 +1,16 @@
 """Prices and marginal carbon of the slots to plan, without gaps, each tariff read once for all cars of a sweep."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
 
 from grid.flows.feeds import values_between
 from grid.models import Feed, Tariff
-from grid.problems import SLOT, SLOT_MINUTES, Slots, fill_gaps
+from grid.planner.problem import Floats
+from grid.problems import MAX_HORIZON, SLOT, SLOT_MINUTES, Slots, fill_gaps
 from grid.tariffs import Rates, export_prices, import_prices, parse_periods
 
 # How far back a silent feed's last values are looked for, to be repeated by the hour of the day.
@@ -18,26 +22,40 @@ MICROS = 1_000_000
 
 @dataclass(frozen=True)
 class NightPrices:
-    """Currency/kWh and kg/kWh a slot; `guessed` counts the slots whose price is not published yet."""
+    """Currency/kWh and kg/kWh a slot; `is_guessed` marks the slots whose price is not published yet."""
 
-    imports: tuple[float, ...]
-    exports: tuple[float, ...]
-    carbon: tuple[float, ...]
-    guessed: int
+    imports: Floats
+    exports: Floats
+    carbon: Floats
+    is_guessed: NDArray[np.bool_]
     is_carbon_known: bool
+
+    @property
+    def guessed(self) -> int:
+        """How many slots have a guessed price."""
+        return int(self.is_guessed.sum())
+
+    def first(self, count: int) -> "NightPrices":
+        """Return the prices of the first `count` slots."""
+        series = (self.imports[:count], self.exports[:count], self.carbon[:count], self.is_guessed[:count])
+        return NightPrices(*series, is_carbon_known=self.is_carbon_known)
 
 
 @dataclass
 class PriceBook:
-    """Looks up prices for one sweep; the same tariff and slots are read and computed once."""
+    """Looks up prices for one sweep; a tariff is read and computed once, and cars of one horizon share its arrays."""
 
+    _longest: dict[tuple[int, datetime], NightPrices] = field(default_factory=dict)
     _known: dict[tuple[int, Slots], NightPrices] = field(default_factory=dict)
 
     def of(self, tariff: Tariff, slots: Slots) -> NightPrices:
         """Return the tariff's prices in each slot; what is not known yet repeats the day before."""
         key = (tariff.pk, slots)
         if key not in self._known:
-            self._known[key] = _look_up(tariff, slots)
+            whole = (tariff.pk, slots.starts_at)
+            if whole not in self._longest:
+                self._longest[whole] = _look_up(tariff, Slots(slots.starts_at, MAX_HORIZON // SLOT))
+            self._known[key] = self._longest[whole].first(slots.count)
         return self._known[key]
 
 
@@ -58,14 +76,14 @@ def _look_up(tariff: Tariff, slots: Slots) -> NightPrices:
         market_micros=_values(tariff.price_feed, slots) if tariff.kind == Tariff.Kind.MARKET else (),
     )
     default = tariff.flat_rate_micros_per_kwh or UNKNOWN_PRICE_MICROS
-    imports, guessed = fill_gaps(known, wanted=slots.count, default=default)
+    imports, _ = fill_gaps(known, wanted=slots.count, default=default)
     known_carbon = _values(tariff.carbon_feed, slots)
     carbon, _ = fill_gaps(known_carbon, wanted=slots.count, default=0)
     return NightPrices(
         imports=_units(imports),
         exports=_units(export_prices(rates, slot_count=slots.count)),
         carbon=_units(carbon),
-        guessed=guessed,
+        is_guessed=np.array([value is None for value in known[REPEAT_SLOTS:]]),
         is_carbon_known=any(value is not None for value in known_carbon),
     )
 
@@ -78,5 +96,5 @@ def _values(feed: Feed | None, slots: Slots) -> list[int | None]:
     )
 
 
-def _units(micros: list[int]) -> tuple[float, ...]:
-    return tuple(value / MICROS for value in micros)
+def _units(micros: list[int]) -> Floats:
+    return np.array(micros, dtype=np.float64) / MICROS

@@ -2,10 +2,13 @@
 
 import uuid
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Q
 
+from grid.packing import unpack_plan
 from vehicles.models import PlugSession, Vehicle
 
 
@@ -71,8 +74,9 @@ class PlanningState(models.Model):
 class Plan(models.Model):
     """A plan over slots of `slot_minutes` from `starts_at`. The newest one of a car counts.
 
-    `problem` is the planner's input and `solution` its output, as docs/planner-format.md fixes them, so that a plan
-    can be recomputed. `inputs` names the versions it was made from (preference, site, events, feed issues, reading).
+    `arrays` packs the planner's input and output (grid/packing.py), from which `problem` and `solution` are read as
+    docs/planner-format.md fixes them, so that a plan can be recomputed. `made_from` names the versions it was made
+    from (preference, site, events, feed issues, reading).
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -82,9 +86,8 @@ class Plan(models.Model):
     starts_at = models.DateTimeField()
     slot_minutes = models.PositiveSmallIntegerField(default=15)
     departure_at = models.DateTimeField(null=True, blank=True)
-    problem = models.JSONField()
-    solution = models.JSONField()
-    inputs = models.JSONField(default=dict)
+    arrays = models.BinaryField()
+    made_from = models.JSONField(default=dict)
     is_current = models.BooleanField(default=True)
 
     class Meta:
@@ -98,6 +101,25 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return f"plan {self.made_at:%Y-%m-%d %H:%M}"
+
+    @cached_property
+    def _unpacked(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        return unpack_plan(bytes(self.arrays))
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """The planner's input, as docs/planner-format.md fixes it."""
+        return self._unpacked[0]
+
+    @property
+    def solution(self) -> dict[str, Any]:
+        """The planner's output, as docs/planner-format.md fixes it."""
+        return self._unpacked[1]
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the plan was made from, with the tariff's prices and the baseline slot by slot."""
+        return {**self.made_from, **self._unpacked[2]}
 
     @property
     def ends_at(self) -> datetime:

@@ -230,7 +230,7 @@ def test_errors_have_their_own_pages(client: Client, db: None) -> None:
 
 def test_a_fault_of_ours_is_owned_up_to(world: World, page_of: Client) -> None:
     page_of.raise_request_exception = False
-    world.vehicle.plans.filter(is_current=True).update(solution={"broken": True})
+    world.vehicle.plans.filter(is_current=True).update(arrays=b"?")
     answer = page_of.get("/tonight/")
     assert answer.status_code == 500
     assert "Something broke on our side" in answer.content.decode()

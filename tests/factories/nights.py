@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.models import User
-from grid.models import Enrollment, Tariff
+from grid.models import Enrollment, Plan, Tariff
+from grid.packing import REASONS, pack_plan, pack_problem_series, pack_series
 from tests.factories import grid
 from vehicles.automakers.base import Capabilities
 from vehicles.models import ChargeReading, Departure, PlugSession, Vehicle
@@ -67,3 +68,17 @@ def plugged_car(owner: User, *, now: datetime, soc: float = 50, kind: str = "v2g
     leaves(enrolled.vehicle)
     arrives(enrolled.vehicle, at=now - timedelta(minutes=10), soc=soc)
     return enrolled
+
+
+def rewrite(plan: Plan, *powers_kw: float) -> Plan:
+    """Let the plan's first slots do what the test wants, and keep it so."""
+    solution = {**plan.solution, "power_kw": [*powers_kw, *plan.solution["power_kw"][len(powers_kw) :]]}
+    plan.arrays = pack_plan(
+        problem=plan.problem,
+        solution=solution,
+        reasons=bytes(REASONS.index(reason) for reason in solution["reasons"]),
+        series=pack_problem_series(plan.problem),
+        others={key: pack_series(plan.inputs[key]) for key in ("import_price", "baseline_kw")},
+    )
+    plan.save()
+    return Plan.objects.get(pk=plan.pk)

@@ -8,8 +8,10 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from grid.models import Dispatch, Feed, Plan, PlanningState, Program, ProgramTerms, Settlement, Tariff
+from grid.flows.planning import plan_due
+from grid.models import Dispatch, Feed, Plan, Program, ProgramTerms, Settlement, Tariff
 from tests.factories import grid as make
+from tests.factories import nights
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +24,10 @@ def desk(client: Client, ada: User, alice: User, now: datetime) -> Client:
     part = make.participation(make.enrollment(alice, now=now), now=now)
     car = part.enrollment.vehicle
     make.feed()
-    PlanningState.objects.create(vehicle=car, due_at=now)
-    plan = Plan.objects.create(vehicle=car, made_at=now, starts_at=now, problem={}, solution={"status": "optimal"})
+    nights.leaves(car)
+    nights.arrives(car, at=now, soc=50)
+    assert plan_due(now=now, limit=1) == 1
+    plan = Plan.objects.get()
     Dispatch.objects.create(
         vehicle=car, plan=plan, mode="hold", starts_at=now, ends_at=now + timedelta(hours=1), created_at=now
     )

@@ -1,0 +1,74 @@
+"""Which plans no longer fit what holds now, noticed by comparing what they were made from."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
+
+from grid.flows.cars import OPEN_EVENT_STATES, in_force_at
+from grid.models import EventParticipation, PlanningState, Site
+from vehicles.models import ChargeOverride, PlugSession, Vehicle
+
+# One number for the set of events a car takes part in: it changes when one comes, goes or is changed.
+VERSIONS_AN_EVENT = 1000
+
+
+def mark_stale(*, now: datetime) -> int:
+    """Make due each plan that no longer fits what holds at `now`, and return how many there were."""
+    planned = PlanningState.objects.filter(due_at__gt=now, planned_at__isnull=False).annotate(**_marks(now))
+    whens = [When(condition, then=Value(reason)) for reason, condition in _changes(now)]
+    changed = planned.annotate(change=Case(*whens, default=Value(""))).exclude(change="")
+    by_reason: dict[str, list[int]] = {}
+    # The keys are read first: an UPDATE whose condition reads the same table is refused by some databases.
+    for key, reason in changed.values_list("pk", "change"):
+        by_reason.setdefault(reason, []).append(key)
+    return sum(
+        PlanningState.objects.filter(pk__in=keys, due_at__gt=now).update(due_at=now, reason=reason)
+        for reason, keys in by_reason.items()
+    )
+
+
+def _changes(now: datetime) -> list[tuple[str, Q | Exists]]:
+    """Return what makes a plan stale, the owner's own wishes first."""
+    elsewhere = PlugSession.objects.filter(
+        vehicle=OuterRef("vehicle"), unplugged_at__isnull=True, plugged_in_at__lte=now
+    ).exclude(pk=Coalesce(OuterRef("plug_session"), Value(0)))
+    return [
+        ("owner", ~Q(override_now=F("override_mark"))),
+        ("preference", ~Q(preference_now=F("preference_version"))),
+        ("plug", Q(plug_session__unplugged_at__isnull=False)),
+        ("plug", Exists(elsewhere)),
+        ("event", ~Q(event_now=F("event_mark"))),
+        ("home", ~Q(site_now=F("site_version"))),
+        ("active", Q(obstacle="not_active", vehicle__state=Vehicle.State.ACTIVE, vehicle__is_controlling=True)),
+        ("price", Q(prices_now__isnull=False) & (Q(prices_until__isnull=True) | Q(prices_now__gt=F("prices_until")))),
+    ]
+
+
+def _marks(now: datetime) -> dict[str, Any]:
+    number = BigIntegerField()
+    overrides = ChargeOverride.objects.filter(in_force_at(now), vehicle=OuterRef("vehicle"))
+    parts = EventParticipation.objects.filter(
+        enrollment__vehicle=OuterRef("vehicle"),
+        enrollment__ended_at__isnull=True,
+        state=EventParticipation.State.IN,
+        event__state__in=OPEN_EVENT_STATES,
+        event__ends_at__gt=now,
+    )
+    homes = Site.objects.filter(owner=OuterRef("vehicle__owner"))
+    return {
+        "override_now": _total(overrides.order_by().values("vehicle"), Sum("pk"), number),
+        "event_now": _total(
+            parts.order_by().values("enrollment__vehicle"),
+            Sum(F("event") * VERSIONS_AN_EVENT + F("event__version"), output_field=number),
+            number,
+        ),
+        "preference_now": Coalesce(F("vehicle__preference__version"), 0),
+        "site_now": Coalesce(Subquery(homes.values("version")[:1]), 0),
+        "prices_now": Subquery(homes.values("tariff__price_feed__latest_ends_at")[:1]),
+    }
+
+
+def _total(grouped: QuerySet[Any, Any], total: Any, number: "BigIntegerField[int, int]") -> Coalesce:
+    return Coalesce(Subquery(grouped.annotate(total=total).values("total")[:1], output_field=number), 0)
