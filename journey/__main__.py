@@ -32,6 +32,7 @@ def walk(folder: Path, *, rate: float, with_kills: bool, until_morning: bool) ->
         steps.move_in()
         settlements = steps.live_through_the_event()
         steps.get_paid(steps.check_cents(settlements))
+        steps.look_around()
         if until_morning:
             steps.see_it_leave()
     finally:

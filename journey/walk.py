@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from journey import recompute
+from journey import eyes, recompute
 from journey.admin import Admin
 from journey.owner import PASSWORD, Home, Owner
 from journey.stack import Stack
@@ -27,6 +27,7 @@ WISHES = {
     "reserve_soc_percent": "30",
     "is_v2g_allowed": "on",
 }
+SESSION_COOKIE = "chargescape_session"
 METER_TOLERANCE = Fraction(2, 100)
 
 
@@ -145,6 +146,23 @@ class Walk:
     def _confirmed_dispatches(self) -> list[dict[str, Any]]:
         carried = [one for one in self.api("dispatches/") if one["participation"] and one["command"]]
         return [one for one in carried if one["command"]["state"] == "confirmed"]
+
+    def look_around(self) -> None:
+        """Open the owner's pages in a browser, where there is one."""
+        if not eyes.can_look():
+            self.mark("unseen", "no browser here: the pages were walked over HTTP alone")
+            return
+        cookies = self.owner.browser.session.cookies
+        complaints = eyes.look(
+            self.stack.web_url,
+            session=str(cookies.get(SESSION_COOKIE)),
+            cookie=SESSION_COOKIE,
+            paths=["/tonight/", "/cars/", "/events/", "/earnings/", "/payouts/"],
+            pictures=self.stack.folder / "pictures",
+        )
+        if complaints:
+            raise WalkFailed("in the browser: " + "; ".join(complaints))
+        self.mark("seen", "five pages in a browser, phone and desktop, without a complaint")
 
     def get_paid(self, expected_minor: int) -> None:
         """Ask for the payout and wait until the bank has it, exactly once."""
