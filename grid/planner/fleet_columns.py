@@ -17,10 +17,13 @@ from grid.planner.problem import Floats
 
 SAMPLE = 1500  # cars that calibrate the prices
 SAMPLE_PASSES = 30
-FULL_PASSES = 10
-CARRIED = 3  # prices of the sample that the whole fleet is planned under too
-GAP = 4e-4  # of the event's cost: the rest of a thousandth is for rounding
+FULL_PASSES = 16
+SCATTERED = 2  # passes of the whole fleet under scattered prices
+SCATTERS = 64  # price vectors in each
+SPANS = (0.03, 0.1)  # how far they are scattered, of the prices' range
+GAP = 6e-4  # of the event's cost: the rest of a thousandth is for rounding
 CALIBRATED_GAP = 0.01  # what to expect of the whole fleet under the sample's prices
+MISSED = 0.05  # how much of what the mixture misses the limits by rounding leaves behind
 STRIDE = 8  # how coarsely cars below their reserve look for their slot
 LEAST_COST = 0.01  # currency: events cheaper than that are not worth a finer proof
 FIRST_PRICES = (0.15, 0.5, 1.5, 5.0)  # of the prices' range
@@ -43,17 +46,45 @@ class Fleet:
         """The range of import prices: the natural size of a price that moves a car to another slot."""
         return float(np.ptp(self.buy)) or 0.1
 
-    def plan(self, price: Floats, which: Ints) -> tuple[Floats, Floats, Floats]:
-        """Plan some cars under a price; returns their own cost, its bound under the price, and their watched power."""
+    def plan(self, prices: "Prices", which: Ints) -> tuple[Floats, Floats, Floats]:
+        """Plan some cars; returns their own cost, its bound under the prices, and their watched power."""
         rows = self.coupling
-        adder = rows.adder(price)
+        row = np.zeros(len(self.batch), dtype=np.int64)
+        row[which] = prices.row
         plans = solve(
-            self.batch, self.buy, self.sell, adder=rows.spread(adder, self.batch.slots), kind=rows.kind, which=which,
+            self.batch, self.buy, self.sell, adder=rows.spread(prices.adder, self.batch.slots), kind=row, which=which,
             watch=rows.watch, threads=self.threads, stride=STRIDE, want_soc=False,
         )  # fmt: skip
         self.passes += len(which) / len(self.batch)
-        paid = np.einsum("ns,ns->n", plans.power, adder[rows.kind[which]]) * rows.slot_hours
+        paid = np.einsum("ns,ns->n", plans.power, prices.adder[prices.row]) * rows.slot_hours
         return plans.cost - paid, plans.bound, plans.power
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What cars pay on top in the watched slots: car j of some pays adder[row[j]], of [R, S]."""
+
+    adder: Floats
+    row: Ints
+
+    @classmethod
+    def common(cls, price: Floats, rows: Coupling, which: Ints) -> "Prices":
+        """Every car pays the same price of each row that covers it."""
+        return cls(rows.adder(price), rows.kind[which])
+
+    @classmethod
+    def scattered(
+        cls, price: Floats, rows: Coupling, which: Ints, spans: Floats, dice: np.random.Generator
+    ) -> "Prices":
+        """Each car pays one of many prices scattered around `price`, `spans` far.
+
+        Cars alike but for that choose differently, so that plans between which a common price decides for all of them
+        at once are both in stock. What such a pass finds are plans to mix; it proves no bound.
+        """
+        tables = [
+            rows.adder(np.maximum(price + span * dice.uniform(-1.0, 1.0, len(price)), 0.0)) for span in spans
+        ]  # fmt: skip
+        return cls(np.concatenate(tables), dice.integers(len(spans), size=len(which)) * rows.kinds + rows.kind[which])
 
 
 @dataclass(slots=True)
@@ -69,7 +100,7 @@ class Search:
     columns: Columns
     fixed_cost: float
     fixed_bound: float
-    prices: list[Floats] = field(default_factory=list)
+    prices: list[Prices] = field(default_factory=list)
     best: float = -np.inf
     best_price: Floats = field(default_factory=lambda: np.empty(0))
     mixture: Mixture | None = None
@@ -78,14 +109,13 @@ class Search:
 
     def visit(self, price: Floats) -> bool:
         """Plan the cars under a price and store the plans; returns whether that proved a higher bound."""
-        own, bound, net = self.fleet.plan(price, self.which)
-        return self.store(price, own, bound, net)
+        return self.store(price, *self.fleet.plan(Prices.common(price, self.fleet.coupling, self.which), self.which))
 
     def store(self, price: Floats, own: Floats, bound: Floats, net: Floats) -> bool:
         """Store plans made under a price; returns whether they prove a higher bound."""
         rows = self.fleet.coupling
         self.columns.add(own, net)
-        self.prices.append(price)
+        self.prices.append(Prices.common(price, rows, self.which))
         proved = float(bound @ self.columns.weight[self.columns.kind]) + self.fixed_bound
         proved += rows.slot_hours * float((rows.adder(price) * self.columns.fixed).sum())
         proved -= rows.slot_hours * float((rows.sign * price) @ rows.limit)
@@ -93,6 +123,14 @@ class Search:
             return False
         self.best, self.best_price = proved, price
         return True
+
+    def scatter(self, price: Floats, dice: np.random.Generator) -> None:
+        """Plan the cars under prices scattered around one and store the plans."""
+        spans = np.resize(SPANS, SCATTERS) * self.fleet.price_range
+        prices = Prices.scattered(price, self.fleet.coupling, self.which, spans, dice)
+        own, _, net = self.fleet.plan(prices, self.which)
+        self.columns.add(own, net)
+        self.prices.append(prices)
 
     def mix(self, free: float) -> float:
         """Mix the stored plans; returns the gap to the best bound relative to what the event costs above `free`.
@@ -102,24 +140,23 @@ class Search:
         """
         scale = max(self.best - free, LEAST_COST)
         cars = self.columns.cars
-        cold = max(0.1 * self.gap, 0.3 * GAP) * scale / cars
+        cold = max(0.1 * self.gap, GAP) * scale / cars
         self.warmth = max(self.warmth, cold) if self.mixture is None else self.warmth
         self.mixture = mix(
             self.columns, self.fleet.coupling, self.best_price if self.mixture is None else self.mixture.price,
-            ceiling=self.fleet.ceiling, warm=self.warmth, cold=min(cold, self.warmth), close=0.1 * cold * cars,
+            ceiling=self.fleet.ceiling, warm=self.warmth, cold=min(cold, self.warmth), close=0.1 * cold * cars, reach=self.fleet.price_range,
         )  # fmt: skip
         self.warmth = min(cold, self.warmth)
-        # What the mixture still misses the limits by is charged well above its price: rounding will make it good.
-        missed = np.maximum(self.mixture.over, 0.0) @ (2.0 * self.mixture.price + 0.1 * self.fleet.price_range)
-        cost = self.mixture.cost + self.fixed_cost + float(missed) * self.fleet.coupling.slot_hours
-        self.gap = min(1.0, (cost - self.best) / scale)
+        missed = np.maximum(self.mixture.over, 0.0) @ (self.mixture.price + 0.1 * self.fleet.price_range)
+        missed *= self.fleet.coupling.slot_hours / scale
+        self.gap = min(1.0, max((self.mixture.dual + self.fixed_cost - self.best) / scale, MISSED * missed))
         return self.gap
 
-    def converge(self, free: float, passes: int, radius: float) -> float:
+    def converge(self, free: float, passes: int, radius: float, *, target: float = GAP) -> float:
         """Visit the prices the master proposes, not further than `radius` from the best, until the gap is closed."""
         gap = self.mix(free)
         for _ in range(passes):
-            if gap <= GAP or self.columns.is_full:
+            if gap <= target or self.columns.is_full:
                 break
             assert self.mixture is not None
             trial = np.clip(self.mixture.price, self.best_price - radius, self.best_price + radius)
@@ -145,7 +182,7 @@ def coordinate(fleet: Fleet) -> Coordinated:
     rows = fleet.coupling
     everyone = np.arange(len(fleet.batch))
     none = np.zeros(len(rows))
-    own, bound, net = fleet.plan(none, everyone)
+    own, bound, net = fleet.plan(Prices.common(none, rows, everyone), everyone)
     free = float(own.sum())
     violated = (rows.over(rows.net(net)) > 0.0).astype(np.float64)
     busy = _busy(fleet, net) if violated.any() else everyone[:0]
@@ -153,15 +190,18 @@ def coordinate(fleet: Fleet) -> Coordinated:
     fixed = np.zeros((rows.kinds, len(rows.watch)))
     np.add.at(fixed, rows.kind[idle], net[idle])
     weight = np.ones(rows.kinds)
-    columns = Columns.of(rows.kind[busy], weight, fixed, CARRIED + FULL_PASSES + 2 if len(busy) > 2 * SAMPLE else 60)
+    columns = Columns.of(rows.kind[busy], weight, fixed, SCATTERED + FULL_PASSES + 2 if len(busy) > 2 * SAMPLE else 60)
     search = Search(fleet, busy, columns, float(own[idle].sum()), float(bound[idle].sum()))
     search.store(none, own[busy], bound[busy], net[busy])
     if not len(busy):
         return Coordinated(search, busy, bound, free, 0.0)
     unit = fleet.price_range
     if len(busy) > 2 * SAMPLE:
-        for price in _calibrate(search, (own, bound, net), violated):
-            search.visit(price)
+        price = _calibrate(search, (own, bound, net), violated)
+        search.visit(price)
+        dice = np.random.default_rng(len(busy))
+        for _ in range(SCATTERED):
+            search.scatter(price, dice)
         search.gap = CALIBRATED_GAP
         gap = search.converge(free, FULL_PASSES, 0.2 * unit)
     else:
@@ -191,8 +231,8 @@ def _busy(fleet: Fleet, net: Floats) -> Ints:
     return busy[np.argsort(rows.kind[busy], kind="stable")]
 
 
-def _calibrate(whole: Search, free: tuple[Floats, Floats, Floats], violated: Floats) -> list[Floats]:
-    """Solve for a random sample of the busy cars; returns the prices worth planning the whole fleet under.
+def _calibrate(whole: Search, free: tuple[Floats, Floats, Floats], violated: Floats) -> Floats:
+    """Solve for a random sample of the busy cars; returns the price found.
 
     `free` is what `Fleet.plan` returned for all cars without a price.
     """
@@ -215,6 +255,4 @@ def _calibrate(whole: Search, free: tuple[Floats, Floats, Floats], violated: Flo
         search.visit(violated * size * unit)
     search.converge(whole.fixed_cost + float(own[which] @ weight[rows.kind[which]]), SAMPLE_PASSES, unit)
     assert search.mixture is not None
-    mass = search.mixture.shares @ weight[columns.kind]
-    carried = [k for k in np.argsort(-mass)[: CARRIED + 1] if k and mass[k] > 0.01 * len(busy)][:CARRIED]
-    return [search.mixture.price, *(search.prices[k] for k in carried)]
+    return search.mixture.price

@@ -19,7 +19,8 @@ from grid.planner.problem import Floats
 
 COOLING = 0.1
 STEPS_PER_COOLING = 3
-SPREAD_CARS = 2000  # cars enough to estimate the curvature from
+SPREAD_CARS = 20000  # cars enough to estimate the curvature from
+TRIES = 8  # of a step, each damped tenfold more
 BOUNDARY = 0.9  # of the way to the edge of the prices a step may go
 
 
@@ -65,16 +66,27 @@ class Columns:
 
 @dataclass(slots=True)
 class Mixture:
-    """Where the master stopped: the price of each row, each car's shares of its plans, and what they amount to."""
+    """Where the master stopped: the price of each row, each car's shares [K, N] of its plans, how far each row is over.
+
+    `dual` is what the stored plans alone say the fleet must cost at least, fixed cars left out.
+    """
 
     price: Floats
     shares: Floats
     over: Floats
-    cost: float
+    dual: float
 
 
 def mix(
-    columns: Columns, coupling: Coupling, start: Floats, *, ceiling: float, warm: float, cold: float, close: float
+    columns: Columns,
+    coupling: Coupling,
+    start: Floats,
+    *,
+    ceiling: float,
+    warm: float,
+    cold: float,
+    close: float,
+    reach: float,
 ) -> Mixture:
     """Find the prices at which the soft mixture of stored plans keeps every row.
 
@@ -86,11 +98,12 @@ def mix(
         warm: the temperature to start with, a cost.
         cold: the one to end with: a car mixes plans only where their costs are as close as that.
         close: how near the maximum to stop, a cost.
+        reach: a change of price that moves cars to other slots, such as the range of prices.
     """
     price = np.clip(start, 1e-6 * ceiling, (1.0 - 1e-6) * ceiling)
     warmth = warm
     shares = np.empty((columns.used, len(columns.kind)))
-    state = _Point(columns, coupling, shares, ceiling)
+    state = _Point(columns, coupling, shares, ceiling, reach)
     while True:
         for _ in range(STEPS_PER_COOLING if warmth > cold else 4 * STEPS_PER_COOLING):
             price, gain = state.step(price, warmth)
@@ -100,20 +113,23 @@ def mix(
             break
         warmth = max(cold, warmth * COOLING)
     state.look(price, warmth)
-    cost = float(np.einsum("kn,kn->n", shares, columns.cost[: columns.used]) @ columns.weight[columns.kind])
-    return Mixture(price, shares, coupling.over(coupling.net_of_kinds(state.mean)), cost)
+    return Mixture(price, shares, coupling.over(coupling.net_of_kinds(state.mean)), state.dual)
 
 
 class _Point:
     """The smoothed dual around one price."""
 
-    def __init__(self, columns: Columns, coupling: Coupling, shares: Floats, ceiling: float) -> None:
+    def __init__(self, columns: Columns, coupling: Coupling, shares: Floats, ceiling: float, reach: float) -> None:
         width = len(coupling.watch)
         self.columns, self.coupling, self.shares, self.ceiling = columns, coupling, shares, ceiling
         self.mean = np.empty((coupling.kinds, width))
         self.spread = np.empty((coupling.kinds, width, width))
+        # The curvature of a fleet whose cars change their minds one after the other over the reach.
+        swing = float(np.abs(columns.net[: columns.used]).mean()) + 1.0
+        self.stiffness = columns.cars * coupling.slot_hours * swing / reach
+        self.damping = 1e-3
         self.at: tuple[float, bytes] = (0.0, b"")
-        self.value = -np.inf
+        self.value = self.dual = -np.inf
         self.every = max(1, len(columns.kind) // SPREAD_CARS)
 
     def look(self, price: Floats, warmth: float) -> float:
@@ -129,9 +145,10 @@ class _Point:
         self.mean *= c.weight[:, None]
         self.spread *= c.weight[:, None, None]
         self.mean += c.fixed
-        value = float(minima @ c.weight) + float((adder * c.fixed).sum())
-        value -= rows.slot_hours * float((rows.sign * price) @ rows.limit)
-        self.value = float(value + warmth * (np.log(price).sum() + np.log(self.ceiling - price).sum()))
+        rest = float((adder * c.fixed).sum()) - rows.slot_hours * float((rows.sign * price) @ rows.limit)
+        self.dual = float(c.weight @ minima[:, 1]) + rest
+        barrier = warmth * float(np.log(price).sum() + np.log(self.ceiling - price).sum())
+        self.value = float(c.weight @ minima[:, 0]) + rest + barrier
         return self.value
 
     def step(self, price: Floats, warmth: float) -> tuple[Floats, float]:
@@ -141,13 +158,18 @@ class _Point:
         slope = rows.slot_hours * rows.over(rows.net_of_kinds(self.mean)) + warmth / price - warmth / room
         bend = self._bend(warmth)
         bend[np.diag_indices(len(price))] += warmth / price**2 + warmth / room**2
-        move = np.linalg.solve(bend, slope)
-        gain = 0.5 * float(slope @ move)
-        edge = np.where(move > 0, room / np.maximum(move, 1e-300), price / np.maximum(-move, 1e-300)).min()
-        size = min(1.0, BOUNDARY * float(edge))
-        while size > 1e-6 and self.look(price + size * move, warmth) < value + 0.2 * size * gain:
-            size *= 0.4
-        return price + size * move, gain
+        for _ in range(TRIES):
+            damped = bend + self.damping * self.stiffness * np.eye(len(price))
+            move = np.linalg.solve(damped, slope)
+            edge = np.where(move > 0, room / np.maximum(move, 1e-300), price / np.maximum(-move, 1e-300)).min()
+            move *= min(1.0, BOUNDARY * float(edge))
+            gain = float(slope @ move - 0.5 * move @ bend @ move)
+            if self.look(price + move, warmth) >= value + 0.1 * gain:
+                self.damping = max(0.2 * self.damping, 1e-9)
+                return price + move, gain
+            self.damping = min(10.0 * self.damping, 1e3)
+        self.look(price, warmth)
+        return price, 0.0  # as flat as rounding: here it stays
 
     def _bend(self, warmth: float) -> Floats:
         """Minus the second derivative of the soft dual, [E, E]."""

@@ -11,7 +11,8 @@ from grid.planner.kernel_fleet import balance
 from grid.planner.problem import Floats
 
 DECIDED = 0.995  # a car with this share of one plan gets it
-POLISHED = 400  # cars whose plans the last programme may mix anew
+POLISHED = 800  # cars whose plans the last programme may mix anew
+NO_PRICE = 1e-4  # of the prices' range: a limit of that price has room
 
 
 @dataclass(slots=True)
@@ -35,9 +36,22 @@ def round_mixture(fleet: Fleet, found: Coordinated) -> Rounded:
     off = np.zeros((rows.kinds, len(rows.watch)))
     closed = np.setdiff1d(np.arange(len(pick)), open_cars)
     np.add.at(off, columns.kind[closed], (net[pick[closed], :, closed].T - mean[:, closed]).T)
+    off += _missed(fleet, found)
     dice = np.random.default_rng(len(pick))
     balance(dice.permutation(open_cars), columns.used, share, net, columns.kind, off, pick)
     return _polish(fleet, found, pick, open_cars, dice)
+
+
+def _missed(fleet: Fleet, found: Coordinated) -> Floats:
+    """What the mixture itself is beyond the limits that have a price, shared out over the kinds of cars, [C, S]."""
+    rows, mixture = fleet.coupling, found.search.mixture
+    assert mixture is not None
+    missed = np.zeros((rows.kinds, len(rows.watch)))
+    size = np.diff(found.search.columns.edges).astype(np.float64)
+    for row in np.flatnonzero(mixture.price > NO_PRICE * fleet.price_range):
+        part = rows.covers[row] * size
+        missed[:, rows.place[row]] += rows.sign[row] * mixture.over[row] * part / max(part.sum(), 1.0)
+    return missed
 
 
 def _polish(fleet: Fleet, found: Coordinated, pick: Ints, open_cars: Ints, dice: np.random.Generator) -> Rounded:

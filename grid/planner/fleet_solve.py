@@ -14,6 +14,9 @@ from grid.planner.problem import Floats
 SMALL = 300  # cars up to which one linear programme for all is quicker and exact
 CEILING = 20.0  # times the dearest kWh: what exceeding a limit costs, so that it comes before every other cost
 TINY_KWH = 1e-9
+ENOUGH = 1e-3  # a gap at which the plans are good enough
+ATTEMPTS = 3  # at them; each with so many passes more
+MORE_PASSES = 4
 
 
 @dataclass(slots=True)
@@ -48,7 +51,9 @@ def ceiling_of(batch: Batch, buy: Floats, sell: Floats) -> float:
     return CEILING * (2.0 * dearest + float(batch.wear.max())) / loss
 
 
-def solve_fleet(batch: Batch, buy: Floats, sell: Floats, coupling: Coupling, *, threads: int = 1) -> FleetPlans:
+def solve_fleet(
+    batch: Batch, buy: Floats, sell: Floats, coupling: Coupling, *, threads: int = 1, want_soc: bool = True
+) -> FleetPlans:
     """Plan more than a few cars together by column generation.
 
     Args:
@@ -57,16 +62,23 @@ def solve_fleet(batch: Batch, buy: Floats, sell: Floats, coupling: Coupling, *, 
         sell: [G, T] likewise.
         coupling: the limits.
         threads: how many cores to use.
+        want_soc: return the SoC at slot boundaries too.
     """
     fleet = Fleet(batch, buy, sell, coupling, ceiling_of(batch, buy, sell), threads)
     found = coordinate(fleet)
-    rounded = round_mixture(fleet, found) if len(found.busy) else None
-    plans = _recover(fleet, found, rounded)
-    price = found.search.mixture.price if found.search.mixture else np.zeros(len(coupling))
-    return finish(
-        batch, coupling, plans, solo_bound=found.solo_bound, price=price, proved=found.search.best,
-        ceiling=fleet.ceiling, free_cost=found.free_cost, iterations=round(fleet.passes),
-    )  # fmt: skip
+    for attempt in range(ATTEMPTS):
+        rounded = round_mixture(fleet, found) if len(found.busy) else None
+        plans = _recover(fleet, found, rounded, want_soc=want_soc)
+        price = found.search.mixture.price if found.search.mixture else np.zeros(len(coupling))
+        made = finish(
+            batch, coupling, plans, solo_bound=found.solo_bound, price=price, proved=found.search.best,
+            ceiling=fleet.ceiling, free_cost=found.free_cost, iterations=round(fleet.passes),
+        )  # fmt: skip
+        if made.gap <= ENOUGH or rounded is None or found.search.columns.is_full or attempt == ATTEMPTS - 1:
+            break
+        target = 0.1 * ENOUGH / 10.0**attempt
+        found.search.converge(found.free_cost, MORE_PASSES, 0.1 * fleet.price_range, target=target)
+    return made
 
 
 def solve_small_fleet(
@@ -144,43 +156,55 @@ def plans_of_steps(batch: Batch, buy: Floats, sell: Floats, step: Floats) -> Pla
     return Plans(cost, cost.copy(), (drawn - delivered) / hours, soc)
 
 
-def _recover(fleet: Fleet, found: Coordinated, rounded: Rounded | None) -> Plans:
+def _recover(fleet: Fleet, found: Coordinated, rounded: Rounded | None, *, want_soc: bool) -> Plans:
     """Plan every car once more under the price its stored plan was made at."""
-    batch, rows, search = fleet.batch, fleet.coupling, found.search
-    adders = np.stack([rows.spread(rows.adder(price), batch.slots) for price in search.prices])  # [K, C, T]
-    chosen = np.zeros(len(batch), dtype=np.int64)
+    batch, rows = fleet.batch, fleet.coupling
+    adder, offsets = _tables(found)
+    row = rows.kind.copy()
     if rounded is not None:
-        chosen[found.busy] = rounded.pick
-    flat = adders.reshape(-1, batch.slots)
+        row[found.busy] = _rows(found, offsets, rounded.pick)
+    table = rows.spread(adder, batch.slots)
     plans = solve(
-        batch, fleet.buy, fleet.sell, adder=flat, kind=chosen * rows.kinds + rows.kind, threads=fleet.threads,
-        stride=STRIDE,
-    )  # fmt: skip
+        batch, fleet.buy, fleet.sell, adder=table, kind=row, threads=fleet.threads, stride=STRIDE, want_soc=want_soc
+    )
     fleet.passes += 1
-    paid = np.einsum("nt,nt->n", plans.power, flat[chosen * rows.kinds + rows.kind]) * rows.slot_hours
-    plans.cost -= paid
+    plans.cost -= (adder[row] * plans.power[:, rows.watch]).sum(axis=1) * rows.slot_hours
     if rounded is not None and len(rounded.split):
-        _split(fleet, found, rounded, plans, flat)
+        _split(fleet, found, rounded, plans)
     return plans
 
 
-def _split(fleet: Fleet, found: Coordinated, rounded: Rounded, plans: Plans, adders: Floats) -> None:
+def _tables(found: Coordinated) -> tuple[Floats, Ints]:
+    """All prices stored plans were made at, one under the other, and where each pass's begin."""
+    tables = [prices.adder for prices in found.search.prices]
+    return np.concatenate(tables), np.cumsum([0, *(len(table) for table in tables)])
+
+
+def _rows(found: Coordinated, offsets: Ints, pick: Ints) -> Ints:
+    """The row of each busy car's price where it takes plan `pick`."""
+    rows = np.stack([prices.row for prices in found.search.prices])
+    return offsets[pick] + rows[pick, np.arange(len(pick))]
+
+
+def _split(fleet: Fleet, found: Coordinated, rounded: Rounded, plans: Plans) -> None:
     """Give the few split cars the mixture of their plans: a battery may follow the mean of two trajectories."""
     batch, rows = fleet.batch, fleet.coupling
     is_climber = batch.climbers.place[found.busy] >= 0 if len(batch.climbers.place) else np.zeros(len(found.busy), bool)
     split = rounded.split[~is_climber[rounded.split]]
     cars = found.busy[split]
+    adder, offsets = _tables(found)
+    table = rows.spread(adder, batch.slots)
     soc = np.zeros((len(cars), batch.slots + 1))
     for k in range(found.search.columns.used):
-        share = rounded.share[k, split]
-        kind = np.zeros(len(batch), dtype=np.int64)
-        kind[cars] = k * rows.kinds + rows.kind[cars]
-        soc += share[:, None] * solve(
-            batch, fleet.buy, fleet.sell, adder=adders, kind=kind, which=cars, stride=STRIDE
-        ).soc  # fmt: skip
+        row = np.zeros(len(batch), dtype=np.int64)
+        row[cars] = offsets[k] + found.search.prices[k].row[split]
+        made = solve(batch, fleet.buy, fleet.sell, adder=table, kind=row, which=cars, stride=STRIDE)
+        soc += rounded.share[k, split][:, None] * made.soc
     few = take(batch, cars)
     mixed = plans_of_steps(few, fleet.buy, fleet.sell, np.diff(soc, axis=1) + few.drive)
-    plans.power[cars], plans.soc[cars], plans.cost[cars] = mixed.power, mixed.soc, mixed.cost
+    plans.power[cars], plans.cost[cars] = mixed.power, mixed.cost
+    if len(plans.soc):
+        plans.soc[cars] = mixed.soc
 
 
 def take(batch: Batch, cars: Ints) -> Batch:

@@ -14,7 +14,7 @@ COLD = 30.0  # a plan this many warmths dearer than the best gets no share
 
 @summing
 def soft_shares(used, cost, net, price, warmth, begin, count, total, share):
-    """Mix the plans of one block of cars of a kind; returns the sum of their soft minima."""
+    """Mix the plans of one block of cars of a kind; returns the sums of their soft and of their hard minima."""
     width = net.shape[1]
     least = total[used]
     whole = total[used + 1]
@@ -40,17 +40,18 @@ def soft_shares(used, cost, net, price, warmth, begin, count, total, share):
             above = (sums[i] - least[i]) / warmth
             part[i] = np.exp(-above) if above < COLD else 0.0
             whole[i] += part[i]
-    value = 0.0
+    hard = 0.0
+    softer = 0.0
     for i in range(count):
-        value += least[i]
+        hard += least[i]
         if whole[i] > 1.0:
-            value -= warmth * np.log(whole[i])
+            softer += warmth * np.log(whole[i])
         whole[i] = 1.0 / whole[i]
     for k in range(used):
         part = share[k, begin : begin + count]
         for i in range(count):
             part[i] *= whole[i]
-    return value
+    return hard - softer, hard
 
 
 @summing
@@ -90,23 +91,25 @@ def gather(used, net, share, begin, count, middle, mean, spread, want_spread):
 
 @compiled
 def soft_mixture(used, cost, net, edges, price, warmth, every, mean, spread, share):
-    """Mix each car's first `used` plans by how good they are under `price`; returns the sum of soft minima by kind.
+    """Mix each car's first `used` plans by how good they are under `price`; returns the sums of minima by kind, [C, 2].
 
     `cost` [K, N] is what each plan costs without the price, `net` [K, S, N] its power in the watched slots; cars
     edges[c]:edges[c+1] are of kind c, and `price` [C, S] is what a kW costs them. The softness `warmth` is a cost:
-    plans dearer than the best by many times it get no share. `mean` [C, S] gets the mixed power of each kind, `spread`
+    plans dearer than the best by many times it get no share. The sums are of soft and of hard minima. `mean` [C, S] gets the mixed power of each kind, `spread`
     [C, S, S] the sum of its covariances, estimated from every `every`-th block (none if 0), `share` [K, N] the shares.
     """
     kinds, width = price.shape
     total, middle = np.empty((used + 2, BLOCK)), np.empty((width, BLOCK))
-    value = np.zeros(kinds)
+    value = np.zeros((kinds, 2))
     for c in range(kinds):
         mean[c, :] = 0.0
         spread[c, :, :] = 0.0
         seen = 0
         for begin in range(edges[c], edges[c + 1], BLOCK):
             count = min(BLOCK, edges[c + 1] - begin)
-            value[c] += soft_shares(used, cost, net, price[c], warmth, begin, count, total, share)
+            soft, hard = soft_shares(used, cost, net, price[c], warmth, begin, count, total, share)
+            value[c, 0] += soft
+            value[c, 1] += hard
             want_spread = every > 0 and (begin - edges[c]) // BLOCK % every == 0
             gather(used, net, share, begin, count, middle, mean[c], spread[c], want_spread)
             seen += count if want_spread else 0
