@@ -35,7 +35,11 @@ def page_of(world: World, client: Client) -> Client:
 def readable(world: World) -> list[tuple[str, str]]:
     """Return every page that answers GET with a page; the proof is a file."""
     leading_on = {"link_callback", "payouts_return", "home_page"}
-    return [pair for pair in addresses(world.values()) if pair[0] not in ACTIONS | leading_on | {"healthz", "readyz", "proof"}]
+    return [
+        pair
+        for pair in addresses(world.values())
+        if pair[0] not in ACTIONS | leading_on | {"healthz", "readyz", "proof"}
+    ]
 
 
 def test_every_address_of_ours_is_known(world: World) -> None:
