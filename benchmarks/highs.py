@@ -76,7 +76,7 @@ class Model:
     """One linear or mixed-integer programme, kept for reuse: columns charge[T], discharge[T], SoC[1..T], then ways."""
 
     def __init__(self, *, tolerance: float = 1e-10) -> None:
-        self.highs = highspy.Highs()
+        self.highs = highspy.Highs()  # type: ignore[no-untyped-call]  # the package has no types
         self.highs.setOptionValue("output_flag", False)
         self.highs.setOptionValue("threads", 1)
         self.highs.setOptionValue("primal_feasibility_tolerance", tolerance)

@@ -75,9 +75,10 @@ def _rivals(raws: list[Raw], ours: float, what: str) -> Iterator[Ratio]:
     is_goal = what == "V2G"
     for name, reused in (("", Reused(terms[0])), (", battery-side columns", Reused(terms[0], is_battery_side=True))):
         theirs = cpu_seconds(lambda: [reused.solve(each) for each in terms], repeats=3) / len(terms)  # noqa: B023
-        goal = (100.0, 200.0) if is_goal and not name else (None, None)
+        target, moonshot = (100.0, 200.0) if is_goal and not name else (None, None)
         detail = f"{theirs * 1e6:.0f} us over {ours * 1e6:.2f} us"
-        yield Ratio(f"HiGHS, model reused, warm basis{name}, over ours, {what}", theirs / ours, *goal, detail=detail)
+        title = f"HiGHS, model reused, warm basis{name}, over ours, {what}"
+        yield Ratio(title, theirs / ours, target, moonshot, detail=detail)
     theirs = cpu_seconds(pass_anew, repeats=2) / len(terms)
     yield Ratio(f"HiGHS, model passed anew, over ours, {what}", theirs / ours)
 

@@ -21,7 +21,7 @@ def _run(lines: Sequence[str], *arguments: str) -> list[dict[str, Any]]:
     command = Command(stdout=io.StringIO())
     command.stdin = io.BytesIO("\n".join(lines).encode())
     call_command(command, *arguments)
-    return [json.loads(line) for line in command.stdout.getvalue().splitlines()]  # type: ignore[attr-defined]
+    return [json.loads(line) for line in command.stdout.getvalue().splitlines()]
 
 
 def test_command_plans_line_by_line(night: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ def test_bad_line_is_answered_and_fails_the_command_at_the_end(night: dict[str, 
     command.stdin = io.BytesIO("\n".join([*bad, json.dumps(night)]).encode() + b"\n\xff\xfe\n")
     with pytest.raises(SystemExit) as ended:
         call_command(command)
-    plans = [json.loads(line) for line in command.stdout.getvalue().splitlines()]  # type: ignore[attr-defined]
+    plans = [json.loads(line) for line in command.stdout.getvalue().splitlines()]
     assert ended.value.code == 1
     assert [plan["status"] for plan in plans] == ["error"] * 6 + ["optimal", "error"]
     assert [plan["id"] for plan in plans] == [None, None, None, "few", "n", None, "night", None]

@@ -40,8 +40,9 @@ def test_hedged_plan_minimises_power_and_expected_shortfall_together(v2g: bool) 
         problem = read_problem(raw)
         weights = departure_chances(problem, history) * 2.0
         hedged = plan_hedged(raw, history, shortfall_price=2.0)
-        soc = np.array(hedged.plan["soc_percent"]) / 100.0 * problem.capacity_kwh
-        total = hedged.plan["cost"] + weights @ np.maximum(hedge_level(problem) - soc, 0.0)
+        plan: dict[str, Any] = hedged.plan
+        soc = np.array(plan["soc_percent"]) / 100.0 * problem.capacity_kwh
+        total = plan["cost"] + weights @ np.maximum(hedge_level(problem) - soc, 0.0)
         assert total == pytest.approx(_optimum_with_penalty(raw, weights, hedge_level(problem)), rel=1e-9, abs=1e-9)
         assert hedged.added_cost >= -1e-9
         assert hedged.expected_shortfall_kwh <= hedged.without_hedge_kwh + 1e-9
