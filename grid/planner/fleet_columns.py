@@ -144,12 +144,14 @@ class Search:
         self.warmth = max(self.warmth, cold) if self.mixture is None else self.warmth
         self.mixture = mix(
             self.columns, self.fleet.coupling, self.best_price if self.mixture is None else self.mixture.price,
-            ceiling=self.fleet.ceiling, warm=self.warmth, cold=min(cold, self.warmth), close=0.1 * cold * cars, reach=self.fleet.price_range,
+            ceiling=self.fleet.ceiling, warm=self.warmth, cold=min(cold, self.warmth), close=0.1 * cold * cars,
+            reach=self.fleet.price_range,
         )  # fmt: skip
         self.warmth = min(cold, self.warmth)
         missed = np.maximum(self.mixture.over, 0.0) @ (self.mixture.price + 0.1 * self.fleet.price_range)
         missed *= self.fleet.coupling.slot_hours / scale
-        self.gap = min(1.0, max((self.mixture.dual + self.fixed_cost - self.best) / scale, MISSED * missed))
+        gap: float = (self.mixture.dual + self.fixed_cost - self.best) / scale
+        self.gap = min(1.0, max(gap, MISSED * float(missed)))
         return self.gap
 
     def converge(self, free: float, passes: int, radius: float, *, target: float = GAP) -> float:

@@ -95,8 +95,9 @@ def soft_mixture(used, cost, net, edges, price, warmth, every, mean, spread, sha
 
     `cost` [K, N] is what each plan costs without the price, `net` [K, S, N] its power in the watched slots; cars
     edges[c]:edges[c+1] are of kind c, and `price` [C, S] is what a kW costs them. The softness `warmth` is a cost:
-    plans dearer than the best by many times it get no share. The sums are of soft and of hard minima. `mean` [C, S] gets the mixed power of each kind, `spread`
-    [C, S, S] the sum of its covariances, estimated from every `every`-th block (none if 0), `share` [K, N] the shares.
+    plans dearer than the best by many times it get no share. The sums are of soft and of hard minima. `mean` [C, S]
+    gets the mixed power of each kind, `spread` [C, S, S] the sum of its covariances, estimated from every `every`-th
+    block (none if 0), `share` [K, N] the shares.
     """
     kinds, width = price.shape
     total, middle = np.empty((used + 2, BLOCK)), np.empty((width, BLOCK))
