@@ -15,15 +15,16 @@ from grid.planner.fleet_limits import Coupling
 from grid.planner.fleet_master import Columns, Mixture, mix
 from grid.planner.problem import Floats
 
-SAMPLE = 1500  # cars that calibrate the prices
+SAMPLE = 3000  # cars that calibrate the prices
 SAMPLE_PASSES = 30
 FULL_PASSES = 16
 SCATTERED = 2  # passes of the whole fleet under scattered prices
 SCATTERS = 64  # price vectors in each
-SPANS = (0.03, 0.1)  # how far they are scattered, of the prices' range
+SPANS = (0.01, 0.03, 0.1)  # how far they are scattered, of the prices' range
 GAP = 6e-4  # of the event's cost: the rest of a thousandth is for rounding
-CALIBRATED_GAP = 0.01  # what to expect of the whole fleet under the sample's prices
-MISSED = 0.05  # how much of what the mixture misses the limits by rounding leaves behind
+CALIBRATED_GAP = 0.1  # what to expect of the whole fleet under the sample's prices
+MISSED = 0.02  # how much of what the mixture misses the limits by rounding leaves behind
+CALIBRATED_RADIUS = 0.1  # of the prices' range: how far from them its own prices should be
 STRIDE = 8  # how coarsely cars below their reserve look for their slot
 LEAST_COST = 0.01  # currency: events cheaper than that are not worth a finer proof
 FIRST_PRICES = (0.15, 0.5, 1.5, 5.0)  # of the prices' range
@@ -92,7 +93,8 @@ class Search:
     """What column generation knows about some cars; those of kind c stand for `columns.weight[c]` each.
 
     `fixed_cost` and `fixed_bound` are of the cars that do the same whatever the price. `best` is the highest lower
-    bound proved so far, at `best_price`; `gap` is how far the last mixture was from it.
+    bound proved so far, at `best_price`; `gap` is how far the last mixture was from it, `expected` what the
+    event should cost; the master's prices keep within `radius` of the best.
     """
 
     fleet: Fleet
@@ -106,6 +108,8 @@ class Search:
     mixture: Mixture | None = None
     warmth: float = 0.0
     gap: float = 1.0
+    expected: float = 0.0
+    radius: float = 0.0
 
     def visit(self, price: Floats) -> bool:
         """Plan the cars under a price and store the plans; returns whether that proved a higher bound."""
@@ -138,32 +142,35 @@ class Search:
         The master cools no further than the gap deserves: while plans are missing, a sharp mixture of the wrong ones is
         no better than a soft one and far harder to find.
         """
-        scale = max(self.best - free, LEAST_COST)
+        scale = max(self.best - free, self.expected, LEAST_COST)
         cars = self.columns.cars
         cold = max(0.1 * self.gap, GAP) * scale / cars
         self.warmth = max(self.warmth, cold) if self.mixture is None else self.warmth
+        start = self.best_price if self.mixture is None else self.mixture.price
         self.mixture = mix(
-            self.columns, self.fleet.coupling, self.best_price if self.mixture is None else self.mixture.price,
-            ceiling=self.fleet.ceiling, warm=self.warmth, cold=min(cold, self.warmth), close=0.1 * cold * cars,
-            reach=self.fleet.price_range,
+            self.columns, self.fleet.coupling, start, low=np.maximum(self.best_price - self.radius, 0.0),
+            high=np.minimum(self.best_price + self.radius, self.fleet.ceiling), warm=self.warmth,
+            cold=min(cold, self.warmth), close=0.1 * cold * cars, reach=self.fleet.price_range,
         )  # fmt: skip
         self.warmth = min(cold, self.warmth)
-        missed = np.maximum(self.mixture.over, 0.0) @ (self.mixture.price + 0.1 * self.fleet.price_range)
-        missed *= self.fleet.coupling.slot_hours / scale
-        gap: float = (self.mixture.dual + self.fixed_cost - self.best) / scale
-        self.gap = min(1.0, max(gap, MISSED * float(missed)))
+        dear = self.mixture.price + 0.1 * self.fleet.price_range
+        missed = float(np.maximum(self.mixture.over, 0.0) @ dear) * self.fleet.coupling.slot_hours
+        self.gap = min(1.0, max(self.mixture.dual + self.fixed_cost - self.best, MISSED * missed) / scale)
         return self.gap
 
-    def converge(self, free: float, passes: int, radius: float, *, target: float = GAP) -> float:
+    def converge(self, free: float, passes: int, *, target: float = GAP) -> float:
         """Visit the prices the master proposes, not further than `radius` from the best, until the gap is closed."""
         gap = self.mix(free)
         for _ in range(passes):
             if gap <= target or self.columns.is_full:
                 break
             assert self.mixture is not None
-            trial = np.clip(self.mixture.price, self.best_price - radius, self.best_price + radius)
-            trial[trial < 1e-5 * self.fleet.price_range] = 0.0
-            radius *= 1.5 if self.visit(trial) else 0.5
+            trial = np.where(self.mixture.price < 1e-4 * self.fleet.price_range, 0.0, self.mixture.price)
+            is_at_edge = bool((np.abs(trial - self.best_price) > 0.9 * self.radius).any())
+            if not self.visit(trial):
+                self.radius *= 0.5
+            elif is_at_edge:
+                self.radius *= 2.0
             gap = self.mix(free)
         return gap
 
@@ -188,7 +195,9 @@ def coordinate(fleet: Fleet) -> Coordinated:
     free = float(own.sum())
     violated = (rows.over(rows.net(net)) > 0.0).astype(np.float64)
     busy = _busy(fleet, net) if violated.any() else everyone[:0]
-    idle = np.setdiff1d(everyone, busy)
+    is_idle = np.ones(len(everyone), dtype=bool)
+    is_idle[busy] = False
+    idle = np.flatnonzero(is_idle)
     fixed = np.zeros((rows.kinds, len(rows.watch)))
     np.add.at(fixed, rows.kind[idle], net[idle])
     weight = np.ones(rows.kinds)
@@ -199,17 +208,19 @@ def coordinate(fleet: Fleet) -> Coordinated:
         return Coordinated(search, busy, bound, free, 0.0)
     unit = fleet.price_range
     if len(busy) > 2 * SAMPLE:
-        price = _calibrate(search, (own, bound, net), violated)
+        price, search.expected = _calibrate(search, (own, bound, net), violated)
         search.visit(price)
         dice = np.random.default_rng(len(busy))
         for _ in range(SCATTERED):
             search.scatter(price, dice)
         search.gap = CALIBRATED_GAP
-        gap = search.converge(free, FULL_PASSES, 0.2 * unit)
+        search.radius = CALIBRATED_RADIUS * unit
+        gap = search.converge(free, FULL_PASSES)
     else:
         for size in FIRST_PRICES:
             search.visit(violated * size * unit)
-        gap = search.converge(free, SAMPLE_PASSES, unit)
+        search.radius = unit
+        gap = search.converge(free, SAMPLE_PASSES)
     return Coordinated(search, busy, bound, free, gap)
 
 
@@ -233,8 +244,8 @@ def _busy(fleet: Fleet, net: Floats) -> Ints:
     return busy[np.argsort(rows.kind[busy], kind="stable")]
 
 
-def _calibrate(whole: Search, free: tuple[Floats, Floats, Floats], violated: Floats) -> Floats:
-    """Solve for a random sample of the busy cars; returns the price found.
+def _calibrate(whole: Search, free: tuple[Floats, Floats, Floats], violated: Floats) -> tuple[Floats, float]:
+    """Solve for a random sample of the busy cars; returns the price found and what the event costs at it.
 
     `free` is what `Fleet.plan` returned for all cars without a price.
     """
@@ -255,6 +266,8 @@ def _calibrate(whole: Search, free: tuple[Floats, Floats, Floats], violated: Flo
     unit = fleet.price_range
     for size in FIRST_PRICES:
         search.visit(violated * size * unit)
-    search.converge(whole.fixed_cost + float(own[which] @ weight[rows.kind[which]]), SAMPLE_PASSES, unit)
+    sampled_free = whole.fixed_cost + float(own[which] @ weight[rows.kind[which]])
+    search.radius = unit
+    search.converge(sampled_free, SAMPLE_PASSES)
     assert search.mixture is not None
-    return search.mixture.price
+    return search.mixture.price, search.best - sampled_free

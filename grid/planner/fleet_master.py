@@ -1,7 +1,7 @@
 """The price of shared limits, from stored plans: a smoothed dual maximised by Newton's method along a barrier.
 
 With K stored plans a car, the best mixture of them under the limits is a linear programme of millions of columns. Its
-dual has only as many variables as there are limit rows: maximise over prices 0 <= p <= ceiling the sum over cars of the
+dual has only as many variables as there are limit rows: maximise over prices low <= p <= high the sum over cars of the
 least `cost + p * net` of their stored plans, minus `p * limit`. That is concave but kinked wherever a car changes its
 mind. Replacing each minimum by a soft one (temperature `warmth`, a cost) and the bounds on p by a logarithmic barrier
 makes it smooth; its gradient is how far the mixture of soft shares misses the limits, so that at the maximum the
@@ -11,6 +11,7 @@ mixture keeps them exactly. Cooling both step by step follows the maximum to tha
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grid.planner.batch import Ints
 from grid.planner.fleet_limits import Coupling
@@ -19,8 +20,9 @@ from grid.planner.problem import Floats
 
 COOLING = 0.1
 STEPS_PER_COOLING = 3
-SPREAD_CARS = 20000  # cars enough to estimate the curvature from
+SPREAD_CARS = 8000  # cars enough to estimate the curvature from
 TRIES = 8  # of a step, each damped tenfold more
+SWINGERS = 1000  # cars enough to know by how much they swing
 BOUNDARY = 0.9  # of the way to the edge of the prices a step may go
 
 
@@ -33,7 +35,7 @@ class Columns:
     """
 
     cost: Floats
-    net: Floats
+    net: NDArray[np.float32]
     kind: Ints
     edges: Ints
     weight: Floats
@@ -44,7 +46,8 @@ class Columns:
     def of(cls, kind: Ints, weight: Floats, fixed: Floats, room: int) -> "Columns":
         """Make room for `room` plans of each car; `kind` [N] ascends."""
         edges = np.searchsorted(kind, np.arange(len(weight) + 1)).astype(np.int64)
-        net = np.empty((room, fixed.shape[1], len(kind)))
+        # Half the memory traffic of the master's every look; what is rounded off is made good by planning again.
+        net = np.empty((room, fixed.shape[1], len(kind)), dtype=np.float32)
         return cls(np.empty((room, len(kind))), net, kind, edges, weight, fixed)
 
     @property
@@ -82,7 +85,8 @@ def mix(
     coupling: Coupling,
     start: Floats,
     *,
-    ceiling: float,
+    low: Floats,
+    high: Floats,
     warm: float,
     cold: float,
     close: float,
@@ -94,16 +98,17 @@ def mix(
         columns: the stored plans.
         coupling: the rows.
         start: [E] prices to start from.
-        ceiling: the price of exceeding a limit, currency/kWh.
+        low: [E] the least prices, currency/kWh.
+        high: [E] the highest: beyond them the stored plans are not to be trusted.
         warm: the temperature to start with, a cost.
         cold: the one to end with: a car mixes plans only where their costs are as close as that.
         close: how near the maximum to stop, a cost.
         reach: a change of price that moves cars to other slots, such as the range of prices.
     """
-    price = np.clip(start, 1e-6 * ceiling, (1.0 - 1e-6) * ceiling)
+    price = np.clip(start, low + 1e-4 * (high - low), high - 1e-4 * (high - low))
     warmth = warm
     shares = np.empty((columns.used, len(columns.kind)))
-    state = _Point(columns, coupling, shares, ceiling, reach)
+    state = _Point(columns, coupling, shares, low, high, reach)
     while True:
         for _ in range(STEPS_PER_COOLING if warmth > cold else 4 * STEPS_PER_COOLING):
             price, gain = state.step(price, warmth)
@@ -119,13 +124,15 @@ def mix(
 class _Point:
     """The smoothed dual around one price."""
 
-    def __init__(self, columns: Columns, coupling: Coupling, shares: Floats, ceiling: float, reach: float) -> None:
+    def __init__(  # noqa: PLR0917 (all by name would say no more)
+        self, columns: Columns, coupling: Coupling, shares: Floats, low: Floats, high: Floats, reach: float
+    ) -> None:
         width = len(coupling.watch)
-        self.columns, self.coupling, self.shares, self.ceiling = columns, coupling, shares, ceiling
+        self.columns, self.coupling, self.shares, self.low, self.high = columns, coupling, shares, low, high
         self.mean = np.empty((coupling.kinds, width))
         self.spread = np.empty((coupling.kinds, width, width))
         # The curvature of a fleet whose cars change their minds one after the other over the reach.
-        swing = float(np.abs(columns.net[: columns.used]).mean()) + 1.0
+        swing = float(np.abs(columns.net[0, :, :SWINGERS]).mean()) + 1.0
         self.stiffness = columns.cars * coupling.slot_hours * swing / reach
         self.damping = 1e-3
         self.at: tuple[float, bytes] = (0.0, b"")
@@ -147,21 +154,21 @@ class _Point:
         self.mean += c.fixed
         rest = float((adder * c.fixed).sum()) - rows.slot_hours * float((rows.sign * price) @ rows.limit)
         self.dual = float(c.weight @ minima[:, 1]) + rest
-        barrier = warmth * float(np.log(price).sum() + np.log(self.ceiling - price).sum())
+        barrier = warmth * float(np.log(price - self.low).sum() + np.log(self.high - price).sum())
         self.value = float(c.weight @ minima[:, 0]) + rest + barrier
         return self.value
 
     def step(self, price: Floats, warmth: float) -> tuple[Floats, float]:
         """One damped Newton step; returns the new price and what it was expected to gain at most."""
         value = self.look(price, warmth)
-        rows, room = self.coupling, self.ceiling - price
-        slope = rows.slot_hours * rows.over(rows.net_of_kinds(self.mean)) + warmth / price - warmth / room
+        rows, above, room = self.coupling, price - self.low, self.high - price
+        slope = rows.slot_hours * rows.over(rows.net_of_kinds(self.mean)) + warmth / above - warmth / room
         bend = self._bend(warmth)
-        bend[np.diag_indices(len(price))] += warmth / price**2 + warmth / room**2
+        bend[np.diag_indices(len(price))] += warmth / above**2 + warmth / room**2
         for _ in range(TRIES):
             damped = bend + self.damping * self.stiffness * np.eye(len(price))
             move = np.linalg.solve(damped, slope)
-            edge = np.where(move > 0, room / np.maximum(move, 1e-300), price / np.maximum(-move, 1e-300)).min()
+            edge = np.where(move > 0, room / np.maximum(move, 1e-300), above / np.maximum(-move, 1e-300)).min()
             move *= min(1.0, BOUNDARY * float(edge))
             gain = float(slope @ move - 0.5 * move @ bend @ move)
             if self.look(price + move, warmth) >= value + 0.1 * gain:

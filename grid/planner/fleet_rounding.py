@@ -32,10 +32,12 @@ def round_mixture(fleet: Fleet, found: Coordinated) -> Rounded:
     pick = share.argmax(axis=0)
     open_cars = np.flatnonzero(share.max(axis=0) < DECIDED)
     net = columns.net[: columns.used]
-    mean = np.einsum("kn,ksn->sn", share, net)
     off = np.zeros((rows.kinds, len(rows.watch)))
-    closed = np.setdiff1d(np.arange(len(pick)), open_cars)
-    np.add.at(off, columns.kind[closed], (net[pick[closed], :, closed].T - mean[:, closed]).T)
+    closed = np.flatnonzero(share.max(axis=0) >= DECIDED)
+    for k in range(columns.used):  # what decided cars do beyond their share of the mixture
+        gone = (pick[closed] == k) - share[k, closed]
+        some = np.flatnonzero(gone)
+        np.add.at(off, columns.kind[closed[some]], (gone[some] * net[k][:, closed[some]]).T)
     off += _missed(fleet, found)
     dice = np.random.default_rng(len(pick))
     balance(dice.permutation(open_cars), columns.used, share, net, columns.kind, off, pick)
@@ -64,8 +66,8 @@ def _polish(fleet: Fleet, found: Coordinated, pick: Ints, open_cars: Ints, dice:
     others = np.setdiff1d(np.arange(len(pick)), cars)
     cars = np.concatenate([cars, dice.permutation(others)[: POLISHED - len(cars)]])
     used, count = columns.used, len(cars)
-    net = columns.net[:used][:, :, cars]  # [K, S, m]
-    now = columns.net[pick, :, np.arange(len(pick))]
+    net = columns.net[:used][:, :, cars].astype(np.float64)  # [K, S, m]
+    now = columns.net[pick, :, np.arange(len(pick))].astype(np.float64)
     base = columns.fixed.copy()
     np.add.at(base, columns.kind, now)
     np.subtract.at(base, columns.kind[cars], now[cars])

@@ -77,7 +77,7 @@ def solve_fleet(
         if made.gap <= ENOUGH or rounded is None or found.search.columns.is_full or attempt == ATTEMPTS - 1:
             break
         target = 0.1 * ENOUGH / 10.0**attempt
-        found.search.converge(found.free_cost, MORE_PASSES, 0.1 * fleet.price_range, target=target)
+        found.search.converge(found.free_cost, MORE_PASSES, target=target)
     return made
 
 
