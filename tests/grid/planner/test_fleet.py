@@ -41,7 +41,7 @@ def test_small_fleet_sheds_what_the_event_asks_at_the_proved_least_cost() -> Non
     assert fleet["cost"] == pytest.approx(sum(plan["cost"] for plan in plans))
     assert fleet["cost_without_limits"] == pytest.approx(sum(plan["cost"] for plan in free))
     assert abs(fleet["gap"]) < 1e-6  # type: ignore[arg-type]
-    assert any("hold" in plan["reasons"] for plan in plans)
+    assert any("hold" in str(plan["reasons"]) for plan in plans)
     for raw, plan in zip(cars, plans, strict=True):
         assert_keeps_format(raw, plan)
 
@@ -184,7 +184,7 @@ def test_command_prints_plans_then_the_fleet(night: dict[str, Any], tmp_path: Pa
     command = Command(stdout=io.StringIO())
     command.stdin = io.BytesIO("\n".join(json.dumps(night | {"id": f"car-{k}"}) for k in range(2)).encode())
     command.handle(fleet=str(limits), threads=1)
-    lines = [json.loads(line) for line in command.stdout.getvalue().splitlines()]  # type: ignore[attr-defined]
+    lines = [json.loads(line) for line in command.stdout.getvalue().splitlines()]
     assert [line.get("id") for line in lines] == ["car-0", "car-1", None]
     assert set(lines[2]["fleet"]) == {
         "met", "excess_kwh", "net_kw", "cost", "lower_bound", "cost_without_limits", "gap", "iterations",
