@@ -20,6 +20,7 @@ FREE, CHARGE_ONLY, DISCHARGE_ONLY, IDLE_ONLY = 0, 1, 2, 3
 TOLERANCE = 1e-5  # of the cost; the format asks for 1e-3
 NODES = 300
 ROUNDS = 3  # of polishing
+POLISHING = 500_000  # slots planned at most in polishing, so that a month of 5-minute slots ends too
 
 
 @inlined
@@ -185,13 +186,15 @@ def polish(car, given, scratch, best, best_choice, best_soc):
     soc = np.empty(slots + 1)
     two_way = np.flatnonzero(best_choice != given)
     choice = best_choice.copy()
+    tries = POLISHING // slots + 1
     for _ in range(ROUNDS):
         before = best
         for i in range(len(two_way)):
             for j in range(i, len(two_way)):
                 a, b = two_way[i], two_way[j]
-                if i != j and choice[a] == choice[b]:
+                if (i != j and choice[a] == choice[b]) or tries <= 0:
                     continue
+                tries -= 1
                 choice[a] = CHARGE_ONLY + DISCHARGE_ONLY - choice[a]
                 if i != j:
                     choice[b] = CHARGE_ONLY + DISCHARGE_ONLY - choice[b]

@@ -12,6 +12,7 @@ from grid.planner.kernel import copy_into
 from grid.planner.kernel_one_way import CHARGE_ONLY, DISCHARGE_ONLY, FREE, IDLE_ONLY, settle, try_choice
 
 NEAR_KWH = 1e-9
+NEAR_RUNS = 6  # how many runs away another may take over what a run did
 
 
 @compiled
@@ -91,8 +92,8 @@ def write_trial(plugged, now, given, runs, j, move, trial):
         for t in range(begin, end):
             trial[t] = now[neighbour]
         return True
-    k = (move - 4) // 2
-    if k == j or now[runs[k, 0]] != now[begin] or now[begin] == IDLE_ONLY:
+    k = j - NEAR_RUNS + (move - 4) // 2
+    if k < 0 or k == j or k >= runs.shape[0] or now[runs[k, 0]] != now[begin] or now[begin] == IDLE_ONLY:
         return False
     copy_into(trial, now)
     for t in range(begin, end):
@@ -115,7 +116,7 @@ def remove_change(car, scratch, given, most, soc, best_given, best_soc):
     trial, found = given.copy(), soc.copy()
     best, best_changes = np.inf, most
     for j in range(runs.shape[0]):
-        for move in range(4 + 2 * runs.shape[0]):
+        for move in range(4 + 4 * NEAR_RUNS + 2):
             if write_trial(plugged, now, given, runs, j, move, trial):
                 cost, changes = try_ways(car, scratch, trial, most, found, way)
                 if cost < best - 1e-12 or (cost < best + 1e-12 and changes < best_changes):

@@ -4,6 +4,7 @@ The programme plans any power from zero to the maximum and any number of switche
 never misses a target the plan made, and its cost is stated.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ class Taper:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a car and its plug allow."""
+    """What a car and its plug allow; `switches` are those of a night."""
 
     switches: int = SWITCHES
     least_kw: float = SIX_AMPERES_KW
@@ -64,7 +65,8 @@ def plan_shaped(raw: Mapping[str, object], shape: Shape = Shape()) -> Shaped:
         return Shaped(error_plan(raw, str(error)), 0, 0.0)
     batch = pack([problem])
     best = solve(batch, problem.buy, problem.sell)
-    soc = limit_switches(problem, batch, best.soc[0], shape.switches)
+    nights = max(1, math.ceil(problem.slots * problem.slot_hours / 24.0 - 0.5))
+    soc = limit_switches(problem, batch, best.soc[0], nights * shape.switches)
     power, soc = _follow(problem, batch, soc)
     power, soc = _without_small_currents(problem, batch, power, shape.least_kw)
     if shape.taper is not None:

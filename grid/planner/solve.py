@@ -13,6 +13,7 @@ from grid.planner.reasons import reasons_of
 
 Plan = dict[str, object]
 
+STRIDE_SLOTS = 200  # up to as many slots, every one is tried for where a car below its reserve may discharge from
 PROBE_KWH = 1e-3  # small beside what a slot charges, large beside rounding
 
 
@@ -51,7 +52,8 @@ def plan_checked(problems: Sequence[Problem], *, threads: int = 1) -> list[Plan]
     buy = np.stack([problem.buy for problem in problems])
     sell = np.stack([problem.sell for problem in problems])
     batch = pack(problems)
-    plans = solve(batch, buy, sell, threads=threads)
+    stride = 1 + problems[0].slots // STRIDE_SLOTS
+    plans = solve(batch, buy, sell, threads=threads, stride=stride)
     return [
         record(
             problem, power=plans.power[i], soc=plans.soc[i], cost=plans.cost[i], bound=plans.bound[i],
