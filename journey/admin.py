@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 from journey.owner import PASSWORD, choice_named
 from journey.web import Browser, Page
 
+ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
+
 
 @dataclass
 class Admin:

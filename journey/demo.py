@@ -13,8 +13,8 @@ from pathlib import Path
 from types import FrameType
 from zoneinfo import ZoneInfo
 
+from journey.admin import ADMINS
 from journey.owner import PASSWORD
-from journey.people import ADMINS
 from journey.stack import HOME, Stack, StackFailed, free_port, is_free
 
 RATE = 60.0  # a simulated minute each second

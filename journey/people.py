@@ -6,11 +6,10 @@ from zoneinfo import ZoneInfo
 
 import requests
 
-from journey.admin import Admin
+from journey.admin import ADMINS, Admin
 from journey.owner import Home, Owner
 from journey.world import World
 
-ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
 TONIGHT = 14  # days after the history's first evening
 EVENINGS = 16  # two weeks of history, tonight and tomorrow
 

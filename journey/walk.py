@@ -10,13 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from journey import eyes, recompute
-from journey.admin import Admin
+from journey.admin import ADMINS, Admin
 from journey.owner import PASSWORD, Home, Owner
 from journey.stack import Stack
 from journey.world import World
 
 TEXAS = ZoneInfo("America/Chicago")
-ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
 EVENT_LOCAL = (time_of_day(18, 30), time_of_day(19, 30))
 START_LOCAL = time_of_day(17, 50)
 SWEEP_SECONDS = 1.0
