@@ -155,6 +155,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS  # browsers allow passkeys on http://localhost alone
 MFA_TOTP_ISSUER = "ChargeScape"
+MFA_TOTP_TOLERANCE = 1  # one step either way: phones run a little off, and a code typed at its end still counts
 USERSESSIONS_TRACK_ACTIVITY = False  # else each page view writes a row
 HEADLESS_ONLY = False
 HEADLESS_CLIENTS = ("app", "browser")
