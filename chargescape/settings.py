@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONE, SELF
 
+from chargescape import makers
 from chargescape.celery import timetable
 from chargescape.embedded import load_or_make_keys
 
@@ -233,22 +234,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 # The outside world: automakers, feeds, payments. A maker without a client id is not offered to owners.
-AUTOMAKERS: dict[str, dict[str, str]] = {
-    "ford": {
-        "authorize_url": env.str("FORD_AUTHORIZE_URL", "https://fordconnect.cv.ford.com/common/login/"),
-        "token_url": env.str(
-            "FORD_TOKEN_URL",
-            "https://dah2vb2cprod.b2clogin.com/914d88b1-3523-4bf6-9be4-1b96b4f6f919/oauth2/v2.0/token"
-            "?p=B2C_1A_signup_signin_common",
-        ),
-        "revoke_url": env.str("FORD_REVOKE_URL", ""),
-        "api_base": env.str("FORD_API_BASE", "https://api.mps.ford.com/api/fordconnect/v3"),
-        "partner_api_base": env.str("FORD_PARTNER_API_BASE", ""),  # our partner extension: timed holds, discharge
-        "application_id": env.str("FORD_APPLICATION_ID", ""),
-        "client_id": env.str("FORD_CLIENT_ID", ""),
-        "client_secret": env.str("FORD_CLIENT_SECRET", ""),
-    }
-}
+AUTOMAKERS: dict[str, dict[str, str]] = makers.read_access(env)
 FEEDS: dict[str, dict[str, str]] = {
     "ercot": {
         "api_base": env.str("ERCOT_API_BASE", "https://api.ercot.com/api/public-reports"),
@@ -279,8 +265,7 @@ _FORM_TARGETS = sorted(
         f"{part.scheme}://{part.netloc}"
         for part in map(
             urlsplit,
-            [maker["authorize_url"] for maker in AUTOMAKERS.values()]
-            + env.list("ONBOARDING_ORIGINS", default=["https://connect.stripe.com"]),
+            makers.sign_in_pages(AUTOMAKERS) + env.list("ONBOARDING_ORIGINS", default=["https://connect.stripe.com"]),
         )
     }
 )

@@ -104,7 +104,13 @@ def _with_fresh_token(maker: Automaker, car: CarAccess, operation: Operation[T])
 
 
 def _open(vehicle: Vehicle, token: str) -> CarAccess:
-    return CarAccess(external_id=vehicle.external_id, access_token=token, capabilities=vehicle.can)
+    return CarAccess(
+        external_id=vehicle.external_id,
+        access_token=token,
+        capabilities=vehicle.can,
+        extras=vehicle.link.extras,
+        scopes=tuple(vehicle.link.scopes),
+    )
 
 
 def _check_may_call(link: VehicleLink, *, is_urgent: bool) -> None:
@@ -182,6 +188,7 @@ def store_grant(link: VehicleLink, grant: Grant) -> None:
     link.access_expires_at = wall + timedelta(seconds=grant.access_expires_in_seconds)
     if grant.refresh_expires_in_seconds is not None:
         link.refresh_expires_at = wall + timedelta(seconds=grant.refresh_expires_in_seconds)
+    link.extras = link.extras | dict(grant.extras)
     link.refreshed_at = wall
     link.failures, link.auth_failed_at, link.quiet_until = 0, None, None
     with transaction.atomic(durable=True):
@@ -189,6 +196,7 @@ def store_grant(link: VehicleLink, grant: Grant) -> None:
             update_fields=[
                 "access_token",
                 "refresh_token",
+                "secrets",
                 "access_expires_at",
                 "refresh_expires_at",
                 "refreshed_at",

@@ -16,6 +16,13 @@ MESSAGES: dict[str, str] = {
     "maker_down": "The automaker's servers have trouble. Your link is fine; we try again by ourselves.",
     "maker_off": "Reading and steering cars of this maker is switched off for the moment.",
     "not_supported": "This car cannot do that.",
+    "link_pending": "Waiting for you to type the code on the maker's page.",
+    "webhook_refused": "A message in the maker's name was not genuine and was dropped.",
+    "no_commands": "This maker shares readings only. We plan and tell you when to charge; you start and stop the car.",
+    "no_discharge": "This maker offers no way to give energy back. A bidirectional wall box at home can.",
+    "events_only": "This maker can only start and stop charging, so we pause the car for events alone.",
+    "charging_scope_missing": "You did not allow us to steer charging. Link the account again and allow it.",
+    "place_scope_missing": "You did not share the car's place, so we cannot tell whether it is at home.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Maker accounts and their cars, from fleet.json."""
+"""Maker accounts and their cars, from `fleets/`: one file a maker."""
 
 import json
 from pathlib import Path
@@ -9,31 +9,34 @@ from django.db import transaction
 
 from sandbox.cars.models import Car
 
-FLEET = Path(__file__).with_name("fleet.json")
+FLEETS = Path(__file__).with_name("fleets")
 _SPEC_NAMES = ("battery_wh", "onboard_charge_w", "evse_w", "max_discharge_w", "seed")
 _SAME_NAMES = ("vin", "nick_name", "model_name", "model_year", "trim", "range_km", "has_partner_extension")
 
 
 def set_up() -> None:
     """Register accounts and cars that are not there yet; what a car has lived through stays."""
-    fleet = json.loads(FLEET.read_text(encoding="utf-8"))
-    with transaction.atomic():
-        for account in fleet["accounts"]:
-            owner = User.objects.filter(username=account["email"]).first()
-            if owner is None:
-                owner = User.objects.create_user(
-                    account["email"], account["email"], fleet["password"], first_name=account["name"]
-                )
-            for entry in account["cars"]:
-                Car.objects.update_or_create(vehicle_id=entry["vehicle_id"], defaults=_columns(entry, account, owner))
+    for path in sorted(FLEETS.glob("*.json")):
+        with transaction.atomic():
+            _set_up_maker(path.stem, json.loads(path.read_text(encoding="utf-8")))
 
 
-def _columns(entry: dict[str, Any], account: dict[str, Any], owner: User) -> dict[str, Any]:
+def _set_up_maker(maker: str, fleet: dict[str, Any]) -> None:
+    for account in fleet["accounts"]:
+        owner = User.objects.filter(username=account["email"]).first()
+        if owner is None:
+            owner = User.objects.create_user(
+                account["email"], account["email"], fleet["password"], first_name=account["name"]
+            )
+        for entry in account["cars"]:
+            columns = _columns(entry, account) | {"owner": owner, "maker": maker}
+            Car.objects.update_or_create(vehicle_id=entry["vehicle_id"], defaults=columns)
+
+
+def _columns(entry: dict[str, Any], account: dict[str, Any]) -> dict[str, Any]:
     spec = {name: entry[name] for name in _SPEC_NAMES}
     spec |= {"time_zone": account["time_zone"], "drive_wh_per_km": entry["battery_wh"] / entry["range_km"]}
     return {name: entry[name] for name in _SAME_NAMES} | {
-        "owner": owner,
-        "maker": "ford",
         "home_latitude": account["latitude"],
         "home_longitude": account["longitude"],
         "first_soc_percent": entry["first_soc_percent"],

@@ -78,6 +78,8 @@ def _obey(car: Car, state: CarState, command: Command) -> CarState:
             return physics.stop(state)
         case "startCharge" | "resume":
             return physics.start(state)
+        case "setLimit":
+            return replace(state, limit_percent=command.body["percent"])
         case "setpoint":
             body = command.body
             return physics.order(state, Setpoint(body["powerKw"] * 1000, command.until, body["minSocPercent"]))

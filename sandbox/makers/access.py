@@ -1,8 +1,8 @@
-"""The door of every maker's API: outages first, then the bearer token, the application and the consent."""
+"""The door of every maker's API: outages first, then the bearer token, the maker's own checks and the consent."""
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from allauth.idp.oidc.models import Token
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
@@ -12,57 +12,71 @@ from sandbox.cars import garage
 from sandbox.cars.models import Car
 from sandbox.makers.grants import grant_behind
 from sandbox.makers.models import Grant, Maker
-from sandbox.world import clock, config
+from sandbox.world import clock
 
 RETRY_AFTER_SECONDS = 30
 P = ParamSpec("P")
+# A maker's own look at a request that carries a valid token, before any view sees it; it may raise Refused.
+Check = Callable[[HttpRequest, Grant], None]
 
 
 class Refused(Exception):
-    """The API answers with an error instead."""
+    """The API answers with an error instead; `code` is the maker's own word for it where it has one."""
 
-    def __init__(self, status: int, title: str) -> None:
+    def __init__(self, status: int, title: str, *, code: str = "") -> None:
         self.status = status
         self.title = title
+        self.code = code
         super().__init__(title)
 
-    def as_response(self) -> JsonResponse:
-        """Return the error as the dialects word it."""
-        body = {"status": "FAILED", "error": {"code": self.status, "title": self.title}}
-        answer = JsonResponse(body, status=self.status)
-        if self.status == 429:
-            answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
-        return answer
+
+def word_plainly(refused: Refused) -> dict[str, Any]:
+    """Return an error's body as FordConnect and most others word it."""
+    return {"status": "FAILED", "error": {"code": refused.code or refused.status, "title": refused.title}}
 
 
-def api(view: Callable[Concatenate[HttpRequest, Grant, P], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Let `view` see only requests that carry a valid token of the maker, with the grant behind it."""
+def answer_refusal(refused: Refused, word: Callable[[Refused], dict[str, Any]] = word_plainly) -> JsonResponse:
+    """Return the error as a response in the maker's words."""
+    answer = JsonResponse(word(refused), status=refused.status)
+    if refused.status == 429:
+        answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
 
-    @csrf_exempt  # bearer tokens, no cookies
-    @wraps(view)
-    def guarded(request: HttpRequest, maker: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        try:
-            return view(request, _open_door(request, maker), *args, **kwargs)
-        except Refused as refused:
-            return refused.as_response()
 
-    return guarded
+def door(
+    *, check: Check | None = None, word: Callable[[Refused], dict[str, Any]] = word_plainly
+) -> Callable[[Callable[Concatenate[HttpRequest, Grant, P], HttpResponseBase]], Callable[..., HttpResponseBase]]:
+    """Make a maker's door: its views see only requests with a valid token of the maker, and the grant behind it."""
+
+    def guard(view: Callable[Concatenate[HttpRequest, Grant, P], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @csrf_exempt  # bearer tokens, no cookies
+        @wraps(view)
+        def guarded(request: HttpRequest, maker: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            try:
+                grant = _open_door(request, maker)
+                if check is not None:
+                    check(request, grant)
+                return view(request, grant, *args, **kwargs)
+            except Refused as refused:
+                return answer_refusal(refused, word)
+
+        return guarded
+
+    return guard
 
 
 def _open_door(request: HttpRequest, slug: str) -> Grant:
     maker = Maker.objects.get(slug=slug)
-    _refuse_outage(maker)
+    refuse_outage(maker)
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     grant = grant_behind(value, types=[Token.Type.ACCESS_TOKEN]) if scheme.lower() == "bearer" else None
     if grant is None or grant.maker_id != maker.pk:
         raise Refused(401, "Unauthorized")
-    application_id = request.headers.get("Application-Id", "")
-    if not application_id or (config.FORD_APPLICATION_ID and application_id != config.FORD_APPLICATION_ID):
-        raise Refused(401, "Unknown application")
     return grant
 
 
-def _refuse_outage(place: Maker | Car) -> None:
+def refuse_outage(place: Maker | Car) -> None:
+    """Raise Refused while a fault keeps the maker's API or this car's part of it shut."""
     if place.is_api_down:
         raise Refused(503, "Service unavailable")
     if place.is_rate_limited:
@@ -79,5 +93,5 @@ def consented_car(grant: Grant, vehicle_id: str) -> Car:
         raise Refused(404, "Vehicle not found")
     if not grant.cars.filter(pk=car.pk).exists():
         raise Refused(403, "Vehicle not authorized by its owner")
-    _refuse_outage(car)
+    refuse_outage(car)
     return car

@@ -1,5 +1,6 @@
 """What the sandbox's environment says (SANDBOX_*), typed; readable without Django's settings."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import environ
@@ -12,12 +13,26 @@ PORT: int = env.int("SANDBOX_PORT", 8100)
 SMTP_PORT: int = env.int("SANDBOX_SMTP_PORT", 8125)
 PUBLIC_URL: str = env.str("SANDBOX_URL", f"http://localhost:{PORT}").rstrip("/")
 
-# The platform's registration at the pretend Ford
-FORD_CLIENT_ID: str = env.str("SANDBOX_FORD_CLIENT_ID", "chargescape")
-FORD_CLIENT_SECRET: str = env.str("SANDBOX_FORD_CLIENT_SECRET", "charge-the-grid")
-FORD_REDIRECT_URIS: list[str] = env.list(
-    "SANDBOX_FORD_REDIRECT_URI", default=["http://localhost:8000/cars/link/callback/ford/"]
-)
+
+@dataclass(frozen=True)
+class ClientAccess:
+    """The platform's registration at one pretend maker."""
+
+    client_id: str
+    client_secret: str
+    redirect_uris: list[str]
+
+
+def client_of(maker: str) -> ClientAccess:
+    """Return how the platform is registered at `maker` (SANDBOX_<MAKER>_CLIENT_ID, _CLIENT_SECRET, _REDIRECT_URI)."""
+    prefix = f"SANDBOX_{maker.upper()}"
+    return ClientAccess(
+        env.str(f"{prefix}_CLIENT_ID", f"chargescape-{maker}"),
+        env.str(f"{prefix}_CLIENT_SECRET", "charge-the-grid"),
+        env.list(f"{prefix}_REDIRECT_URI", default=[f"http://localhost:8000/cars/link/callback/{maker}/"]),
+    )
+
+
 FORD_APPLICATION_ID: str = env.str("SANDBOX_FORD_APPLICATION_ID", "")  # "": any will do, but one must come
 
 # The payment processor's side

@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import requests
+
+if TYPE_CHECKING:
+    from vehicles.automakers.push import Push, StreamPlan, WebhookAnswer
 
 T = TypeVar("T")
 
@@ -76,7 +79,10 @@ class Capabilities:
     hold_ends: str = HoldEnds.NONE
     max_discharge_w: int = 0
     can_wake: bool = False
+    can_schedule: bool = False  # keeps a charging schedule of ours, on which it starts by itself
     is_metered: bool = False
+    pushes: tuple[str, ...] = ()  # "webhook", "stream": how values come without asking
+    refusals: tuple[str, ...] = ()  # keys of `vehicles.wording.MESSAGES`: what the owner is told it cannot do, and why
     min_restart_soc_percent: int = 0  # below this SoC the maker does not let a stopped car start again
     min_poll_seconds: int = 900
     daily_budget: int | None = None
@@ -86,6 +92,11 @@ class Capabilities:
     def can_hold(self) -> bool:
         """Whether charging can be paused at all."""
         return self.hold_ends != HoldEnds.NONE
+
+    @property
+    def needs_backstop(self) -> bool:
+        """Whether a schedule must be stored in the car before it is held."""
+        return self.hold_ends == HoldEnds.SCHEDULE
 
     @property
     def can_hold_until(self) -> bool:
@@ -105,7 +116,8 @@ class Capabilities:
 def read_capabilities(record: Mapping[str, Any]) -> Capabilities:
     """Return the capabilities kept in `record`; keys that this version does not know are dropped."""
     known = {item.name: record[item.name] for item in fields(Capabilities) if item.name in record}
-    known["reads"] = tuple(known.get("reads") or ())
+    for name in ("reads", "pushes", "refusals"):
+        known[name] = tuple(known.get(name) or ())
     limit = known.get("set_limit_percent")
     known["set_limit_percent"] = tuple(limit) if limit else None
     return Capabilities(**known)
@@ -143,7 +155,7 @@ LinkStart = RedirectTo | DeviceCode
 
 @dataclass(frozen=True)
 class LinkCallback:
-    """What came back from the maker's sign-in."""
+    """What came back from the maker's sign-in, or `{"device_code": ...}` to ask for the grant."""
 
     params: Mapping[str, str] = field(repr=False)
     code_verifier: str = field(repr=False)
@@ -152,13 +164,27 @@ class LinkCallback:
 
 @dataclass(frozen=True)
 class Grant:
-    """An owner's permission. Expiries are seconds from receipt; `subject` is "" where the maker names no account."""
+    """An owner's permission. Expiries are seconds from receipt; `subject` is "" where the maker names no account.
+
+    Both tokens are opaque to everybody but the adapter. `extras` is whatever else it needs to open the account again
+    (a container, a stream's password); a refresh that brings extras replaces those of the same name.
+    """
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     access_expires_in_seconds: int
     refresh_expires_in_seconds: int | None = None
     subject: str = field(default="", repr=False)
+    scopes: tuple[str, ...] = ()
+    extras: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What opens an owner's account at the maker, for one or two calls."""
+
+    access_token: str = field(repr=False)
+    extras: Mapping[str, str] = field(default_factory=dict, repr=False)
     scopes: tuple[str, ...] = ()
 
 
@@ -175,6 +201,7 @@ class VehicleRef:
     vin: str = field(default="", repr=False)
     is_shared: bool = True  # the owner ticked this car at the maker
     is_electric: bool = True
+    is_charger: bool = False  # a wall box that charges and discharges whatever car is at it; it has no VIN
 
 
 @dataclass(frozen=True)
@@ -184,6 +211,24 @@ class CarAccess:
     external_id: str = field(repr=False)
     access_token: str = field(repr=False)
     capabilities: Capabilities = field(default_factory=Capabilities)
+    extras: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def account(self) -> Account:
+        """The account that the car is reached through."""
+        return Account(self.access_token, self.extras, self.scopes)
+
+
+@dataclass(frozen=True)
+class Backstop:
+    """A schedule kept in the car: from `start_at` on it charges by itself, at this place, even if nobody says so."""
+
+    start_at: datetime
+    departure_at: datetime
+    zone: str  # IANA name of the place's time zone: cars count in local time
+    latitude: float = field(repr=False)
+    longitude: float = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -249,7 +294,8 @@ class Automaker(Protocol):
     """One automaker. Every method may raise any of `vehicles.automakers.errors`.
 
     Commands say what is meant, not how: an adapter turns a hold into whatever its maker offers, and
-    `capabilities(...).hold_ends` says who ends it. `until` is honoured only by cars whose holds are timed.
+    `capabilities(...).hold_ends` says who ends it. `until` is honoured only by cars whose holds are timed, `backstop`
+    only (and then it is required) by those that keep a schedule. `defaults.Defaults` is a maker that offers nothing.
     """
 
     slug: str
@@ -260,7 +306,10 @@ class Automaker(Protocol):
         """Start giving access."""
 
     def complete_link(self, callback: LinkCallback) -> Grant:
-        """Trade what came back for a grant; raises AuthRevoked where the code is not taken."""
+        """Trade what came back for a grant.
+
+        Raises AuthRevoked where it is not taken, LinkPending while the owner has yet to type the device code.
+        """
 
     def refresh(self, refresh_token: str) -> Grant:
         """Trade the refresh token for a new grant; the old one may be dead afterwards. Raises AuthRevoked."""
@@ -268,11 +317,11 @@ class Automaker(Protocol):
     def revoke(self, *, access_token: str, refresh_token: str) -> None:
         """Give the grant back at the maker; nothing happens where the maker has no way to do it."""
 
-    def list_vehicles(self, access_token: str) -> list[VehicleRef]:
+    def list_vehicles(self, account: Account) -> list[VehicleRef]:
         """Return the cars behind the grant, with VINs where the maker tells them."""
 
-    def capabilities(self, *, access_token: str, external_id: str) -> Capabilities:
-        """Return what this car can do under this grant."""
+    def capabilities(self, account: Account, external_id: str) -> Capabilities:
+        """Return what this car can do under this grant and the scopes in it."""
 
     def read_state(self, car: CarAccess) -> VehicleState:
         """Return what is known of the car without waking it."""
@@ -280,7 +329,7 @@ class Automaker(Protocol):
     def wake(self, car: CarAccess) -> CommandReceipt:
         """Ask a sleeping car to report; costs its small battery, so only for a committed dispatch."""
 
-    def hold(self, car: CarAccess, *, until: datetime, key: str) -> CommandReceipt:
+    def hold(self, car: CarAccess, *, until: datetime, key: str, backstop: Backstop | None = None) -> CommandReceipt:
         """Pause charging, until `until` where the car can end it by itself."""
 
     def discharge(
@@ -291,5 +340,17 @@ class Automaker(Protocol):
     def resume(self, car: CarAccess, *, key: str) -> CommandReceipt:
         """End any hold or discharge of ours: the car charges as it would."""
 
+    def set_limit(self, car: CarAccess, *, percent: int, key: str) -> CommandReceipt:
+        """Have the car stop charging at `percent` by itself; within `capabilities.set_limit_percent`."""
+
     def command_status(self, car: CarAccess, maker_command_id: str) -> CommandReceipt:
         """Return the maker's word on an earlier command; raises NotSupported where it gives none."""
+
+    def read_webhook(self, headers: Mapping[str, str], raw_body: bytes) -> "WebhookAnswer":
+        """Verify a push by its signature over the raw bytes and return what it says; raises WebhookRefused."""
+
+    def open_stream(self, account: Account) -> "StreamPlan":
+        """Return where the account's values are streamed; raises NotSupported where they are not."""
+
+    def read_message(self, topic: str, payload: bytes) -> "list[Push]":
+        """Return what one message of the stream says; anything unreadable is left out."""

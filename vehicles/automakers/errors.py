@@ -104,3 +104,19 @@ class NotSupported(AutomakerError):
     """The car or maker cannot do this. Never ask again."""
 
     message_key = "not_supported"
+
+
+class LinkPending(AutomakerError):
+    """The owner has not typed the code yet. Ask again after `interval_seconds`."""
+
+    message_key = "link_pending"
+
+    def __init__(self, reason: str = "", *, interval_seconds: int = 5) -> None:
+        super().__init__(reason)
+        self.interval_seconds = interval_seconds
+
+
+class WebhookRefused(AutomakerError):
+    """A message without a valid signature, or not a message at all. Answer 4xx and keep nothing."""
+
+    message_key = "webhook_refused"

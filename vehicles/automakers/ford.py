@@ -14,6 +14,8 @@ from urllib.parse import quote
 from vehicles.automakers import ford_answers
 from vehicles.automakers.answers import pick, vin
 from vehicles.automakers.base import (
+    Account,
+    Backstop,
     Capabilities,
     CarAccess,
     CommandReceipt,
@@ -28,6 +30,7 @@ from vehicles.automakers.base import (
     VehicleRef,
     VehicleState,
 )
+from vehicles.automakers.defaults import Defaults
 from vehicles.automakers.errors import (
     NotSupported,
     RateLimited,
@@ -40,7 +43,7 @@ from vehicles.automakers.oauth import OAuthClient, Provider
 from vehicles.automakers.wire import ask
 
 
-class Ford:
+class Ford(Defaults):
     """The adapter of FordConnect and of our partner extension to it."""
 
     slug = "ford"
@@ -84,8 +87,9 @@ class Ford:
         """Give the grant back where a revocation address is configured."""
         self.oauth.revoke(access_token=access_token, refresh_token=refresh_token)
 
-    def list_vehicles(self, access_token: str) -> list[VehicleRef]:
+    def list_vehicles(self, account: Account) -> list[VehicleRef]:
         """Return the account's cars; shared ones with their VIN, "" where Ford does not tell it."""
+        access_token = account.access_token
         body = self._call("GET", f"{self.api_base}/vehicles", access_token)
         refs = ford_answers.read_vehicle_list(body)
         return [replace(ref, vin=self._vin(access_token, ref.external_id)) if ref.is_shared else ref for ref in refs]
@@ -97,12 +101,12 @@ class Ford:
             return ""
         return vin(pick(body, "vin"))
 
-    def capabilities(self, *, access_token: str, external_id: str) -> Capabilities:
+    def capabilities(self, account: Account, external_id: str) -> Capabilities:
         """Return start and stop for every car, timed setpoints for those in the partner extension."""
         if not self.partner_base:
             return ford_answers.START_STOP
         try:
-            body = self._call("GET", f"{self._partner_car(external_id)}/capabilities", access_token)
+            body = self._call("GET", f"{self._partner_car(external_id)}/capabilities", account.access_token)
         except (VehicleGone, ScopeMissing, NotSupported):
             return ford_answers.START_STOP
         return ford_answers.read_capabilities_answer(body)
@@ -123,7 +127,14 @@ class Ford:
         """Ask the car for a fresh status, which wakes it."""
         return self._command("POST", f"{self._car(car.external_id)}/status", car)
 
-    def hold(self, car: CarAccess, *, until: datetime, key: str) -> CommandReceipt:
+    def hold(
+        self,
+        car: CarAccess,
+        *,
+        until: datetime,
+        key: str,
+        backstop: Backstop | None = None,  # noqa: ARG002 - Ford keeps no schedule of ours
+    ) -> CommandReceipt:
         """Pause charging: a setpoint of 0 kW that ends by itself, or stopCharge where the car knows no setpoints."""
         if car.capabilities.hold_ends == HoldEnds.START_STOP:
             return self._command("POST", f"{self._car(car.external_id)}/stopCharge", car)

@@ -17,7 +17,7 @@ from foundation import clock
 from foundation.fields import keyed_hash
 from foundation.refusals import Refusal
 from vehicles import gateway, wording
-from vehicles.automakers.base import Automaker, Grant, LinkBegin, LinkCallback, RedirectTo, VehicleRef
+from vehicles.automakers.base import Account, Automaker, Grant, LinkBegin, LinkCallback, RedirectTo, VehicleRef
 from vehicles.automakers.errors import AuthRevoked, AutomakerError, NotSupported
 from vehicles.flows import cars
 from vehicles.models import Command, LinkAttempt, Vehicle, VehicleLink
@@ -90,11 +90,9 @@ def complete_link(
         grant = adapter.complete_link(
             LinkCallback(params=dict(params), code_verifier=attempt.code_verifier, redirect_uri=redirect_uri)
         )
-        refs = [ref for ref in adapter.list_vehicles(grant.access_token) if ref.is_shared and ref.is_electric]
-        found = [
-            cars.FoundCar(ref, adapter.capabilities(access_token=grant.access_token, external_id=ref.external_id))
-            for ref in refs
-        ]
+        account = Account(grant.access_token, grant.extras, grant.scopes)
+        refs = [ref for ref in adapter.list_vehicles(account) if ref.is_shared and ref.is_electric]
+        found = [cars.FoundCar(ref, adapter.capabilities(account, ref.external_id)) for ref in refs]
     except AuthRevoked:
         raise UnableToLink(
             "The maker did not accept the permission. Please start again.", code="link_code_refused"

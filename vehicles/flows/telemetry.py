@@ -148,7 +148,7 @@ def _note_failure(vehicle: Vehicle, error: AutomakerError, *, now: datetime) -> 
 def _has_left_account(vehicle: Vehicle) -> bool:
     """Ask for the account's list before believing that a car is gone: one wrong 404 must not unlink it."""
     try:
-        refs = gateway.call(vehicle, lambda maker, car: maker.list_vehicles(car.access_token))
+        refs = gateway.call(vehicle, lambda maker, car: maker.list_vehicles(car.account))
     except AutomakerError:
         return False
     return vehicle.external_id not in {ref.external_id for ref in refs}

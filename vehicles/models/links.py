@@ -1,12 +1,15 @@
 """How an owner's account at an automaker is linked."""
 
+import json
 import uuid
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from foundation.fields import EncryptedTextField
+from vehicles.automakers.base import Account
 
 
 class VehicleLink(models.Model):
@@ -27,6 +30,7 @@ class VehicleLink(models.Model):
     scopes = models.JSONField(default=list)
     access_token = EncryptedTextField(blank=True)
     refresh_token = EncryptedTextField(blank=True)
+    secrets = EncryptedTextField(blank=True, help_text="What else the adapter needs, as a JSON object of texts.")
     access_expires_at = models.DateTimeField(null=True, blank=True)
     refresh_expires_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
@@ -50,6 +54,20 @@ class VehicleLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.maker} link {str(self.public_id)[:8]}"
+
+    @property
+    def extras(self) -> dict[str, str]:
+        """What the maker's adapter keeps beside the tokens."""
+        return dict(json.loads(self.secrets)) if self.secrets else {}
+
+    @extras.setter
+    def extras(self, extras: Mapping[str, str]) -> None:
+        self.secrets = json.dumps(dict(extras)) if extras else ""
+
+    @property
+    def account(self) -> Account:
+        """The account as an adapter opens it."""
+        return Account(self.access_token, self.extras, tuple(self.scopes))
 
 
 class LinkAttempt(models.Model):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.vehicles.automakers.kits import KITS, NOW, Kit, recording
 from vehicles.automakers.base import (
+    Account,
     Automaker,
     CarAccess,
     ChargeState,
@@ -164,7 +165,7 @@ def test_cars_are_listed_with_vin_and_consent(kit: Kit, door: responses.Requests
     other = kit.asks["vin"][1].replace(kit.car(kit.timed).external_id, "dfdd5800544ca750061800f671470817")
     door.add("GET", other, status=403)
 
-    refs = kit.adapter().list_vehicles("access-one")
+    refs = kit.adapter().list_vehicles(Account("access-one"))
 
     assert [(ref.model_year, ref.is_shared, ref.is_electric) for ref in refs] == [
         (2024, True, True),
@@ -178,7 +179,7 @@ def test_cars_are_listed_with_vin_and_consent(kit: Kit, door: responses.Requests
 def test_capabilities_keep_together(kit: Kit, door: responses.RequestsMock) -> None:
     play(door, kit, "capabilities")
 
-    can = kit.adapter().capabilities(access_token="access-one", external_id=kit.car(kit.timed).external_id)
+    can = kit.adapter().capabilities(Account("access-one"), kit.car(kit.timed).external_id)
 
     assert can.hold_ends in set(HoldEnds)
     assert can.can_discharge == (can.max_discharge_w > 0 and can.hold_ends == HoldEnds.TIMED)
@@ -367,7 +368,7 @@ def test_nothing_secret_is_shown_or_logged(
     maker = kit.adapter()
 
     callback = LinkCallback(params={"code": "the-code"}, code_verifier="the-verifier", redirect_uri="https://us.test/")
-    shown = [callback, maker.complete_link(callback), maker.list_vehicles("access-one")]
+    shown = [callback, maker.complete_link(callback), maker.list_vehicles(Account("access-one"))]
     shown.append(maker.read_state(kit.car(kit.timed)))
     shown.append(kit.car(kit.timed))
 

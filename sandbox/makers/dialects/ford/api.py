@@ -12,9 +12,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from sandbox.cars import garage, physics
 from sandbox.cars.models import Car, Command
-from sandbox.makers.access import Refused, api, consented_car
+from sandbox.makers.access import Refused, consented_car, door
 from sandbox.makers.models import Grant
-from sandbox.world import clock
+from sandbox.world import clock, config
 
 COMMANDS = ("startCharge", "stopCharge", "wake", "status")
 LATENCY = timedelta(seconds=8)  # simulated: cloud to modem to car
@@ -27,6 +27,15 @@ CHARGING_STATUS = {
     "COMPLETE": "Charged",
     "UNPLUGGED": "EvseNotDetected",
 }
+
+
+def _check_application(request: HttpRequest, grant: Grant) -> None:  # noqa: ARG001 - a check's signature
+    application_id = request.headers.get("Application-Id", "")
+    if not application_id or (config.FORD_APPLICATION_ID and application_id != config.FORD_APPLICATION_ID):
+        raise Refused(401, "Unknown application")
+
+
+api = door(check=_check_application)
 
 
 def write_instant(instant: datetime) -> str:

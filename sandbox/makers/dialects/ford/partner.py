@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from sandbox.cars import garage, physics
 from sandbox.cars.models import Car
-from sandbox.makers.access import Refused, api, consented_car
+from sandbox.makers.access import Refused, consented_car
+from sandbox.makers.dialects.ford.api import api
 from sandbox.makers.models import Grant
 from sandbox.world import clock
 from sandbox.world.bodies import BadBody, read_instant, read_number, read_object
