@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from tests.factories import vehicles as make
-from tests.vehicles.automakers.kits import recording
+from tests.vehicles.automakers.kits.base import recording
 from tests.vehicles.conftest import BASE
 from vehicles.flows.preferences import charge_now
 from vehicles.models import ChargePreference, HomePlace, LinkAttempt, Vehicle, VehicleLink

@@ -1,7 +1,6 @@
 """Every registered automaker keeps the same promises, whatever its maker answers."""
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,12 +12,11 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.vehicles.automakers.kits import KITS, NOW, Kit, recording
+from tests.vehicles.automakers.kits import KITS
+from tests.vehicles.automakers.kits.base import NOW, OPERATIONS, UNTIL, Kit, Told, recording
 from vehicles.automakers.base import (
-    Account,
-    Automaker,
-    CarAccess,
     ChargeState,
+    DeviceCode,
     HoldEnds,
     LinkBegin,
     LinkCallback,
@@ -31,6 +29,7 @@ from vehicles.automakers.errors import (
     AuthRevoked,
     AutomakerError,
     CommandTimeout,
+    LinkPending,
     NotPluggedIn,
     NotSupported,
     RateLimited,
@@ -40,69 +39,59 @@ from vehicles.automakers.errors import (
     Unreachable,
     UpstreamDown,
     VehicleGone,
+    WebhookRefused,
 )
 from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.wording import MESSAGES
 
-SECRETS = ("access-one", "refresh-two", "secret-one", "the-code", "the-verifier", "1FT6W3L72RWG00001", "30.2672")
-UNTIL = NOW + timedelta(minutes=15)
-Operation = Callable[[Automaker, CarAccess], Any]
-
-COMMANDS: dict[str, tuple[str, str, Operation]] = {
-    "stop": ("stop", "start_stop", lambda maker, car: maker.hold(car, until=UNTIL, key="k")),
-    "start": ("start", "start_stop", lambda maker, car: maker.resume(car, key="k")),
-    "hold": ("setpoint", "timed", lambda maker, car: maker.hold(car, until=UNTIL, key="k")),
-    "release": ("release", "timed", lambda maker, car: maker.resume(car, key="k")),
-    "discharge": (
-        "setpoint",
-        "timed",
-        lambda maker, car: maker.discharge(car, power_w=-5000, floor_soc_percent=30, until=UNTIL, key="k"),
-    ),
-    "wake": ("wake", "start_stop", lambda maker, car: maker.wake(car)),
-}
+SECRETS = ("access-one", "refresh-one", "refresh-two", "secret-one", "the-code", "the-verifier")
+KIT_SLUGS = sorted(set(AUTOMAKERS) & set(KITS))
+TOLD = [(slug, name) for slug in KIT_SLUGS for name in sorted(KITS[slug].told)]
 
 
-@pytest.fixture(params=sorted(AUTOMAKERS))
+@pytest.fixture(params=KIT_SLUGS)
 def kit(request: pytest.FixtureRequest) -> Kit:
     return KITS[request.param]
 
 
-@pytest.fixture(params=sorted(COMMANDS))
-def command(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def with_links(*kinds: LinkKind) -> pytest.MarkDecorator:
+    """Play a test for the makers that link in one of these ways."""
+    return pytest.mark.parametrize("kit", [KITS[slug] for slug in KIT_SLUGS if KITS[slug].link_kind in kinds], ids=str)
 
 
-def play(door: responses.RequestsMock, kit: Kit, *names: str) -> None:
+def play(door: responses.RequestsMock, kit: Kit, *names: str, status: int = 200) -> None:
     for name in names:
         method, url, file = kit.asks[name]
-        door.add(method, url, json=recording(kit.slug, file), status=200)
+        door.add(method, url, json=recording(kit.slug, file), status=status)
 
 
-def run(kit: Kit, command: str) -> Any:
-    _, kind, operation = COMMANDS[command]
-    return operation(kit.adapter(), kit.car(getattr(kit, kind)))
+def run(kit: Kit, told: Told) -> Any:
+    return OPERATIONS[told.operation](kit.adapter(), kit.car(told.can))
 
 
 def test_every_registered_maker_has_a_kit() -> None:
     assert set(KITS) == set(AUTOMAKERS)
 
 
-def test_link_begins_at_the_maker_with_pkce_and_a_state_it_can_carry(kit: Kit) -> None:
+@with_links(LinkKind.REDIRECT, LinkKind.HOSTED_PAGE)
+def test_link_begins_at_the_maker_with_a_state_it_can_carry(kit: Kit) -> None:
     state, verifier = "s" * kit.longest_state, "v" * 64
 
     start = kit.adapter().begin_link(LinkBegin(state=state, code_verifier=verifier, redirect_uri="https://us.test/cb"))
 
-    assert kit.adapter().link_kind == LinkKind.REDIRECT
+    assert kit.adapter().link_kind == kit.link_kind
     assert isinstance(start, RedirectTo)
     asked = {name: values[0] for name, values in parse_qs(urlsplit(start.url).query).items()}
-    assert start.url.startswith(kit.credentials["authorize_url"] + "?")
+    assert start.url.startswith(kit.sign_in_url + "?")
     assert (asked["response_type"], asked["state"], asked["redirect_uri"]) == ("code", state, "https://us.test/cb")
-    assert asked["code_challenge_method"] == "S256"
-    assert asked["code_challenge"] == create_s256_code_challenge(verifier)
+    if kit.has_pkce:
+        assert asked["code_challenge_method"] == "S256"
+        assert asked["code_challenge"] == create_s256_code_challenge(verifier)
     assert verifier not in start.url
     assert kit.credentials["client_secret"] not in start.url
 
 
+@with_links(LinkKind.REDIRECT)
 def test_code_becomes_a_grant(kit: Kit, door: responses.RequestsMock) -> None:
     door.add("POST", kit.token_url, json=recording(kit.slug, "token"))
 
@@ -113,18 +102,46 @@ def test_code_becomes_a_grant(kit: Kit, door: responses.RequestsMock) -> None:
     sent = parse_qs(str(door.calls[0].request.body))
     assert sent["grant_type"] == ["authorization_code"]
     assert (sent["code"], sent["code_verifier"]) == (["the-code"], ["the-verifier"])
-    assert (grant.access_token, grant.refresh_token) == ("access-one", "refresh-two")
-    assert grant.access_expires_in_seconds == 1200
+    assert (grant.access_token, grant.refresh_token) == (kit.access_token, kit.refreshed_token)
+    assert grant.access_expires_in_seconds == kit.token_seconds
+
+
+@with_links(LinkKind.DEVICE_CODE)
+def test_device_code_is_shown_and_then_asked_about(kit: Kit, door: responses.RequestsMock) -> None:
+    play(door, kit, "device_code")
+    start = kit.adapter().begin_link(LinkBegin(state="s", code_verifier="v" * 64, redirect_uri=""))
+
+    assert isinstance(start, DeviceCode)
+    assert start.user_code
+    assert start.verification_url.startswith("https://")
+    assert 1 <= start.interval_seconds <= start.expires_in_seconds
+    sent = parse_qs(str(door.calls[0].request.body))
+    assert sent["code_challenge"] == [create_s256_code_challenge("v" * 64)]
+    assert start.device_code not in repr(start)
+
+    outcomes: list[tuple[str, type[AutomakerError]]] = [
+        ("authorization_pending", LinkPending),
+        ("slow_down", LinkPending),
+        ("expired_token", AuthRevoked),
+        ("access_denied", AuthRevoked),
+    ]
+    asking = LinkCallback(params={"device_code": start.device_code}, code_verifier="v" * 64, redirect_uri="")
+    for word, error in outcomes:
+        door.upsert("POST", kit.token_url, json={"error": word}, status=400)
+        with pytest.raises(error):
+            kit.adapter().complete_link(asking)
 
 
 def test_refresh_brings_the_rotated_token(kit: Kit, door: responses.RequestsMock) -> None:
     door.add("POST", kit.token_url, json=recording(kit.slug, "token"))
 
-    grant = kit.adapter().refresh("refresh-one")
+    grant = kit.adapter().refresh(kit.refresh_token)
 
     sent = parse_qs(str(door.calls[0].request.body))
-    assert (sent["grant_type"], sent["refresh_token"]) == (["refresh_token"], ["refresh-one"])
-    assert grant.refresh_token == "refresh-two"
+    assert sent["grant_type"] == [kit.refresh_grant_type]
+    if kit.refresh_grant_type == "refresh_token":
+        assert sent["refresh_token"] == [kit.refresh_token]
+    assert (grant.access_token, grant.refresh_token) == (kit.access_token, kit.refreshed_token)
 
 
 @pytest.mark.parametrize(
@@ -155,55 +172,48 @@ def test_only_a_dead_grant_counts_as_revoked(
     door.add("POST", kit.token_url, **answer)
 
     with pytest.raises(AutomakerError) as caught:
-        kit.adapter().refresh("refresh-one")
+        kit.adapter().refresh(kit.refresh_token)
 
     assert type(caught.value) is error
 
 
 def test_cars_are_listed_with_vin_and_consent(kit: Kit, door: responses.RequestsMock) -> None:
-    play(door, kit, "list", "vin")
-    other = kit.asks["vin"][1].replace(kit.car(kit.timed).external_id, "dfdd5800544ca750061800f671470817")
-    door.add("GET", other, status=403)
+    play(door, kit, *kit.lists)
+    for method, url, status in kit.lists_extra:
+        door.add(method, url, status=status)
 
-    refs = kit.adapter().list_vehicles(Account("access-one"))
+    refs = kit.adapter().list_vehicles(kit.account)
 
-    assert [(ref.model_year, ref.is_shared, ref.is_electric) for ref in refs] == [
-        (2024, True, True),
-        (2024, True, True),
-        (2021, False, False),
-    ]
-    assert [ref.vin for ref in refs] == ["1FT6W3L72RWG00001", "", ""]
+    assert tuple((ref.model_year, ref.is_shared, ref.is_electric, ref.vin) for ref in refs) == kit.cars
     assert all(ref.make and ref.model for ref in refs)
 
 
 def test_capabilities_keep_together(kit: Kit, door: responses.RequestsMock) -> None:
-    play(door, kit, "capabilities")
+    play(door, kit, *kit.finds)
 
-    can = kit.adapter().capabilities(Account("access-one"), kit.car(kit.timed).external_id)
+    can = kit.adapter().capabilities(kit.account, kit.car_id)
 
     assert can.hold_ends in set(HoldEnds)
     assert can.can_discharge == (can.max_discharge_w > 0 and can.hold_ends == HoldEnds.TIMED)
     assert can.min_poll_seconds > 0
     assert can.worst_latency_seconds > 0
+    assert set(can.refusals) <= set(MESSAGES)
     assert read_capabilities(can.as_json()) == can
+    offered = {told.operation for told in kit.told.values()}
+    assert can.can_hold <= ("hold" in offered)
+    assert can.can_discharge <= ("discharge" in offered)
+    assert (can.set_limit_percent is not None) <= ("set_limit" in offered)
+    assert can.can_hold or "no_commands" in can.refusals or "charging_scope_missing" in can.refusals
 
 
 def test_state_is_read_with_units_and_times(kit: Kit, door: responses.RequestsMock) -> None:
-    play(door, kit, "state", "fine_state")
+    play(door, kit, *kit.reads)
 
-    state = kit.adapter().read_state(kit.car(kit.timed))
+    state = kit.adapter().read_state(kit.car())
 
     _assert_sound(state)
-    assert state.soc_percent is not None
-    assert state.soc_percent.value == 62.53
-    assert state.power_w is not None
-    assert state.power_w.value == 11_300
-    assert state.imported_wh is not None
-    assert state.imported_wh.value == 123_456
-    assert state.charge_state is not None
-    assert state.charge_state.value == ChargeState.CHARGING
-    assert state.place is not None
-    assert (state.place.value.latitude, state.place.value.longitude) == (30.2672, -97.7431)
+    found = {name: getattr(state, name) for name in kit.state}
+    assert {name: item and item.value for name, item in found.items()} == dict(kit.state)
 
 
 def _assert_sound(state: VehicleState) -> None:
@@ -232,20 +242,25 @@ JSON = st.recursive(
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     if isinstance(value, dict):
         return [path, *(found for key, item in value.items() for found in _paths(item, (*path, key)))]
+    if isinstance(value, list):
+        return [path, *(found for key, item in enumerate(value) for found in _paths(item, (*path, key)))]
     return [path]
 
 
 def _replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
     if not path:
         return by
-    return {**value, path[0]: _replaced(value[path[0]], path[1:], by)}
+    inner = _replaced(value[path[0]], path[1:], by)
+    if isinstance(value, list):
+        return [*value[: path[0]], inner, *value[path[0] + 1 :]]
+    return {**value, path[0]: inner}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_answer_breaks_the_reader(kit: Kit, data: st.DataObject) -> None:
     answers = {}
-    for name in ("state", "fine_state"):
+    for name in kit.reads:
         whole = recording(kit.slug, kit.asks[name][2])
         path = data.draw(st.sampled_from(_paths(whole)))
         answers[name] = _replaced(whole, path, data.draw(JSON))
@@ -253,7 +268,7 @@ def test_no_answer_breaks_the_reader(kit: Kit, data: st.DataObject) -> None:
         for name, body in answers.items():
             door.add(kit.asks[name][0], kit.asks[name][1], json=body)
         try:
-            state = kit.adapter().read_state(kit.car(kit.timed))
+            state = kit.adapter().read_state(kit.car())
         except AutomakerError:
             return
     _assert_sound(state)
@@ -284,37 +299,63 @@ def test_no_answer_breaks_the_reader(kit: Kit, data: st.DataObject) -> None:
     ],
     ids=lambda value: str(getattr(value, "__name__", value))[:60],
 )
+@pytest.mark.parametrize(("slug", "name"), TOLD)
 def test_command_outcome_is_known_or_said_to_be_unknown(
-    kit: Kit, command: str, door: responses.RequestsMock, answer: dict[str, Any], error: type[AutomakerError]
+    slug: str, name: str, door: responses.RequestsMock, answer: dict[str, Any], error: type[AutomakerError]
 ) -> None:
-    method, url, _ = kit.asks[COMMANDS[command][0]]
+    kit = KITS[slug]
+    told = kit.told[name]
+    *before, last = told.asks
+    play(door, kit, *before)
+    method, url, _ = kit.asks[last]
     door.add(method, url, **answer)
+    status = answer.get("status", 0)
+    if kit.differs.get(status, error) is None:
+        pytest.skip(f"{kit.slug} never answers {status}")
 
-    if error is VehicleGone and command == "release":
-        assert run(kit, command).state == "noop"  # nothing is in force that could be released
+    if error is VehicleGone and told.is_noop_when_gone:
+        assert run(kit, told).state == "noop"  # nothing is in force that could be released
         return
     with pytest.raises(AutomakerError) as caught:
-        run(kit, command)
+        run(kit, told)
 
-    assert type(caught.value) is error
-    assert len(door.calls) == 1
+    assert type(caught.value) is kit.differs.get(status, error)
+    assert len(door.calls) == len(told.asks)
     assert caught.value.message_key in MESSAGES
 
 
-def test_accepted_command_is_only_accepted(kit: Kit, command: str, door: responses.RequestsMock) -> None:
-    ask = COMMANDS[command][0]
-    method, url, file = kit.asks[ask]
-    door.add(method, url, json=recording(kit.slug, file), status=202)
+@pytest.mark.parametrize(("slug", "name"), TOLD)
+def test_accepted_command_is_only_accepted(slug: str, name: str, door: responses.RequestsMock) -> None:
+    kit = KITS[slug]
+    told = kit.told[name]
+    play(door, kit, *told.asks, status=202)
 
-    receipt = run(kit, command)
+    receipt = run(kit, told)
 
     assert receipt.state in {"accepted", "pending"}
-    assert receipt.maker_command_id
+    assert bool(receipt.maker_command_id) == told.has_command_id
+
+
+def test_what_a_maker_does_not_offer_is_refused_unasked(kit: Kit, door: responses.RequestsMock) -> None:
+    offered = {told.operation for told in kit.told.values()}
+    for name, operation in OPERATIONS.items():
+        if name in offered:
+            continue
+        with pytest.raises(NotSupported):
+            operation(kit.adapter(), kit.car())
+
+    assert len(door.calls) == 0
+
+
+def test_unsigned_message_is_refused(kit: Kit) -> None:
+    for headers in ({}, {"sc-signature": "00", "x-honda-signature": "t=1,v1=00"}):
+        with pytest.raises((NotSupported, WebhookRefused)):
+            kit.adapter().read_webhook(headers, b'[{"event": "vehicle.updated"}]')
 
 
 def test_wait_is_wall_time_and_at_most_a_day(kit: Kit, door: responses.RequestsMock) -> None:
     wall = NOW.replace(year=2031)
-    method, url, _ = kit.asks["state"]
+    method, url, _ = kit.asks[kit.reads[0]]
     for asked in (
         "30",
         "999999999",
@@ -327,7 +368,7 @@ def test_wait_is_wall_time_and_at_most_a_day(kit: Kit, door: responses.RequestsM
     waits = []
     for _ in range(6):
         with pytest.raises(RateLimited) as caught:
-            kit.adapter().read_state(kit.car(kit.start_stop))
+            kit.adapter().read_state(kit.car())
         assert caught.value.retry_at is not None
         waits.append((caught.value.retry_at - wall).total_seconds())
 
@@ -336,22 +377,30 @@ def test_wait_is_wall_time_and_at_most_a_day(kit: Kit, door: responses.RequestsM
 
 def test_car_that_cannot_is_never_asked(kit: Kit, door: responses.RequestsMock) -> None:
     maker = kit.adapter()
-    for car, power_w in ((kit.car(kit.start_stop), -5000), (kit.car(kit.timed), -50_000), (kit.car(kit.timed), 5000)):
+    plain = [told.can for told in kit.told.values() if not told.can.can_discharge]
+    wrong = [(kit.car(can), -5000) for can in plain] + [(kit.car(), -50_000), (kit.car(), 5000)]
+    for car, power_w in wrong:
         with pytest.raises(NotSupported):
             maker.discharge(car, power_w=power_w, floor_soc_percent=30, until=UNTIL, key="k")
 
     assert len(door.calls) == 0
 
 
-def test_timed_command_names_its_end_and_its_key(kit: Kit, door: responses.RequestsMock) -> None:
-    method, url, file = kit.asks["setpoint"]
-    door.add(method, url, json=recording(kit.slug, file), status=202)
+@pytest.mark.parametrize(
+    ("slug", "name"), [(slug, name) for slug, name in TOLD if KITS[slug].told[name].can.can_hold_until]
+)
+def test_timed_command_names_its_end_and_its_key(slug: str, name: str, door: responses.RequestsMock) -> None:
+    kit = KITS[slug]
+    told = kit.told[name]
+    play(door, kit, *told.asks, status=202)
 
-    run(kit, "discharge")
+    run(kit, told)
 
-    request = door.calls[0].request
-    assert request.headers["Idempotency-Key"] == "k"
-    assert b"2026-11-18T23:20:00Z" in (request.body or b"")
+    request = door.calls[-1].request
+    if kit.has_key:
+        assert request.headers["Idempotency-Key"] == "k"
+    if told.operation in {"hold", "discharge"}:
+        assert b"2026-11-18T23:20:00Z" in (request.body or b"")
 
 
 def test_nothing_secret_is_shown_or_logged(
@@ -359,18 +408,15 @@ def test_nothing_secret_is_shown_or_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     door.add("POST", kit.token_url, json=recording(kit.slug, "token"))
-    play(door, kit, "list", "vin", "state", "fine_state")
-    door.add(
-        "GET",
-        kit.asks["vin"][1].replace(kit.car(kit.timed).external_id, "dfdd5800544ca750061800f671470817"),
-        status=403,
-    )
+    play(door, kit, *kit.lists, *kit.reads)
+    for method, url, status in kit.lists_extra:
+        door.add(method, url, status=status)
     maker = kit.adapter()
 
     callback = LinkCallback(params={"code": "the-code"}, code_verifier="the-verifier", redirect_uri="https://us.test/")
-    shown = [callback, maker.complete_link(callback), maker.list_vehicles(Account("access-one"))]
-    shown.append(maker.read_state(kit.car(kit.timed)))
-    shown.append(kit.car(kit.timed))
+    shown = [callback, maker.refresh(kit.refresh_token), maker.list_vehicles(kit.account), kit.account]
+    shown.append(maker.read_state(kit.car()))
+    shown.append(kit.car())
 
     text = "".join(map(repr, shown)) + caplog.text
-    assert [secret for secret in SECRETS if secret in text] == []
+    assert [secret for secret in (*SECRETS, *kit.secrets) if secret in text] == []

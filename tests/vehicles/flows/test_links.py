@@ -14,7 +14,8 @@ from accounts.models import Notice, User
 from foundation import clock
 from foundation.fields import keyed_hash
 from tests.factories import vehicles as make
-from tests.vehicles.automakers.kits import CAR, recording
+from tests.vehicles.automakers.kits.base import recording
+from tests.vehicles.automakers.kits.ford import CAR
 from tests.vehicles.conftest import BASE
 from vehicles.flows.links import (
     UnableToLink,

@@ -13,7 +13,7 @@ from accounts.flows.consents import revoke_consent
 from accounts.models import Consent, Notice, User
 from foundation import clock
 from tests.factories import vehicles as make
-from tests.vehicles.automakers.kits import recording
+from tests.vehicles.automakers.kits.base import recording
 from tests.vehicles.conftest import BASE
 from vehicles.automakers.base import Capabilities, ChargeState, Observed, Place, VehicleState
 from vehicles.flows.places import UnableToSetHome, set_home_from_vehicle
