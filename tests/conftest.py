@@ -9,6 +9,17 @@ from tests.append_only import let_tests_flush
 
 let_tests_flush()
 
+DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "django_db_reset_sequences", "live_server"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that touch no database of the platform: on a second one they would only repeat themselves."""
+    for item in items:
+        touches = DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db")
+        # The journeys start the whole platform as processes of their own, on the database that the environment names.
+        if not touches and "journeys" not in item.path.parts:
+            item.add_marker(pytest.mark.databaseless)
+
 
 @pytest.fixture
 def now() -> datetime:
