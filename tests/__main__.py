@@ -22,7 +22,9 @@ def main() -> int:
     try:
         with postgres() as database_url, redis() as redis_url:
             print("The suite on PostgreSQL and Redis", flush=True)
-            again = run_pytest("-m", "not browser and not databaseless", TEST_DATABASE_URL=database_url, TEST_REDIS_URL=redis_url)
+            again = run_pytest(
+                "-m", "not browser and not databaseless", TEST_DATABASE_URL=database_url, TEST_REDIS_URL=redis_url
+            )
     except Missing as missing:
         if os.environ.get("CI"):
             raise
