@@ -8,7 +8,7 @@ import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
-from vehicles.automakers.answers import number
+from vehicles.automakers.answers import number, text
 from vehicles.automakers.base import Grant, LinkBegin, LinkCallback, RedirectTo, Tools
 from vehicles.automakers.errors import AuthRevoked, AutomakerError, RateLimited, UpstreamDown
 from vehicles.automakers.wire import wait_until
@@ -28,6 +28,7 @@ class Provider:
     client_secret: str = field(repr=False)
     scope: str
     extra: Mapping[str, str] = field(default_factory=dict)
+    subject_field: str = ""  # where the token answer names the account, if it does
 
 
 class OAuthClient:
@@ -62,6 +63,13 @@ class OAuthClient:
         session = self._open("")
         return self._receive(
             session.refresh_token, self.provider.token_url, refresh_token=refresh_token, allow_redirects=False
+        )
+
+    def enter_as_app(self) -> Grant:
+        """Return a token of our own registration (client credentials): it speaks for no owner and has no refresh."""
+        session = self._open("")
+        return self._receive(
+            session.fetch_token, self.provider.token_url, grant_type="client_credentials", allow_redirects=False
         )
 
     def revoke(self, *, access_token: str, refresh_token: str) -> None:
@@ -104,7 +112,7 @@ class OAuthClient:
 
     def _receive(self, call: Any, url: str, **arguments: Any) -> Grant:
         try:
-            return read_grant(call(url, **arguments))
+            return read_grant(call(url, **arguments), subject_field=self.provider.subject_field)
         except AutomakerError:
             raise
         except OAuthError as error:
@@ -116,7 +124,7 @@ class OAuthClient:
             raise UpstreamDown(f"token endpoint: {type(error).__name__}") from None
 
 
-def read_grant(answer: Any) -> Grant:
+def read_grant(answer: Any, *, subject_field: str = "") -> Grant:
     """Return the grant in a token answer; raises UpstreamDown where it holds no usable token."""
     if not isinstance(answer, Mapping):
         raise UpstreamDown("token answer is no object")
@@ -132,6 +140,7 @@ def read_grant(answer: Any) -> Grant:
         refresh_token=str(refresh),
         access_expires_in_seconds=int(access_seconds) if access_seconds else 300,
         refresh_expires_in_seconds=int(refresh_seconds) if refresh_seconds else None,
+        subject=text(answer.get(subject_field), limit=120) if subject_field else "",
         scopes=tuple(str(answer.get("scope") or "").split()[:50]),
     )
 
