@@ -18,7 +18,7 @@ from django.db.models import F, Q
 from accounts.flows.notices import notify
 from foundation import clock, leases
 from foundation.http import mount_door, open_session
-from vehicles.automakers.base import Automaker, CarAccess, Grant, Tools
+from vehicles.automakers.base import Account, Automaker, CarAccess, Grant, Tools
 from vehicles.automakers.errors import (
     AuthRevoked,
     AutomakerError,
@@ -80,15 +80,26 @@ def call(vehicle: Vehicle, operation: Operation[T], *, is_urgent: bool = False) 
     Raises AutomakerError.
     """
     link = VehicleLink.objects.get(pk=vehicle.link_id)
+    return _run(link, lambda maker, token: operation(maker, _open(vehicle, token)), is_urgent=is_urgent)
+
+
+def call_account(link: VehicleLink, operation: Callable[[Automaker, Account], T]) -> T:
+    """Run one operation on the whole account as `call` does on a car; raises AutomakerError."""
+    row = VehicleLink.objects.get(pk=link.pk)
+    scopes = tuple(row.scopes)
+    return _run(row, lambda maker, token: operation(maker, Account(token, row.extras, scopes)), is_urgent=False)
+
+
+def _run(link: VehicleLink, operation: Callable[[Automaker, str], T], *, is_urgent: bool) -> T:
     _check_may_call(link, is_urgent=is_urgent)
     maker = adapter(link.maker)
     token = access_token(link, is_urgent=is_urgent)
     try:
         try:
-            result = operation(maker, _open(vehicle, token))
+            result = operation(maker, token)
         except TokenRejected:
             fresh = access_token(link, rejected=token, is_urgent=is_urgent)
-            result = _with_fresh_token(maker, _open(vehicle, fresh), operation)
+            result = _with_fresh_token(maker, fresh, operation)
     except AutomakerError as error:
         note_failure(link, error)
         raise
@@ -96,9 +107,9 @@ def call(vehicle: Vehicle, operation: Operation[T], *, is_urgent: bool = False) 
     return result
 
 
-def _with_fresh_token(maker: Automaker, car: CarAccess, operation: Operation[T]) -> T:
+def _with_fresh_token(maker: Automaker, token: str, operation: Callable[[Automaker, str], T]) -> T:
     try:
-        return operation(maker, car)
+        return operation(maker, token)
     except TokenRejected:  # a new token refused at once says that the maker's door is broken, not the owner's link
         raise UpstreamDown("fresh token refused") from None
 
@@ -258,7 +269,7 @@ def mark_needs_relink(link: VehicleLink, *, reason: str) -> None:
     """Stop using the link and tell its owner, once for each time it was linked."""
     marked = VehicleLink.objects.filter(
         pk=link.pk, state__in=(VehicleLink.State.ACTIVE, VehicleLink.State.LEAVING)
-    ).update(state=VehicleLink.State.NEEDS_RELINK, state_reason=reason[:40])
+    ).update(state=VehicleLink.State.NEEDS_RELINK, state_reason=reason[:40], state_since_at=clock.now())
     if not marked:
         return
     logger.info("link %s needs to be linked again", link.public_id)
