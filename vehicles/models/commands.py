@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from vehicles.models.cars import Vehicle
+from vehicles.models.chargers import HomeCharger
 
 
 class CommandQuerySet(models.QuerySet["Command"]):
@@ -33,7 +34,8 @@ class Command(models.Model):
     """One instruction to a car; the row's `public_id` is the idempotency key.
 
     Risk-adding kinds (hold, discharge) are sent at most once and always have `ends_at`; risk-removing ones (resume)
-    are sent until a reading confirms them. Planned, sent, acknowledged and confirmed are separate facts.
+    are sent until a reading confirms them. A limit may be sent again, since saying it twice says the same; a wake
+    is sent once. Planned, sent, acknowledged and confirmed are separate facts.
     """
 
     class Kind(models.TextChoices):
@@ -42,6 +44,8 @@ class Command(models.Model):
         HOLD = "hold", "hold charging"
         DISCHARGE = "discharge", "discharge"
         RESUME = "resume", "charge as the car would"
+        SET_LIMIT = "set_limit", "stop charging at a limit"
+        WAKE = "wake", "wake up and report"
 
     class State(models.TextChoices):
         """How far it came."""
@@ -72,11 +76,17 @@ class Command(models.Model):
     kind = models.CharField(max_length=16, choices=Kind)
     power_w = models.IntegerField(default=0, help_text="AC side; < 0 discharges, 0 holds.")
     floor_soc_percent = models.PositiveSmallIntegerField(default=0, help_text="Discharge stops here.")
+    limit_percent = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Of a limit: where to stop.")
     state = models.CharField(max_length=12, choices=State, default=State.DUE)
     ended_by = models.CharField(max_length=10, choices=EndedBy, default=EndedBy.NOBODY)
     ends_at = models.DateTimeField(null=True, blank=True, help_text="When the hold or discharge ends.")
     departure_at = models.DateTimeField(null=True, blank=True, help_text="What the command must leave time for.")
     charge_w = models.PositiveIntegerField(default=0, help_text="How fast car and charger together can charge.")
+    zone = models.CharField(max_length=64, blank=True, help_text="Clock of the car's home, for a schedule kept in it.")
+    backstop_at = models.DateTimeField(null=True, blank=True, help_text="When the car's own schedule starts it anyway.")
+    via_charger = models.ForeignKey(
+        HomeCharger, null=True, blank=True, on_delete=models.PROTECT, related_name="commands"
+    )
     reason = models.CharField(max_length=40, blank=True)
     maker_command_id = models.CharField(max_length=120, blank=True)
     failure = models.CharField(max_length=60, blank=True)
@@ -100,20 +110,27 @@ class Command(models.Model):
             models.Index(fields=["vehicle", "-created_at"], name="command_newest"),
             models.Index(
                 fields=["ends_at"],
-                condition=Q(released_at__isnull=True) & ~Q(kind="resume"),
+                condition=Q(released_at__isnull=True) & Q(kind__in=("hold", "discharge")),
                 name="command_unreleased",
             ),
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind="resume") | Q(ends_at__isnull=False), name="risk_adding_command_has_an_end"
+                condition=Q(kind__in=("resume", "set_limit", "wake")) | Q(ends_at__isnull=False),
+                name="risk_adding_command_has_an_end",
             ),
             models.CheckConstraint(
                 condition=(Q(kind="discharge") & Q(power_w__lt=0)) | (~Q(kind="discharge") & Q(power_w=0)),
                 name="command_power_fits_its_kind",
             ),
             models.CheckConstraint(
-                condition=Q(kind="resume") | ~Q(ended_by="nobody"), name="risk_adding_command_is_ended_by_somebody"
+                condition=Q(kind__in=("resume", "set_limit", "wake")) | ~Q(ended_by="nobody"),
+                name="risk_adding_command_is_ended_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=(Q(kind="set_limit") & Q(limit_percent__gte=1, limit_percent__lte=100))
+                | (~Q(kind="set_limit") & Q(limit_percent__isnull=True)),
+                name="command_limit_fits_its_kind",
             ),
         ]
 
