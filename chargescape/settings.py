@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONE, SELF
 
-from chargescape import makers
+from chargescape import makers, sources
 from chargescape.celery import timetable
 from chargescape.embedded import load_or_make_keys
 
@@ -235,17 +235,8 @@ X_FRAME_OPTIONS = "DENY"
 
 # The outside world: automakers, feeds, payments. A maker without a client id is not offered to owners.
 AUTOMAKERS: dict[str, dict[str, str]] = makers.read_access(env)
-FEEDS: dict[str, dict[str, str]] = {
-    "ercot": {
-        "api_base": env.str("ERCOT_API_BASE", "https://api.ercot.com/api/public-reports"),
-        "subscription_key": env.str("ERCOT_SUBSCRIPTION_KEY", ""),
-    },
-    "watttime": {
-        "api_base": env.str("WATTTIME_API_BASE", "https://api.watttime.org"),
-        "username": env.str("WATTTIME_USERNAME", ""),
-        "password": env.str("WATTTIME_PASSWORD", ""),
-    },
-}
+LINK_RETURN_URLS: list[str] = env.list("LINK_RETURN_URLS", default=[])  # https links of apps that may begin a link
+FEEDS: dict[str, dict[str, str]] = sources.read_access(env)
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com")
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
