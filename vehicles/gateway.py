@@ -18,7 +18,8 @@ from django.db.models import F, Q
 from accounts.flows.notices import notify
 from foundation import clock, leases
 from foundation.http import mount_door, open_session
-from vehicles.automakers.base import Account, Automaker, CarAccess, Grant, Tools
+from vehicles import meter
+from vehicles.automakers.base import Account, Automaker, Capabilities, CarAccess, Grant, Tools
 from vehicles.automakers.errors import (
     AuthRevoked,
     AutomakerError,
@@ -28,7 +29,8 @@ from vehicles.automakers.errors import (
     UpstreamDown,
 )
 from vehicles.automakers.registry import AUTOMAKERS
-from vehicles.models import MakerSwitch, Vehicle, VehicleLink
+from vehicles.meter import Caller, Use
+from vehicles.models import HomeCharger, MakerSwitch, Vehicle, VehicleLink
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -72,28 +74,48 @@ def adapter(maker: str) -> Automaker:
     return _adapters[key]
 
 
-def call(vehicle: Vehicle, operation: Operation[T], *, is_urgent: bool = False) -> T:
-    """Run one operation on the car with a working token, and keep account of how its link fares.
+def call(vehicle: Vehicle, operation: Operation[T], *, use: Use = Use.READ, is_urgent: bool = False) -> T:
+    """Run one operation on the car with a working token, and keep account of it and of how its link fares.
 
     A token that the maker no longer takes is refreshed once: a 401 did nothing, so even a command may go again.
-    `is_urgent` is for ending holds: it passes the maker's switch and quiet times, which everything else respects.
-    Raises AutomakerError.
+    What ends a hold (`Use.RELEASE`, or `is_urgent`) passes the maker's switch, quiet times and budgets, which
+    everything else respects. Raises AutomakerError; BudgetSpent where nothing was asked.
     """
     link = VehicleLink.objects.get(pk=vehicle.link_id)
-    return _run(link, lambda maker, token: operation(maker, _open(vehicle, token)), is_urgent=is_urgent)
+    use = Use.RELEASE if is_urgent else use
+    switch = _check_may_call(link, is_urgent=use == Use.RELEASE)
+    own = vehicle.own
+    caller = Caller(link, switch, own, car=vehicle.pk)
+    return _run(caller, use, lambda maker, token: operation(maker, _open(vehicle.external_id, own, link, token)))
+
+
+def call_charger(charger: HomeCharger, operation: Operation[T], *, use: Use = Use.READ) -> T:
+    """Run one operation on a wall box as `call` does on a car; raises AutomakerError."""
+    link = VehicleLink.objects.get(pk=charger.link_id)
+    switch = _check_may_call(link, is_urgent=use == Use.RELEASE)
+    caller = Caller(link, switch, charger.can, charger=charger.pk)
+    return _run(
+        caller, use, lambda maker, token: operation(maker, _open(charger.external_id, charger.can, link, token))
+    )
 
 
 def call_account(link: VehicleLink, operation: Callable[[Automaker, Account], T]) -> T:
     """Run one operation on the whole account as `call` does on a car; raises AutomakerError."""
     row = VehicleLink.objects.get(pk=link.pk)
+    switch = _check_may_call(row, is_urgent=False)
     scopes = tuple(row.scopes)
-    return _run(row, lambda maker, token: operation(maker, Account(token, row.extras, scopes)), is_urgent=False)
+    return _run(
+        Caller(row, switch), Use.READ, lambda maker, token: operation(maker, Account(token, row.extras, scopes))
+    )
 
 
-def _run(link: VehicleLink, operation: Callable[[Automaker, str], T], *, is_urgent: bool) -> T:
-    _check_may_call(link, is_urgent=is_urgent)
+def _run(caller: Caller, use: Use, operation: Callable[[Automaker, str], T]) -> T:
+    """Do the call for a link whose row was just loaded and may be used."""
+    _assert_no_transaction()
+    link, is_urgent = caller.link, use == Use.RELEASE
     maker = adapter(link.maker)
-    token = access_token(link, is_urgent=is_urgent)
+    token = link.access_token if _is_fresh(link, rejected="") else access_token(link, is_urgent=is_urgent)
+    lines = meter.spend(caller, use, now=clock.now())
     try:
         try:
             result = operation(maker, token)
@@ -101,6 +123,7 @@ def _run(link: VehicleLink, operation: Callable[[Automaker, str], T], *, is_urge
             fresh = access_token(link, rejected=token, is_urgent=is_urgent)
             result = _with_fresh_token(maker, fresh, operation)
     except AutomakerError as error:
+        meter.count_failure(lines)
         note_failure(link, error)
         raise
     note_success(link)
@@ -114,30 +137,32 @@ def _with_fresh_token(maker: Automaker, token: str, operation: Callable[[Automak
         raise UpstreamDown("fresh token refused") from None
 
 
-def _open(vehicle: Vehicle, token: str) -> CarAccess:
+def _open(external_id: str, can: Capabilities, link: VehicleLink, token: str) -> CarAccess:
     return CarAccess(
-        external_id=vehicle.external_id,
+        external_id=external_id,
         access_token=token,
-        capabilities=vehicle.can,
-        extras=vehicle.link.extras,
-        scopes=tuple(vehicle.link.scopes),
+        capabilities=can,
+        extras=link.extras,
+        scopes=tuple(link.scopes),
     )
 
 
-def _check_may_call(link: VehicleLink, *, is_urgent: bool) -> None:
+def _check_may_call(link: VehicleLink, *, is_urgent: bool) -> MakerSwitch | None:
+    """Return the maker's switch, if it has one; raises AuthRevoked, UpstreamDown or RateLimited."""
     if link.state == VehicleLink.State.REVOKED:
         raise AuthRevoked("the link was given back")
     if link.state == VehicleLink.State.NEEDS_RELINK:
         raise AuthRevoked(link.state_reason)
-    if is_urgent:
-        return
-    wall = clock.wall()
     switch = MakerSwitch.objects.filter(maker=link.maker).first()
+    if is_urgent:
+        return switch
+    wall = clock.wall()
     if switch is not None and not switch.is_on:
         raise UpstreamDown("maker_off")
     for quiet_until in (link.quiet_until, switch.quiet_until if switch else None):
         if quiet_until is not None and quiet_until > wall:
             raise RateLimited("quiet time", retry_at=quiet_until)
+    return switch
 
 
 def access_token(link: VehicleLink, *, rejected: str = "", is_urgent: bool = False) -> str:
@@ -178,12 +203,15 @@ def _refresh_under_lease(link: VehicleLink, *, rejected: str) -> str:
     if not link.refresh_token:
         _note_refused_grant(link, "no refresh token")
         raise AuthRevoked("no refresh token")
+    lines = meter.spend(Caller(link), Use.REFRESH, now=clock.now())
     try:
         grant = adapter(link.maker).refresh(link.refresh_token)
     except AuthRevoked as error:
+        meter.count_failure(lines)
         _note_refused_grant(link, error.reason)
         raise
     except AutomakerError as error:
+        meter.count_failure(lines)
         note_failure(link, error)
         raise
     store_grant(link, grant)
@@ -227,6 +255,8 @@ def note_success(link: VehicleLink) -> None:
 def note_failure(link: VehicleLink, error: AutomakerError) -> None:
     """Make the link or the whole maker quiet for as long as the error asks, or longer with each failure in a row."""
     wall = clock.wall()
+    if isinstance(error, RateLimited) and error.scope == "vehicle":
+        return  # the account's other cars may go on; whoever asked comes back to this one at `retry_at`
     if isinstance(error, RateLimited):
         until = error.retry_at or wall + timedelta(seconds=BACKOFF_FIRST_SECONDS)
         if error.scope == "app":
@@ -283,6 +313,7 @@ def mark_needs_relink(link: VehicleLink, *, reason: str) -> None:
 
 
 def _assert_no_transaction() -> None:
-    # A durable block refuses to start inside another one: a call to a maker would hold that one's locks for seconds.
-    with transaction.atomic(durable=True):
-        pass
+    # A call to a maker would hold the transaction's locks for seconds. (The one that wraps a test does not count.)
+    blocks = transaction.get_connection().atomic_blocks
+    if blocks and not getattr(blocks[-1], "_from_testcase", False):
+        raise RuntimeError("no call to a maker inside a database transaction")

@@ -85,7 +85,9 @@ class Capabilities:
     refusals: tuple[str, ...] = ()  # keys of `vehicles.wording.MESSAGES`: what the owner is told it cannot do, and why
     min_restart_soc_percent: int = 0  # below this SoC the maker does not let a stopped car start again
     min_poll_seconds: int = 900
-    daily_budget: int | None = None
+    daily_budget: int | None = None  # calls a day
+    budget_scope: str = "user"  # whose budget that is: "user" (all cars of the account together) or "vehicle"
+    permits_discharge: bool = False  # a car's maker: a wall box may take energy from its battery
     worst_latency_seconds: int = 1800
 
     @property

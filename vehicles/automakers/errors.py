@@ -82,6 +82,12 @@ class RateLimited(AutomakerError):
         self.scope = scope
 
 
+class BudgetSpent(RateLimited):
+    """Our own budget is used up, so nothing was asked. Wait until `retry_at`; what ends a hold passes all the same."""
+
+    message_key = "budget_spent"
+
+
 class CommandPending(AutomakerError):
     """The maker is still at it. Ask again, then look at the car."""
 

@@ -35,7 +35,12 @@ class Vehicle(models.Model):
     nickname = models.CharField(max_length=60, blank=True)
     state = models.CharField(max_length=16, choices=State, default=State.OFFERED)
     is_controlling = models.BooleanField(default=False)
-    capabilities = models.JSONField(default=dict, help_text="automakers.base.Capabilities as the maker granted them.")
+    capabilities = models.JSONField(
+        default=dict, help_text="automakers.base.Capabilities as they count now: the maker's, or with the wall box's."
+    )
+    own_capabilities = models.JSONField(
+        default=dict, blank=True, help_text="The maker's, while a wall box's count too; empty: nothing was added."
+    )
     capacity_wh = models.PositiveIntegerField(help_text="Usable battery energy.")
     max_charge_w = models.PositiveIntegerField(help_text="AC side.")
     max_discharge_w = models.PositiveIntegerField(default=0, help_text="AC side; 0 = charging only.")
@@ -73,8 +78,13 @@ class Vehicle(models.Model):
 
     @property
     def can(self) -> Capabilities:
-        """What the car can do, as its maker granted it."""
+        """What the car can do where it stands: as its maker granted it, or with the wall box it is at."""
         return read_capabilities(self.capabilities)
+
+    @property
+    def own(self) -> Capabilities:
+        """What the car can do by itself, as its maker granted it."""
+        return read_capabilities(self.own_capabilities or self.capabilities)
 
 
 class HomePlace(models.Model):
