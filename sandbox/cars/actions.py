@@ -11,10 +11,12 @@ from django.db import transaction
 from sandbox.cars import garage, physics
 from sandbox.cars.models import Car
 from sandbox.cars.physics import CarState
+from sandbox.cars.schedules import DailyWindow
 from sandbox.cars.trips import make_trip, trip_on
 
 SHORT_ABSENCE = timedelta(hours=3)
 OUTING_KM = 12.0
+USUAL_WINDOW = DailyWindow(1 * 60, 5 * 60)  # 01:00 to 05:00, as people set it for a night tariff
 
 
 class ImpossibleNow(Exception):
@@ -41,7 +43,12 @@ def set_soc(vehicle_id: str, soc_percent: float, *, now: datetime) -> Car:
 
 def set_limit(vehicle_id: str, limit_percent: float, *, now: datetime) -> Car:
     """Set the car's own charge limit, as its driver would on the dashboard."""
-    return _change(vehicle_id, now=now, change=lambda car: replace(car.state, limit_percent=limit_percent))
+    return _change(vehicle_id, now=now, change=lambda car: physics.set_limit(car.state, limit_percent))
+
+
+def set_window(vehicle_id: str, window: DailyWindow | None, *, now: datetime) -> Car:
+    """Set the owner's own charging window in the car, or none."""
+    return _change(vehicle_id, now=now, change=lambda car: replace(car.state, window=window))
 
 
 def set_faults(vehicle_id: str, faults: dict[str, Any], *, now: datetime) -> Car:
@@ -49,21 +56,27 @@ def set_faults(vehicle_id: str, faults: dict[str, Any], *, now: datetime) -> Car
 
     def change(car: Car) -> CarState:
         for name, value in faults.items():
-            if name != "limitIgnored":
+            if FAULTS[name]:
                 setattr(car, FAULTS[name], value)
         garage.freeze_served(car)
-        return replace(car.state, is_limit_ignored=faults.get("limitIgnored", car.state.is_limit_ignored))
+        state = replace(car.state, is_limit_ignored=faults.get("limitIgnored", car.state.is_limit_ignored))
+        if "foreignSchedule" in faults:
+            state = replace(state, window=(state.window or USUAL_WINDOW) if faults["foreignSchedule"] else None)
+        return state
 
     return _change(vehicle_id, now=now, change=change)
 
 
-# The control API's names and the columns behind them; "limitIgnored" lives in the state, where the physics needs it.
+# The control API's names and the columns behind them; those without one live in the state, where the physics is.
 FAULTS = {
     "asleep": "is_put_to_sleep",
     "stale": "has_stale_values",
     "commandDelaySeconds": "command_delay_seconds",
     "commandsLost": "loses_commands",
+    "answersLost": "loses_answers",
     "limitIgnored": "",
+    "foreignSchedule": "",
+    "sold": "is_sold",
     "apiDown": "is_api_down",
     "rateLimited": "is_rate_limited",
 }
@@ -72,7 +85,8 @@ FAULTS = {
 def read_faults(car: Car) -> dict[str, Any]:
     """Return the faults switched on or off, under the control API's names."""
     values = {name: getattr(car, column) for name, column in FAULTS.items() if column}
-    return values | {"limitIgnored": car.state.is_limit_ignored}
+    state = car.state
+    return values | {"limitIgnored": state.is_limit_ignored, "foreignSchedule": state.window is not None}
 
 
 def _change(vehicle_id: str, *, now: datetime, change: Callable[[Car], CarState]) -> Car:
@@ -101,7 +115,7 @@ def _leave(car: Car, state: CarState) -> CarState:
         raise ImpossibleNow("the car is already away")
     spec = car.spec
     today = state.as_of.astimezone(ZoneInfo(spec.time_zone)).date()
-    scheduled = trip_on(today, seed=spec.seed, time_zone=spec.time_zone)
+    scheduled = trip_on(today, seed=spec.seed, time_zone=spec.time_zone, source=spec.trips)
     home_at = state.as_of + SHORT_ABSENCE
     if scheduled is not None and scheduled.home_at > home_at:
         home_at = scheduled.home_at

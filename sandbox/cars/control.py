@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from sandbox.cars import actions, garage, physics
 from sandbox.cars.models import Car
+from sandbox.cars.schedules import DailyWindow, read_minute, write_minute
 from sandbox.world import clock
 from sandbox.world.bodies import BadBody, read_flag, read_instant, read_number, read_object, refuse_bad_bodies
 
@@ -39,6 +40,13 @@ def describe(car: Car) -> dict[str, Any]:
             "until": setpoint.until.isoformat(),
             "minSocPercent": setpoint.floor_percent,
         },
+        "starts": [
+            {"id": planned.schedule_id, "at": planned.at.isoformat(), "isHere": planned.is_here}
+            for planned in state.starts
+        ],
+        "window": state.window
+        and {"start": write_minute(state.window.start_minute), "stop": write_minute(state.window.stop_minute)},
+        "waiting": physics.is_waiting(state, spec),
         "energyWh": state.energy_wh,
         "batteryWh": spec.battery_wh,
         "importedWh": state.imported_wh,
@@ -62,7 +70,7 @@ def list_cars(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view's 
 @require_http_methods(["GET", "PATCH"])
 @refuse_bad_bodies
 def control_car(request: HttpRequest, vehicle_id: str) -> HttpResponseBase:
-    """Return one car's true state; PATCH changes `faults`, `socPercent`, `limitPercent` or does one `action`."""
+    """Return one car's true state; PATCH changes faults, battery, limit or the owner's window, or does one action."""
     try:
         car = garage.look_at(vehicle_id, now=clock.now())
         if request.method == "PATCH":
@@ -75,7 +83,7 @@ def control_car(request: HttpRequest, vehicle_id: str) -> HttpResponseBase:
 
 
 def _patch(vehicle_id: str, body: dict[str, Any]) -> Car | None:
-    unknown = set(body) - {"faults", "action", "socPercent", "limitPercent"}
+    unknown = set(body) - {"faults", "action", "socPercent", "limitPercent", "window"}
     if unknown:
         raise BadBody(f"unknown: {', '.join(sorted(unknown))}")
     now = clock.now()
@@ -86,9 +94,20 @@ def _patch(vehicle_id: str, body: dict[str, Any]) -> Car | None:
         car = actions.set_limit(vehicle_id, read_number(body, "limitPercent", least=50, most=100), now=now)
     if "socPercent" in body:
         car = actions.set_soc(vehicle_id, read_number(body, "socPercent", least=0, most=100), now=now)
+    if "window" in body:
+        car = actions.set_window(vehicle_id, _read_window(body["window"]), now=now)
     if "action" in body:
         car = actions.act(vehicle_id, str(body["action"]), now=now)
     return car
+
+
+def _read_window(window: Any) -> DailyWindow | None:
+    if window is None:
+        return None
+    try:
+        return DailyWindow(read_minute(window["start"]), read_minute(window["stop"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadBody('window takes {"start": "HH:MM", "stop": "HH:MM"}, two different times, or null') from error
 
 
 def _read_faults(faults: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sandbox.cars.models import Car
 
 FLEETS = Path(__file__).with_name("fleets")
 _SPEC_NAMES = ("battery_wh", "onboard_charge_w", "evse_w", "max_discharge_w", "seed")
+_OPTIONAL_SPEC_NAMES = ("trips", "asleep_after_seconds", "least_command_soc_percent")
 _SAME_NAMES = ("vin", "nick_name", "model_name", "model_year", "trim", "range_km", "has_partner_extension")
 
 
@@ -35,6 +36,8 @@ def _set_up_maker(maker: str, fleet: dict[str, Any]) -> None:
 
 def _columns(entry: dict[str, Any], account: dict[str, Any]) -> dict[str, Any]:
     spec = {name: entry[name] for name in _SPEC_NAMES}
+    spec |= {name: entry[name] for name in _OPTIONAL_SPEC_NAMES if name in entry}
+    spec |= account.get("climate", {})  # yearly_mean_c and yearly_swing_c of the place; none: never cold
     spec |= {"time_zone": account["time_zone"], "drive_wh_per_km": entry["battery_wh"] / entry["range_km"]}
     return {name: entry[name] for name in _SAME_NAMES} | {
         "home_latitude": account["latitude"],

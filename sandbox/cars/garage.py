@@ -11,6 +11,7 @@ from sandbox.cars import physics
 from sandbox.cars.models import Car, Command, ServedReading
 from sandbox.cars.physics import CarState, Setpoint
 from sandbox.cars.records import from_record, to_record
+from sandbox.cars.schedules import PlannedStart
 
 # A clock set back by more than this puts the cars back too; less is waited out, for nothing runs backwards.
 SET_BACK = timedelta(hours=1)
@@ -48,6 +49,8 @@ def bring_up_to_date(car: Car, *, now: datetime) -> None:
     if now < state.as_of - SET_BACK:
         car.commands.filter(status=Command.Status.PENDING).update(status=Command.Status.FAILED, reason="clock set back")
         state = physics.put_back(state, now)
+        Car.objects.filter(pk=car.pk).update(reads_used_until=None)
+        car.reads_used_until = None
     for command in car.commands.filter(status=Command.Status.PENDING, effective_at__lte=now).order_by("effective_at"):
         state = physics.advance(state, spec=car.spec, until=command.effective_at)
         state = _obey(car, state, command)
@@ -58,17 +61,12 @@ def bring_up_to_date(car: Car, *, now: datetime) -> None:
 
 def _obey(car: Car, state: CarState, command: Command) -> CarState:
     """Return the state after the car got `command`, whose outcome is recorded."""
-    is_asleep = car.is_put_to_sleep or state.is_asleep
-    if is_asleep and command.kind not in WAKING:
-        command.settle(Command.Status.FAILED, reason="asleep")
-        return state
-    if command.kind in {"startCharge", "stopCharge", "setpoint"} and not state.is_plugged_in:
-        command.settle(Command.Status.FAILED, reason="not plugged in")
-        return state
-    if command.kind == "setpoint" and command.until <= state.as_of:
-        command.settle(Command.Status.FAILED, reason="came too late")
+    refusal = _why_not(car, state, command)
+    if refusal:
+        command.settle(Command.Status.FAILED, reason=refusal)
         return state
     command.settle(Command.Status.COMPLETED)
+    body = command.body
     match command.kind:
         case kind if kind in WAKING:
             car.is_put_to_sleep = False
@@ -79,11 +77,30 @@ def _obey(car: Car, state: CarState, command: Command) -> CarState:
         case "startCharge" | "resume":
             return physics.start(state)
         case "setLimit":
-            return replace(state, limit_percent=command.body["percent"])
+            return physics.set_limit(state, body["percent"])
+        case "keepStart":
+            starts_at = datetime.fromisoformat(body["at"])
+            return physics.keep_start(state, PlannedStart(body["id"], starts_at, body["isHere"]))
+        case "dropStart":
+            return physics.drop_start(state, body["id"])
         case "setpoint":
-            body = command.body
             return physics.order(state, Setpoint(body["powerKw"] * 1000, command.until, body["minSocPercent"]))
     return state
+
+
+def _why_not(car: Car, state: CarState, command: Command) -> str:
+    """Return why the car does not do it; "" where it does."""
+    if command.kind not in WAKING and (car.is_put_to_sleep or physics.is_asleep(state, car.spec)):
+        return "asleep"
+    if command.kind in {"startCharge", "stopCharge", "setpoint"} and not state.is_plugged_in:
+        return "not plugged in"
+    is_start_stop = command.kind in {"startCharge", "stopCharge"}
+    if is_start_stop and physics.soc_percent(state, car.spec) < car.spec.least_command_soc_percent:
+        return "battery too low"
+    ends_at = {"setpoint": "until", "keepStart": "at"}.get(command.kind)
+    if ends_at and datetime.fromisoformat(command.body[ends_at]) <= state.as_of:
+        return "came too late"
+    return ""
 
 
 def receive_command(
@@ -130,7 +147,7 @@ def served_state(car: Car) -> CarState:
         return from_record(car.served_record)
     state = car.state
     # A car asleep by itself last reported when it was last active, and nothing has moved since.
-    return state if not state.is_asleep else replace(state, as_of=state.last_active_at)
+    return replace(state, as_of=state.last_active_at) if physics.is_asleep(state, car.spec) else state
 
 
 def freeze_served(car: Car) -> None:

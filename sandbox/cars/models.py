@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import User
 from django.db import models
 
-from sandbox.cars.physics import CarSpec, CarState
+from sandbox.cars.physics import CarSpec, CarState, is_asleep
 from sandbox.cars.records import from_record, to_record
 
 
@@ -35,8 +35,13 @@ class Car(models.Model):
     is_put_to_sleep = models.BooleanField(default=False)
     command_delay_seconds = models.FloatField(default=0)
     loses_commands = models.BooleanField(default=False)
+    loses_answers = models.BooleanField(default=False)  # commands are obeyed, and nobody hears about it
+    is_sold = models.BooleanField(default=False)
     is_api_down = models.BooleanField(default=False)
     is_rate_limited = models.BooleanField(default=False)
+
+    # Makers that ration reads of a car: until when the ration is used in advance
+    reads_used_until = models.DateTimeField(null=True, default=None)
 
     objects: ClassVar[models.Manager["Car"]] = models.Manager()
     commands: "models.QuerySet[Command]"
@@ -65,8 +70,8 @@ class Car(models.Model):
 
     @property
     def is_asleep(self) -> bool:
-        """Whether the car's modem sleeps: put to sleep from outside, or after days of standing idle."""
-        return self.is_put_to_sleep or self.state.is_asleep
+        """Whether the car's modem sleeps: put to sleep from outside, or after standing idle for long."""
+        return self.is_put_to_sleep or is_asleep(self.state, self.spec)
 
     @property
     def is_served_stale(self) -> bool:

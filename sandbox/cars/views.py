@@ -8,13 +8,17 @@ from django.views.decorators.http import require_POST, require_safe
 from sandbox.cars import actions, garage
 from sandbox.cars.control import describe
 from sandbox.cars.models import Car
+from sandbox.cars.schedules import DailyWindow, read_minute
 from sandbox.world import clock
 
 FAULT_LABELS = {
     "asleep": "Asleep (until woken or asked for its status)",
     "stale": "Stale values (the cloud serves what it knew)",
     "commandsLost": "Commands lost (accepted, no effect)",
+    "answersLost": "Answers lost (commands are obeyed, answered 504)",
     "limitIgnored": "Limit ignored (charges to 100 %)",
+    "foreignSchedule": "Own charging window (charges within it alone)",
+    "sold": "Sold (no longer in the account)",
     "apiDown": "API down for this car (503)",
     "rateLimited": "Too many requests for this car (429)",
 }
@@ -64,6 +68,13 @@ def change_car(request: HttpRequest, vehicle_id: str) -> HttpResponse:
         elif "soc_percent" in request.POST:
             actions.set_soc(vehicle_id, float(request.POST["soc_percent"]), now=now)
             messages.success(request, "The battery is set.")
+        elif "window_start" in request.POST:
+            window = DailyWindow(read_minute(request.POST["window_start"]), read_minute(request.POST["window_stop"]))
+            actions.set_window(vehicle_id, window, now=now)
+            messages.success(request, "The window is set.")
+        elif "limit_percent" in request.POST:
+            actions.set_limit(vehicle_id, min(100.0, max(50.0, float(request.POST["limit_percent"]))), now=now)
+            messages.success(request, "The limit is set.")
         else:
             faults: dict[str, object] = {name: name in request.POST for name in FAULT_LABELS}
             faults["commandDelaySeconds"] = max(0.0, float(request.POST.get("commandDelaySeconds") or 0))
@@ -71,6 +82,6 @@ def change_car(request: HttpRequest, vehicle_id: str) -> HttpResponse:
             messages.success(request, "The faults are set.")
     except Car.DoesNotExist as error:
         raise Http404 from error
-    except (actions.ImpossibleNow, ValueError) as error:
+    except (actions.ImpossibleNow, KeyError, ValueError) as error:
         messages.error(request, f"Not possible: {error}.")
     return redirect("car", vehicle_id=vehicle_id)

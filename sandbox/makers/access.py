@@ -5,7 +5,8 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from allauth.idp.oidc.models import Token
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from sandbox.cars import garage
@@ -15,6 +16,7 @@ from sandbox.makers.models import Grant, Maker
 from sandbox.world import clock
 
 RETRY_AFTER_SECONDS = 30
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 P = ParamSpec("P")
 # A maker's own look at a request that carries a valid token, before any view sees it; it may raise Refused.
 Check = Callable[[HttpRequest, Grant], None]
@@ -56,9 +58,13 @@ def door(
                 grant = _open_door(request, maker)
                 if check is not None:
                     check(request, grant)
-                return view(request, grant, *args, **kwargs)
+                if grant.maker.is_garbled:
+                    return HttpResponse("<html><title>Maintenance</title>")
+                answer = view(request, grant, *args, **kwargs)
+                _lose_answer(request)
             except Refused as refused:
                 return answer_refusal(refused, word)
+            return answer
 
         return guarded
 
@@ -75,6 +81,15 @@ def _open_door(request: HttpRequest, slug: str) -> Grant:
     return grant
 
 
+def _lose_answer(request: HttpRequest) -> None:
+    """Raise Refused where the car that the address names obeys without anybody hearing of it."""
+    if request.method in SAFE_METHODS or request.resolver_match is None:
+        return
+    named = [value for value in request.resolver_match.kwargs.values() if isinstance(value, str)]
+    if Car.objects.filter(Q(vehicle_id__in=named) | Q(vin__in=named), loses_answers=True).exists():
+        raise Refused(504, "Gateway timeout")
+
+
 def refuse_outage(place: Maker | Car) -> None:
     """Raise Refused while a fault keeps the maker's API or this car's part of it shut."""
     if place.is_api_down:
@@ -83,13 +98,18 @@ def refuse_outage(place: Maker | Car) -> None:
         raise Refused(429, "Too many requests")
 
 
+def account_cars(grant: Grant) -> QuerySet[Car]:
+    """Return the cars in the account behind the grant, whether or not the owner consented; a sold car is gone."""
+    return Car.objects.filter(owner=grant.owner, maker=grant.maker.slug, is_sold=False)[:100]
+
+
 def consented_car(grant: Grant, vehicle_id: str) -> Car:
     """Return the car, up to date; refuses unknown cars, cars outside the grant and cars with an outage."""
     try:
         car = garage.look_at(vehicle_id, now=clock.now())
     except Car.DoesNotExist as error:
         raise Refused(404, "Vehicle not found") from error
-    if car.maker != grant.maker.slug:
+    if car.maker != grant.maker.slug or car.is_sold:
         raise Refused(404, "Vehicle not found")
     if not grant.cars.filter(pk=car.pk).exists():
         raise Refused(403, "Vehicle not authorized by its owner")

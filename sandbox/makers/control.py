@@ -10,7 +10,12 @@ from sandbox.makers.grants import expire_access_tokens, revoke_grant
 from sandbox.makers.models import Grant, Maker
 from sandbox.world.bodies import BadBody, read_flag, read_object, refuse_bad_bodies
 
-FAULTS = {"apiDown": "is_api_down", "rateLimited": "is_rate_limited", "tokenDown": "is_token_endpoint_down"}
+FAULTS = {
+    "apiDown": "is_api_down",
+    "rateLimited": "is_rate_limited",
+    "tokenDown": "is_token_endpoint_down",
+    "garbled": "is_garbled",
+}
 ONCE = ("expireAccessTokens", "revokeGrantsOf")
 
 
@@ -25,7 +30,8 @@ def control_maker(request: HttpRequest, maker: str) -> HttpResponseBase:
         _patch(row, read_object(request))
     grants = row.grants.select_related("owner").prefetch_related("cars")[:500]
     answer = {name: getattr(row, column) for name, column in FAULTS.items()}
-    return JsonResponse(answer | {"maker": maker, "grants": [_describe(grant) for grant in grants]})
+    tallies = {tally.kind: tally.count for tally in row.tallies.all()}
+    return JsonResponse(answer | {"maker": maker, "grants": [_describe(grant) for grant in grants], "tallies": tallies})
 
 
 def _patch(maker: Maker, body: dict[str, Any]) -> None:

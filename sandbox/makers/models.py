@@ -18,12 +18,31 @@ class Maker(models.Model):
     is_api_down = models.BooleanField(default=False)
     is_rate_limited = models.BooleanField(default=False)
     is_token_endpoint_down = models.BooleanField(default=False)
+    is_garbled = models.BooleanField(default=False)  # answers with a page instead of JSON
 
     objects: ClassVar[models.Manager["Maker"]] = models.Manager()
     grants: "models.QuerySet[Grant]"
+    tallies: "models.QuerySet[Tally]"
 
     def __str__(self) -> str:
         return self.name
+
+
+class Tally(models.Model):
+    """How many calls of one kind a maker answered, for makers that bill them."""
+
+    maker = models.ForeignKey(Maker, on_delete=models.CASCADE, related_name="tallies")
+    kind = models.CharField(max_length=20)
+    count = models.PositiveBigIntegerField(default=0)
+
+    objects: ClassVar[models.Manager["Tally"]] = models.Manager()
+
+    class Meta:
+        ordering = ["kind"]
+        constraints = [models.UniqueConstraint(fields=["maker", "kind"], name="one_tally_per_maker_and_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.count}"
 
 
 class Grant(models.Model):

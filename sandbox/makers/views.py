@@ -17,6 +17,7 @@ FAULT_LABELS = {
     "apiDown": "API down (503)",
     "rateLimited": "Too many requests (429)",
     "tokenDown": "Token endpoint down (503)",
+    "garbled": "Garbled (answers with a page instead of JSON)",
 }
 
 

@@ -25,7 +25,7 @@ def frozen(sandbox: SandboxProcess) -> Iterator[SandboxProcess]:
     for car in sandbox.control("GET", "cars"):
         no_faults = {name: 0 if name == "commandDelaySeconds" else False for name in car["faults"]}
         sandbox.control("PATCH", f"cars/{car['vehicleId']}", faults=no_faults, socPercent=50)
-    sandbox.control("PATCH", "makers/ford", apiDown=False, rateLimited=False, tokenDown=False)
+    sandbox.control("PATCH", "makers/ford", apiDown=False, rateLimited=False, tokenDown=False, garbled=False)
     yield sandbox
     sandbox.control("DELETE", "clock")
 

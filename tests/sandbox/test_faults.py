@@ -77,6 +77,50 @@ def test_ignored_limit_charges_to_the_top(ford: FordClient) -> None:
     assert truth(ford, ALICES_MACH_E)["socPercent"] == 100
 
 
+def test_lost_answer_hides_what_the_car_did(ford: FordClient) -> None:
+    ford.link(ALICE)
+    set_faults(ford, ALICES_MACH_E, answersLost=True)
+    assert ford.vehicle("POST", ALICES_MACH_E, "/stopCharge").status_code == 504
+    assert ford.vehicle("GET", ALICES_MACH_E).status_code == 200
+    step(ford, minutes=1)
+    assert truth(ford, ALICES_MACH_E)["state"] == "HOLDING"
+
+
+def test_own_window_wins_over_start_and_stop(ford: FordClient) -> None:
+    ford.link(ALICE)
+    set_faults(ford, ALICES_MACH_E, foreignSchedule=True)  # 01:00 to 05:00; it is 20:00
+    ford.vehicle("POST", ALICES_MACH_E, "/startCharge")
+    step(ford, minutes=1)
+    now = truth(ford, ALICES_MACH_E)
+    assert (now["state"], now["waiting"], now["window"]) == ("HOLDING", True, {"start": "01:00", "stop": "05:00"})
+    ford.vehicle("POST", ALICES_MACH_E, "/stopCharge")
+    step(ford, hours=5, minutes=1)
+    assert truth(ford, ALICES_MACH_E)["state"] == "CHARGING"
+    url = f"cars/{ALICES_MACH_E}"
+    assert ford.sandbox.control("PATCH", url, window={"start": "20:00", "stop": "21:30"})["state"] == "HOLDING"
+    assert (
+        requests.patch(f"{ford.sandbox.url}/control/{url}", json={"window": {"start": "8"}}, timeout=10).status_code
+        == 400
+    )
+    set_faults(ford, ALICES_MACH_E, foreignSchedule=False)
+    assert truth(ford, ALICES_MACH_E)["window"] is None
+
+
+def test_sold_car_is_gone_from_the_account(ford: FordClient) -> None:
+    ford.link(ALICE)
+    set_faults(ford, ALICES_MACH_E, sold=True)
+    listed = ford.call("GET", "api/fordconnect/v3/vehicles").json()["vehicles"]
+    assert [vehicle["vehicleId"] for vehicle in listed] == [ALICES_TRUCK]
+    assert ford.vehicle("GET", ALICES_MACH_E).status_code == 404
+
+
+def test_garbled_maker_answers_with_a_page(ford: FordClient) -> None:
+    ford.link(ALICE)
+    ford.sandbox.control("PATCH", "makers/ford", garbled=True)
+    reply = ford.vehicle("GET", ALICES_TRUCK)
+    assert (reply.status_code, reply.text[:6]) == (200, "<html>")
+
+
 @pytest.mark.parametrize(("fault", "status"), [("apiDown", 503), ("rateLimited", 429)])
 def test_outages_hit_the_whole_maker_or_one_car(ford: FordClient, fault: str, status: int) -> None:
     ford.link(ALICE)

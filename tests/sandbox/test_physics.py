@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sandbox.cars import physics
 from sandbox.cars.physics import CarSpec, CarState, Setpoint
 from sandbox.cars.records import from_record, to_record
+from sandbox.cars.schedules import DailyWindow, PlannedStart
 from sandbox.cars.trips import trip_on
 
 SPEC = CarSpec(
@@ -21,6 +22,7 @@ SPEC = CarSpec(
     seed="a-car",
     time_zone="America/Chicago",
 )
+COLD = replace(SPEC, yearly_mean_c=4.0, yearly_swing_c=18.0, time_zone="America/Toronto", trips="sessions")
 EVENING = datetime(2026, 11, 19, 2, 0, tzinfo=UTC)  # Wednesday 20:00 in Austin; the next trip is half a day off
 HOUR = timedelta(hours=1)
 
@@ -31,6 +33,9 @@ setpoints = st.builds(
     until=instants,
     floor_percent=st.floats(0, 100),
 )
+minutes = st.integers(0, 24 * 60 - 1)
+windows = st.tuples(minutes, minutes).filter(lambda pair: pair[0] != pair[1]).map(lambda pair: DailyWindow(*pair))
+specs = st.sampled_from([SPEC, COLD])
 
 
 @st.composite
@@ -44,7 +49,11 @@ def cars(draw: st.DrawFn) -> CarState:
         is_limit_ignored=draw(st.booleans()),
         imported_wh=draw(st.floats(0, 1e6)),
         exported_wh=draw(st.floats(0, 1e6)),
+        window=draw(st.none() | windows),
     )
+    for number, span in enumerate(draw(st.lists(st.integers(1, 10 * 24 * 3600), max_size=2))):
+        starts_at = state.as_of + timedelta(seconds=span)
+        state = physics.keep_start(state, PlannedStart(number, starts_at, is_here=draw(st.booleans())))
     match draw(st.sampled_from(["free", "stopped", "ordered", "unplugged", "away"])):
         case "stopped":
             return physics.stop(state)
@@ -70,9 +79,9 @@ def after(state: CarState, span: timedelta, spec: CarSpec = SPEC) -> CarState:
 
 
 @settings(max_examples=300, deadline=None)
-@given(state=cars(), until=instants)
-def test_energy_is_neither_made_nor_lost(state: CarState, until: datetime) -> None:
-    end = physics.advance(state, spec=SPEC, until=until)
+@given(state=cars(), spec=specs, until=instants)
+def test_energy_is_neither_made_nor_lost(state: CarState, spec: CarSpec, until: datetime) -> None:
+    end = physics.advance(state, spec=spec, until=until)
     balance_wh = (
         (end.imported_wh - state.imported_wh) * SPEC.charge_efficiency
         - (end.exported_wh - state.exported_wh) / SPEC.discharge_efficiency
@@ -82,9 +91,9 @@ def test_energy_is_neither_made_nor_lost(state: CarState, until: datetime) -> No
 
 
 @settings(max_examples=300, deadline=None)
-@given(state=cars(), until=instants)
-def test_battery_stays_within_its_bounds_and_meters_never_fall(state: CarState, until: datetime) -> None:
-    end = physics.advance(state, spec=SPEC, until=until)
+@given(state=cars(), spec=specs, until=instants)
+def test_battery_stays_within_its_bounds_and_meters_never_fall(state: CarState, spec: CarSpec, until: datetime) -> None:
+    end = physics.advance(state, spec=spec, until=until)
     assert 0 <= physics.soc_percent(end, SPEC) <= 100
     assert end.imported_wh >= state.imported_wh
     assert end.exported_wh >= state.exported_wh
@@ -93,11 +102,11 @@ def test_battery_stays_within_its_bounds_and_meters_never_fall(state: CarState, 
 
 
 @settings(max_examples=300, deadline=None)
-@given(state=cars(), middle=instants, until=instants)
-def test_two_steps_equal_one(state: CarState, middle: datetime, until: datetime) -> None:
+@given(state=cars(), spec=specs, middle=instants, until=instants)
+def test_two_steps_equal_one(state: CarState, spec: CarSpec, middle: datetime, until: datetime) -> None:
     middle, until = sorted([middle, until])
-    one = physics.advance(state, spec=SPEC, until=until)
-    two = physics.advance(physics.advance(state, spec=SPEC, until=middle), spec=SPEC, until=until)
+    one = physics.advance(state, spec=spec, until=until)
+    two = physics.advance(physics.advance(state, spec=spec, until=middle), spec=spec, until=until)
     assert two.energy_wh == pytest.approx(one.energy_wh, abs=1e-3)
     assert two.imported_wh == pytest.approx(one.imported_wh, abs=1e-3)
     assert two.exported_wh == pytest.approx(one.exported_wh, abs=1e-3)
@@ -217,9 +226,11 @@ def test_car_left_unplugged_in_its_driveway_falls_asleep_and_wakes() -> None:
     saturday = datetime(2026, 11, 20, 23, 50, tzinfo=UTC)
     parked = physics.unplug(started(as_of=saturday))
     still = replace(parked, as_of=saturday + timedelta(hours=72), last_active_at=saturday)
-    assert still.is_asleep
-    assert not replace(still, as_of=still.as_of - timedelta(seconds=1)).is_asleep
-    assert not physics.wake(still).is_asleep
+    assert physics.is_asleep(still, SPEC)
+    assert not physics.is_asleep(replace(still, as_of=still.as_of - timedelta(seconds=1)), SPEC)
+    assert not physics.is_asleep(physics.wake(still), SPEC)
+    light_sleeper = replace(SPEC, asleep_after_seconds=1200)
+    assert physics.is_asleep(replace(still, as_of=saturday + timedelta(minutes=20)), light_sleeper)
 
 
 def test_nothing_runs_backwards() -> None:

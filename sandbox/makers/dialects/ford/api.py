@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from sandbox.cars import garage, physics
 from sandbox.cars.models import Car, Command
-from sandbox.makers.access import Refused, consented_car, door
+from sandbox.makers.access import Refused, account_cars, consented_car, door
 from sandbox.makers.models import Grant
 from sandbox.world import clock, config
 
@@ -48,8 +48,9 @@ def write_instant(instant: datetime) -> str:
 def list_vehicles(request: HttpRequest, grant: Grant) -> HttpResponseBase:  # noqa: ARG001 - a view's signature
     """Return every car of the account; the indicator says for which of them the owner consented."""
     consented = set(grant.cars.values_list("pk", flat=True))
-    cars = Car.objects.filter(owner=grant.owner, maker=grant.maker.slug)[:100]
-    vehicles = [_summary(car) | {"vehicleAuthorizationIndicator": int(car.pk in consented)} for car in cars]
+    vehicles = [
+        _summary(car) | {"vehicleAuthorizationIndicator": int(car.pk in consented)} for car in account_cars(grant)
+    ]
     return JsonResponse({"status": "SUCCESS", "vehicles": vehicles})
 
 
