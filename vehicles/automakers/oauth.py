@@ -1,19 +1,24 @@
-"""OAuth 2 with PKCE (S256) by Authlib, its outcomes put into the contract's words; shared by makers that redirect."""
+"""OAuth 2 with PKCE (S256) by Authlib, its outcomes put into the contract's words: by redirect and by device code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 
-from vehicles.automakers.answers import number, text
-from vehicles.automakers.base import Grant, LinkBegin, LinkCallback, RedirectTo, Tools
-from vehicles.automakers.errors import AuthRevoked, AutomakerError, RateLimited, UpstreamDown
+from foundation.http import AnswerUnreadable, read_json
+from vehicles.automakers.answers import integer, number, pick, text
+from vehicles.automakers.base import DeviceCode, Grant, LinkBegin, LinkCallback, RedirectTo, Tools
+from vehicles.automakers.errors import AuthRevoked, AutomakerError, LinkPending, RateLimited, UpstreamDown
 from vehicles.automakers.wire import wait_until
 
 DEAD_GRANT = frozenset({"invalid_grant", "login_required", "interaction_required", "consent_required"})
+DEAD_CODE = frozenset({"access_denied", "expired_token"})  # RFC 8628: the owner denied, or took too long
+POLL_SECONDS = 5  # RFC 8628: where the maker names no interval, and what each slow_down adds
 LONGEST_TOKEN = 8192
 
 
@@ -29,6 +34,8 @@ class Provider:
     scope: str
     extra: Mapping[str, str] = field(default_factory=dict)
     subject_field: str = ""  # where the token answer names the account, if it does
+    kept_fields: tuple[str, ...] = ()  # what else of the token answer is kept as the grant's extras
+    device_code_url: str = ""
 
 
 class OAuthClient:
@@ -58,9 +65,47 @@ class OAuthClient:
             allow_redirects=False,
         )
 
+    def begin_device(self, begin: LinkBegin) -> DeviceCode:
+        """Return a code for the owner to type at the maker (RFC 8628, with PKCE); raises an AutomakerError."""
+        fields = {
+            "client_id": self.provider.client_id,
+            "response_type": "device_code",
+            "scope": self.provider.scope,
+            "code_challenge": create_s256_code_challenge(begin.code_verifier),
+            "code_challenge_method": "S256",
+            **self.provider.extra,
+        }
+        try:
+            reply = self._look_at_status(
+                self._open("").post(
+                    self.provider.device_code_url, data=fields, withhold_token=True, allow_redirects=False
+                )
+            )
+            return read_device_code(read_json(reply))
+        except requests.exceptions.RequestException as error:
+            raise UpstreamDown(f"device code: {type(error).__name__}") from None
+        except AnswerUnreadable:
+            raise UpstreamDown("device code: unreadable answer") from None
+
+    def complete_device(self, callback: LinkCallback) -> Grant:
+        """Trade the device code for a grant; raises LinkPending until the owner typed the user code, AuthRevoked then.
+
+        AuthRevoked says by its reason whether the owner denied (access_denied) or took too long (expired_token).
+        """
+        session = self._open("")
+        return self._receive(
+            session.fetch_token,
+            self.provider.token_url,
+            grant_type=DEVICE_CODE_GRANT_TYPE,
+            device_code=callback.params.get("device_code", ""),
+            code_verifier=callback.code_verifier,
+            allow_redirects=False,
+        )
+
     def refresh(self, refresh_token: str) -> Grant:
         """Trade the refresh token for a new grant; raises AuthRevoked where it is dead."""
         session = self._open("")
+        session.scope = None  # an owner may have granted less than we ask for, and a refresh may not ask for more
         return self._receive(
             session.refresh_token, self.provider.token_url, refresh_token=refresh_token, allow_redirects=False
         )
@@ -89,11 +134,12 @@ class OAuthClient:
                 raise UpstreamDown(f"HTTP {reply.status_code}")
 
     def _open(self, redirect_uri: str) -> OAuth2Session:
+        method = "client_secret_post" if self.provider.client_secret else "none"
         session = OAuth2Session(
             client_id=self.provider.client_id,
             client_secret=self.provider.client_secret,
-            token_endpoint_auth_method="client_secret_post",  # noqa: S106 - a method's name
-            revocation_endpoint_auth_method="client_secret_post",
+            token_endpoint_auth_method=method,
+            revocation_endpoint_auth_method=method,
             scope=self.provider.scope,
             redirect_uri=redirect_uri or None,
             code_challenge_method="S256",
@@ -112,19 +158,38 @@ class OAuthClient:
 
     def _receive(self, call: Any, url: str, **arguments: Any) -> Grant:
         try:
-            return read_grant(call(url, **arguments), subject_field=self.provider.subject_field)
+            answer = call(url, **arguments)
+            return read_grant(answer, subject_field=self.provider.subject_field, kept_fields=self.provider.kept_fields)
         except AutomakerError:
             raise
         except OAuthError as error:
             # Only what says that the grant is dead may cost the owner the link; the rest is the server's or ours.
-            if error.error in DEAD_GRANT:
+            if error.error in DEAD_GRANT | DEAD_CODE:
                 raise AuthRevoked(error.error) from None
+            if error.error in {"authorization_pending", "slow_down"}:
+                steps = 2 if error.error == "slow_down" else 1
+                raise LinkPending(error.error, interval_seconds=POLL_SECONDS * steps) from None
             raise UpstreamDown(f"token endpoint: {str(error.error)[:40]}") from None
         except (requests.exceptions.RequestException, ValueError, TypeError, KeyError) as error:
             raise UpstreamDown(f"token endpoint: {type(error).__name__}") from None
 
 
-def read_grant(answer: Any, *, subject_field: str = "") -> Grant:
+def read_device_code(answer: Any) -> DeviceCode:
+    """Return the code in a device authorisation answer; raises UpstreamDown where an owner could not use it."""
+    device_code, url = pick(answer, "device_code"), text(pick(answer, "verification_uri"), limit=300)
+    user_code = text(pick(answer, "user_code"), limit=20)
+    if not _is_token(device_code) or not user_code or not url.startswith(("https://", "http://")):
+        raise UpstreamDown("device code answer without a usable code")
+    return DeviceCode(
+        user_code=user_code,
+        verification_url=url,
+        device_code=device_code,
+        interval_seconds=integer(pick(answer, "interval"), low=1, high=600) or POLL_SECONDS,
+        expires_in_seconds=integer(pick(answer, "expires_in"), low=1, high=86_400) or 300,
+    )
+
+
+def read_grant(answer: Any, *, subject_field: str = "", kept_fields: Sequence[str] = ()) -> Grant:
     """Return the grant in a token answer; raises UpstreamDown where it holds no usable token."""
     if not isinstance(answer, Mapping):
         raise UpstreamDown("token answer is no object")
@@ -142,6 +207,7 @@ def read_grant(answer: Any, *, subject_field: str = "") -> Grant:
         refresh_expires_in_seconds=int(refresh_seconds) if refresh_seconds else None,
         subject=text(answer.get(subject_field), limit=120) if subject_field else "",
         scopes=tuple(str(answer.get("scope") or "").split()[:50]),
+        extras={name: str(answer[name]) for name in kept_fields if _is_token(answer.get(name))},
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from vehicles.automakers.base import Automaker, LinkKind, Tools
+from vehicles.automakers.bmw import Bmw
 from vehicles.automakers.ford import Ford
 
 
@@ -24,4 +25,5 @@ class AutomakerClass(Protocol):
 
 AUTOMAKERS: dict[str, AutomakerClass] = {
     "ford": Ford,
+    "bmw": Bmw,
 }

@@ -1,6 +1,6 @@
 """One HTTP call to an automaker, with its outcome put into the contract's words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -38,11 +38,13 @@ def ask(
     clock: Clock,
     body: Mapping[str, Any] | None = None,
     is_command: bool = False,
+    meaning: Callable[[requests.Response], AutomakerError | None] = lambda _reply: None,
 ) -> Any:
     """Make one call and return its JSON; raises an AutomakerError for anything but success.
 
     For a command, whatever may have reached the maker without a clear answer is CommandTimeout; for a question it is
-    UpstreamDown. Causes are cut off on purpose: their texts quote URLs with car numbers in them.
+    UpstreamDown. `meaning` reads a maker's own error codes; where it returns None the HTTP status counts. Causes are
+    cut off on purpose: their texts quote URLs with car numbers in them.
     """
     try:
         reply = session.request(method, url, headers=dict(headers), json=body)
@@ -50,7 +52,9 @@ def ask(
         unclear = is_command and not was_never_sent(error)
         raise (CommandTimeout if unclear else UpstreamDown)(type(error).__name__) from None
     if not reply.ok or reply.is_redirect:
-        raise refusal(reply, clock=clock, is_command=is_command)
+        raise meaning(reply) or refusal(reply, clock=clock, is_command=is_command)
+    if reply.status_code == 204:
+        return {}
     try:
         return read_json(reply)
     except AnswerUnreadable:
