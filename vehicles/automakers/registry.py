@@ -6,6 +6,9 @@ from typing import Protocol
 from vehicles.automakers.base import Automaker, LinkKind, Tools
 from vehicles.automakers.bmw import Bmw
 from vehicles.automakers.ford import Ford
+from vehicles.automakers.homebox import HomeBox
+from vehicles.automakers.honda import Honda
+from vehicles.automakers.smartcar import Smartcar
 
 
 class AutomakerClass(Protocol):
@@ -26,4 +29,7 @@ class AutomakerClass(Protocol):
 AUTOMAKERS: dict[str, AutomakerClass] = {
     "ford": Ford,
     "bmw": Bmw,
+    "honda": Honda,
+    "smartcar": Smartcar,
+    "homebox": HomeBox,
 }
