@@ -1,4 +1,4 @@
-"""Throw-away PostgreSQL and Valkey servers for the suite: on loopback, in a temporary folder, gone afterwards."""
+"""Throw-away PostgreSQL, Valkey and Mosquitto servers: on loopback, in a temporary folder, gone afterwards."""
 
 import os
 import shutil
@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from sandbox.makers.dialects.bmw.broker import Broker, BrokerMissing
 
 UNPRIVILEGED = "nobody"
 
@@ -110,4 +112,23 @@ def redis() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def mosquitto() -> Iterator[Broker]:
+    """Run an MQTT broker with TLS for the block; nobody but its publisher may come in until `let_in` says so.
+
+    Raises Missing without Mosquitto's binary.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="chargescape-mqtt-"))
+    broker = Broker(folder, port=free_port())
+    try:
+        broker.start()
+    except BrokerMissing as error:
+        raise Missing(str(error)) from error
+    try:
+        yield broker
+    finally:
+        broker.stop()
         shutil.rmtree(folder, ignore_errors=True)
