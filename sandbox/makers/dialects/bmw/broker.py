@@ -69,7 +69,7 @@ class Broker:
         self._write_settings()
         self._write_passwords({})
         with (self.folder / "broker.log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - the broker's binary with a file of our own
                 [binary, "-c", str(self.folder / "broker.conf")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -100,11 +100,12 @@ class Broker:
 
     def _write_settings(self) -> None:
         folder = self.folder.resolve()
+        user = pwd.getpwuid(os.getuid()).pw_name  # a broker of root's would become another user, who reads no files
         settings = [
             f"listener {self.port} 127.0.0.1",
             f"certfile {folder / 'broker.pem'}",
             f"keyfile {folder / 'broker.key'}",
-            f"user {pwd.getpwuid(os.getuid()).pw_name}",  # a broker of root's would otherwise become another user, who reads no files
+            f"user {user}",
             "allow_anonymous false",
             f"password_file {folder / 'passwords'}",
             f"acl_file {folder / 'rights'}",
