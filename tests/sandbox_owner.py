@@ -9,6 +9,7 @@ import requests
 from tests.sandbox_process import PASSWORD
 
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
+_SCOPE = re.compile(r'<input type="checkbox" name="scopes" value="([^"]+)"')
 _BOX = re.compile(r'<input type="checkbox" name="vehicles" value="([^"]+)"')
 
 
@@ -29,19 +30,26 @@ class OwnerBrowser:
         fields = _hidden_fields(page.text) | {"username": self.account, "password": self.password}
         return self.session.post(page.url, data=fields, headers={"Referer": page.url}, timeout=10)
 
-    def decide(self, page: requests.Response, *, action: str, vehicle_ids: Sequence[str]) -> requests.Response:
-        """Press `allow` or `deny` with these cars checked; the answer's Location leads back to the app."""
-        fields = [*_hidden_fields(_first_form(page.text)).items(), ("action", action)]
+    def decide(
+        self, page: requests.Response, *, action: str, vehicle_ids: Sequence[str], without_scopes: Sequence[str] = ()
+    ) -> requests.Response:
+        """Press `allow` or `deny` with these cars checked, some scopes unticked; the Location leads back to the app."""
+        form = _first_form(page.text)
+        fields = [(name, unescape(value)) for name, value in _HIDDEN.findall(form)] + [("action", action)]
+        fields += [("scopes", scope) for scope in _SCOPE.findall(form) if scope not in without_scopes]
         fields += [("vehicles", vehicle_id) for vehicle_id in vehicle_ids]
         return self.session.post(
             page.url, data=fields, headers={"Referer": page.url}, allow_redirects=False, timeout=10
         )
 
-    def allow(self, authorize_url: str, vehicle_ids: Sequence[str] | None = None) -> str:
+    def allow(
+        self, authorize_url: str, vehicle_ids: Sequence[str] | None = None, *, without_scopes: Sequence[str] = ()
+    ) -> str:
         """Sign in, check the cars (all of them by default), allow; returns the callback URL with the code."""
         page = self.open_consent(authorize_url)
         chosen = offered_cars(page) if vehicle_ids is None else vehicle_ids
-        return self.decide(page, action="allow", vehicle_ids=chosen).headers["Location"]
+        reply = self.decide(page, action="allow", vehicle_ids=chosen, without_scopes=without_scopes)
+        return reply.headers["Location"]
 
     def deny(self, authorize_url: str) -> str:
         """Sign in and deny; returns the callback URL with the error."""

@@ -1,4 +1,4 @@
-"""The consent form: one checkbox a car."""
+"""The consent form: one checkbox a car, and one for each scope that the maker lets its owners untick."""
 
 from typing import Any
 
@@ -6,10 +6,11 @@ from allauth.idp.oidc.forms import AuthorizationForm
 from django import forms
 
 from sandbox.cars.models import Car
+from sandbox.makers.makers import MAKERS
 
 
 class ConsentForm(AuthorizationForm):
-    """allauth's consent form, asking for cars instead of scopes."""
+    """allauth's consent form, asking for cars; the template draws the scopes."""
 
     vehicles = forms.ModelMultipleChoiceField(
         queryset=Car.objects.none(),
@@ -22,8 +23,10 @@ class ConsentForm(AuthorizationForm):
     def __init__(self, *args: Any, maker: str, **kwargs: Any) -> None:
         """Offer the cars that the signed-in account has at `maker`."""
         user = kwargs["user"]
+        wanted = kwargs["requested_scopes"]
         super().__init__(*args, **kwargs)
-        self.fields["scopes"].widget = forms.MultipleHiddenInput()
+        self.choices = [(scope, label) for scope, label in MAKERS[maker].choices.items() if scope in wanted]
+        self.fixed_scopes = [scope for scope in wanted if scope not in MAKERS[maker].choices]
         vehicles = self.fields["vehicles"]
         assert isinstance(vehicles, forms.ModelMultipleChoiceField)
         vehicles.queryset = Car.objects.filter(owner=user, maker=maker)

@@ -10,16 +10,20 @@ from allauth.core.internal.httpkit import add_query_params
 from allauth.idp.oidc import views as idp
 from allauth.idp.oidc.models import Client, Token
 from django.contrib.auth import logout
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from sandbox.cars.models import Car
 from sandbox.makers.forms import ConsentForm
 from sandbox.makers.grants import grant_behind, make_grant, revoke_grant
+from sandbox.makers.makers import MAKERS
 from sandbox.makers.models import Maker
+from sandbox.makers.tokens import dress
 
 TOKEN_TYPES = (Token.Type.ACCESS_TOKEN, Token.Type.REFRESH_TOKEN)
 
@@ -31,7 +35,12 @@ class SignInView(LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Name the maker."""
-        return super().get_context_data(**kwargs) | {"maker": Maker.objects.get(slug=self.kwargs["maker"])}
+        maker = Maker.objects.get(slug=self.kwargs["maker"])
+        names = User.objects.filter(cars__maker=maker.slug).distinct().order_by("username")
+        return super().get_context_data(**kwargs) | {
+            "maker": maker,
+            "accounts": names.values_list("username", flat=True),
+        }
 
 
 @require_POST
@@ -49,6 +58,14 @@ class AuthorizeView(idp.AuthorizationView):
 
     form_class = ConsentForm
     template_name = "makers/consent.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Have the owner sign in with an account of this maker; one of another maker will not do."""
+        if not Car.objects.filter(owner_id=request.user.pk, maker=kwargs["maker"]).exists():
+            logout(request)
+            return redirect_to_login(request.get_full_path(), reverse("maker-sign-in", args=[kwargs["maker"]]))
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the consent page, after sign-in; a request without PKCE S256 goes back refused."""
@@ -105,8 +122,7 @@ class TokenView(idp.TokenView):
         if Maker.objects.get(slug=maker).is_token_endpoint_down:
             return JsonResponse({"error": "temporarily_unavailable"}, status=503)
         with transaction.atomic():
-            answer: HttpResponse = super().post(request)
-            return answer
+            return dress(super().post(request), MAKERS[maker], grant_type=request.POST.get("grant_type", ""))
 
 
 class RevokeView(idp.RevokeView):

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from sandbox.cars.models import Car
 from sandbox.makers.control import FAULTS
 from sandbox.makers.grants import revoke_grant
+from sandbox.makers.makers import MAKERS
 from sandbox.makers.models import Grant, Maker
 from sandbox.makers.oauth import client_name
 
@@ -19,6 +20,12 @@ FAULT_LABELS = {
     "tokenDown": "Token endpoint down (503)",
     "garbled": "Garbled (answers with a page instead of JSON)",
 }
+
+
+def price(maker: str, kind: str) -> float:
+    """Return what one call of this kind costs in US dollars; 0 where the maker does not bill it."""
+    calls = MAKERS[maker].calls_per_dollar.get(kind)
+    return 1 / calls if calls else 0.0
 
 
 @require_safe
@@ -31,6 +38,7 @@ def show_maker(request: HttpRequest, maker: str) -> HttpResponse:
         "faults": [(name, FAULT_LABELS[name], getattr(row, column)) for name, column in FAULTS.items()],
         "grants": [(grant, client_name(grant.client_id)) for grant in grants],
         "cars": Car.objects.filter(maker=maker).select_related("owner"),
+        "bill": [(tally.kind, tally.count, price(maker, tally.kind) * tally.count) for tally in row.tallies.all()],
     }
     return render(request, "makers/maker.html", context)
 

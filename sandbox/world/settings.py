@@ -7,7 +7,8 @@ from sandbox.world.config import PUBLIC_URL, VAR_DIR
 from sandbox.world.keys import load_or_make_keys
 
 # The installation
-SECRET_KEY = load_or_make_keys(VAR_DIR)["SECRET_KEY"]
+KEYS = load_or_make_keys(VAR_DIR)
+SECRET_KEY = KEYS["SECRET_KEY"]
 DEBUG = False
 ALLOWED_HOSTS = sorted({"localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"})
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
@@ -78,7 +79,8 @@ SESSION_COOKIE_NAME = "sandbox_session"
 CSRF_COOKIE_NAME = "sandbox_csrf"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 
-# The OAuth2 server (allauth.idp.oidc): lifetimes as Ford's, in real seconds
+# The OAuth2 server (allauth.idp.oidc): lifetimes as Ford's, in real seconds; other makers' in `sandbox.makers.makers`
+IDP_OIDC_PRIVATE_KEY = KEYS["OIDC_PRIVATE_KEY"]
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 20 * 60
 IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = 90 * 24 * 3600
 IDP_OIDC_AUTHORIZATION_CODE_EXPIRES_IN = 120

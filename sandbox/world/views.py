@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from sandbox.makers.models import Maker
 from sandbox.world import clock
 from sandbox.world.bodies import read_instant, read_number, read_object, refuse_bad_bodies
 
@@ -12,7 +13,7 @@ from sandbox.world.bodies import read_instant, read_number, read_object, refuse_
 @require_safe
 def show_index(request: HttpRequest) -> HttpResponse:
     """Show what there is in this pretend world."""
-    return render(request, "sandbox/index.html")
+    return render(request, "sandbox/index.html", {"makers": Maker.objects.order_by("name")})
 
 
 @require_safe
