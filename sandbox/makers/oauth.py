@@ -36,11 +36,9 @@ class SignInView(LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Name the maker."""
         maker = Maker.objects.get(slug=self.kwargs["maker"])
-        names = User.objects.filter(cars__maker=maker.slug).distinct().order_by("username")
-        return super().get_context_data(**kwargs) | {
-            "maker": maker,
-            "accounts": names.values_list("username", flat=True),
-        }
+        owners = Car.objects.filter(maker=maker.slug).order_by("owner__username")
+        accounts = owners.values_list("owner__username", flat=True).distinct()
+        return super().get_context_data(**kwargs) | {"maker": maker, "accounts": accounts}
 
 
 @require_POST
