@@ -5,6 +5,7 @@ Prints one JSON object: rows a second of each way of writing. Writers are proces
 
 import json
 import multiprocessing
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ NOW = datetime(2026, 11, 18, 23, 5, tzinfo=UTC)
 BATCH = 500
 BARE = "INSERT INTO bench_bare (key, debit_id, credit_id, amount_minor, created_at) VALUES (%s, %s, %s, %s, %s)"
 OWNERS = 64
+ROUNDS = 5
+WAIT_SECONDS = 120
 
 
 def _write_bare(writer: int, count: int) -> None:
@@ -57,7 +60,7 @@ def _write_batched(writer: int, count: int) -> None:
 
 
 def _accounts() -> tuple[LedgerAccount, list[LedgerAccount]]:
-    return LedgerAccount.objects.get(kind="utility_receivable"), list(
+    return LedgerAccount.objects.get(kind="utility_receivable", part=0), list(
         LedgerAccount.objects.filter(kind="owner_payable").order_by("pk")
     )
 
@@ -78,7 +81,8 @@ def _rows_a_second(write: Callable[[int, int], None], *, writers: int, count: in
     for process in processes:
         process.start()
     for _ in processes:
-        ready.acquire()
+        if not ready.acquire(timeout=WAIT_SECONDS):
+            raise RuntimeError("a writer did not start")
     started = time.perf_counter()
     go.set()
     for process in processes:
@@ -87,6 +91,15 @@ def _rows_a_second(write: Callable[[int, int], None], *, writers: int, count: in
     if any(process.exitcode for process in processes):
         raise RuntimeError("a writer failed")
     return writers * count / seconds
+
+
+def _medians(writers: int, ways: dict[str, tuple[Callable[[int, int], None], int]]) -> dict[str, float]:
+    """Run the ways in turn, so that what else the machine does meets each alike; returns each one's median."""
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, (write, count) in ways.items():
+            rates[name].append(_rows_a_second(write, writers=writers, count=max(50, count // writers // ROUNDS)))
+    return {f"{name}_{writers}": statistics.median(found) for name, found in rates.items()}
 
 
 def main() -> None:
@@ -103,10 +116,8 @@ def main() -> None:
         ledger.owner_account(User.objects.create_user(f"owner{number}@example.org"), "USD")
     told: dict[str, float] = {}
     for writers in (1, 2, 8):
-        each = max(50, count // writers)
-        told[f"bare_{writers}"] = _rows_a_second(_write_bare, writers=writers, count=each)
-        told[f"single_{writers}"] = _rows_a_second(_write_singly, writers=writers, count=each)
-    told["batched_1"] = _rows_a_second(_write_batched, writers=1, count=count * 5)
+        told |= _medians(writers, {"bare": (_write_bare, count), "single": (_write_singly, count)})
+    told |= _medians(1, {"bare_beside_batched": (_write_bare, count), "batched": (_write_batched, count * 5)})
     findings = ledger.check()
     if findings:
         raise RuntimeError(findings[0])

@@ -2,19 +2,21 @@
 
 A transfer is one debit and one credit of the same positive amount, so the books balance by construction. Every write
 is idempotent by its key, moves each account's counters once, in primary-key order (no two writers can deadlock), by a
-conditional UPDATE (no balance is checked before it is locked), inside one short transaction.
+conditional UPDATE (no balance is checked before it is locked), inside one short transaction. `writing.py` has the SQL.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError
+from django.db.models import Q, Sum
 
 from accounts.models import User
+from rewards import writing
 from rewards.models import LedgerAccount, Transfer
 from rewards.proofs import check
+from rewards.writing import LedgerError, Overdrawn, Row, Taken
 
 __all__ = [
     "AlreadyEnded",
@@ -41,20 +43,12 @@ __all__ = [
 _MOST_RACES = 8
 
 
-class LedgerError(Exception):
-    """The ledger refuses a write; nothing was written."""
-
-
 class LedgerConflict(LedgerError):
     """The key is taken by a transfer with another content."""
 
 
 class CurrencyMismatch(LedgerError):
     """Debit and credit are in different currencies."""
-
-
-class Overdrawn(LedgerError):
-    """The owner's available balance is smaller than the amount."""
 
 
 class AlreadyEnded(LedgerError):
@@ -85,41 +79,17 @@ class Balance:
     posted_minor: int
 
 
-@dataclass
-class _Move:
-    debits_posted: int = 0
-    credits_posted: int = 0
-    debits_pending: int = 0
-    credits_pending: int = 0
-
-    @property
-    def needed_minor(self) -> int:
-        return self.debits_posted + self.debits_pending - self.credits_posted
-
-
-@dataclass(frozen=True)
-class _Row:
-    key: str
-    kind: Transfer.Kind
-    debit_id: int
-    credit_id: int
-    amount_minor: int
-    currency: str
-    label: str
-    of_id: int | None = field(default=None)
-
-    @property
-    def content(self) -> tuple[object, ...]:
-        # The label is wording, which may change between two tries of the same movement.
-        return (str(self.kind), self.debit_id, self.credit_id, self.amount_minor, self.of_id)
-
-
 def account(kind: str, key: str, currency: str, owner: User | None = None) -> LedgerAccount:
     """Return the account of `kind` for `key` in `currency`, opening it on first use."""
-    found = LedgerAccount.objects.filter(kind=kind, key=key, currency=currency).first()
+    found = LedgerAccount.objects.filter(kind=kind, key=key, currency=currency, part=0).first()
     if found is not None:
         return found
-    return LedgerAccount.objects.get_or_create(kind=kind, key=key, currency=currency, defaults={"owner": owner})[0]
+    opened, is_new = LedgerAccount.objects.get_or_create(
+        kind=kind, key=key, currency=currency, part=0, defaults={"owner": owner}
+    )
+    if is_new:
+        writing.open_parts(opened)
+    return opened
 
 
 def owner_account(owner: User, currency: str) -> LedgerAccount:
@@ -171,9 +141,11 @@ def reverse(*, of: Transfer, key: str, now: datetime) -> Transfer:
 
 def balance(of: LedgerAccount) -> Balance:
     """Return the account's balance as the database has it now."""
-    fresh = LedgerAccount.objects.get(pk=of.pk)
-    posted = fresh.credits_posted - fresh.debits_posted
-    return Balance(posted - fresh.debits_pending, fresh.debits_pending, posted)
+    parts = LedgerAccount.objects.filter(Q(pk=of.pk) | Q(part_of=of.pk))
+    names = ("credits_posted", "debits_posted", "debits_pending")
+    sums = parts.aggregate(**{name: Sum(name, default=0) for name in names})
+    posted = sums["credits_posted"] - sums["debits_posted"]
+    return Balance(posted - sums["debits_pending"], sums["debits_pending"], posted)
 
 
 def owner_balance(owner: User, currency: str) -> Balance:
@@ -184,32 +156,42 @@ def owner_balance(owner: User, currency: str) -> Balance:
     return Balance(0, 0, 0) if found is None else balance(found)
 
 
-def _row(kind: Transfer.Kind, entry: Entry) -> _Row:
+def _row(kind: Transfer.Kind, entry: Entry) -> Row:
     if entry.amount_minor < 1:
         raise ValueError(f"an amount must be at least 1 minor unit, not {entry.amount_minor}")
     if entry.debit.currency != entry.credit.currency:
         raise CurrencyMismatch(f"{entry.key}: {entry.debit.currency} to {entry.credit.currency}")
-    return _Row(entry.key, kind, entry.debit.pk, entry.credit.pk, entry.amount_minor, entry.debit.currency, entry.label)
+    if entry.debit.whole_id == entry.credit.whole_id:
+        raise ValueError(f"{entry.key}: debit and credit are the same account")
+    return Row(
+        entry.key,
+        kind,
+        entry.debit.whole_id,
+        entry.credit.whole_id,
+        entry.amount_minor,
+        entry.debit.currency,
+        entry.label,
+    )
 
 
-def _ending(kind: Transfer.Kind, of: Transfer, key: str, endable: set[Transfer.Kind]) -> _Row:
+def _ending(kind: Transfer.Kind, of: Transfer, key: str, endable: set[Transfer.Kind]) -> Row:
     if of.kind not in endable:
         raise NotEndable(f"{key}: {kind} of a {of.kind}")
     debit_id, credit_id = of.debit_id, of.credit_id
     if kind == Transfer.Kind.REVERSAL:
         debit_id, credit_id = credit_id, debit_id
-    return _Row(key, kind, debit_id, credit_id, of.amount_minor, of.currency, of.label, of.pk)
+    return Row(key, kind, debit_id, credit_id, of.amount_minor, of.currency, of.label, of.pk)
 
 
-def _write(rows: Sequence[_Row], *, now: datetime) -> list[Transfer]:
+def _write(rows: Sequence[Row], *, now: datetime) -> list[Transfer]:
     wanted = _by_key(rows)
     known: dict[str, Transfer] = {}
     for _ in range(_MOST_RACES):
         fresh = [row for key, row in sorted(wanted.items()) if key not in known]
         try:
-            known |= {transfer.key: transfer for transfer in _insert(fresh, now=now)}
+            known |= {transfer.key: transfer for transfer in writing.insert(fresh, now=now)}
             return [known[row.key] for row in rows]
-        except (IntegrityError, Overdrawn) as refused:
+        except (IntegrityError, Overdrawn, Taken) as refused:
             # Repeats are rare, so they are looked for only where the write was refused; a repeat may also be refused
             # as an overdraft, because its first copy took the money.
             found = _known(wanted.values())
@@ -220,81 +202,24 @@ def _write(rows: Sequence[_Row], *, now: datetime) -> list[Transfer]:
     raise LedgerError(f"{len(rows)} transfers raced with the same keys {_MOST_RACES} times")
 
 
-def _by_key(rows: Iterable[_Row]) -> dict[str, _Row]:
-    wanted: dict[str, _Row] = {}
+def _by_key(rows: Iterable[Row]) -> dict[str, Row]:
+    wanted: dict[str, Row] = {}
     for row in rows:
         if wanted.setdefault(row.key, row).content != row.content:
             raise LedgerConflict(f"{row.key}: twice in one batch with different content")
     return wanted
 
 
-def _insert(rows: Sequence[_Row], *, now: datetime) -> list[Transfer]:
-    moves: defaultdict[int, _Move] = defaultdict(_Move)
-    for row in rows:
-        _add(row, moves)
-    with transaction.atomic():
-        for account_id in sorted(moves):
-            _move(account_id, moves[account_id])
-        return Transfer.objects.bulk_create(
-            Transfer(
-                key=row.key,
-                kind=row.kind,
-                debit_id=row.debit_id,
-                credit_id=row.credit_id,
-                amount_minor=row.amount_minor,
-                currency=row.currency,
-                label=row.label,
-                of_id=row.of_id,
-                created_at=now,
-            )
-            for row in rows
-        )
-
-
-def _add(row: _Row, moves: dict[int, _Move]) -> None:
-    debit, credit, amount = moves[row.debit_id], moves[row.credit_id], row.amount_minor
-    if row.kind == Transfer.Kind.PENDING:
-        debit.debits_pending += amount
-        credit.credits_pending += amount
-    if row.kind in {Transfer.Kind.POST, Transfer.Kind.VOID}:
-        debit.debits_pending -= amount
-        credit.credits_pending -= amount
-    if row.kind in {Transfer.Kind.SINGLE, Transfer.Kind.POST, Transfer.Kind.REVERSAL}:
-        debit.debits_posted += amount
-        credit.credits_posted += amount
-
-
-# Written out because building it from expressions takes longer than running it. The condition is judged on the row as
-# locked, so no two writers can both spend the last cent.
-_MOVE = """
-UPDATE rewards_ledgeraccount SET
-    debits_posted = debits_posted + %s, credits_posted = credits_posted + %s,
-    debits_pending = debits_pending + %s, credits_pending = credits_pending + %s
-WHERE id = %s AND (%s <= 0 OR kind <> 'owner_payable' OR credits_posted >= debits_posted + debits_pending + %s)
-"""
-
-
-def _move(account_id: int, move: _Move) -> None:
-    needed_minor = move.needed_minor
-    changes = (move.debits_posted, move.credits_posted, move.debits_pending, move.credits_pending)
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE, [*changes, account_id, needed_minor, needed_minor])
-        moved = cursor.rowcount
-    if not moved:
-        raise Overdrawn(f"account {account_id} has less than {needed_minor} available")
-
-
-def _known(rows: Iterable[_Row]) -> dict[str, Transfer]:
+def _known(rows: Iterable[Row]) -> dict[str, Transfer]:
     by_key = {row.key: row for row in rows}
-    found = Transfer.objects.in_bulk(list(by_key), field_name="key")
+    found = Transfer.objects.select_related("debit", "credit").in_bulk(list(by_key), field_name="key")
     for key, transfer in found.items():
-        content = (transfer.kind, transfer.debit_id, transfer.credit_id, transfer.amount_minor, transfer.of_id)
-        if content != by_key[key].content:
+        if writing.content_of(transfer) != by_key[key].content:
             raise LedgerConflict(f"{key}: taken by a transfer with another content")
     return found
 
 
-def _explain_ended(rows: Sequence[_Row], refused: Exception) -> None:
+def _explain_ended(rows: Sequence[Row], refused: Exception) -> None:
     ended = Transfer.objects.filter(of__in=[row.of_id for row in rows if row.of_id]).first()
     if ended is not None:
         raise AlreadyEnded(f"transfer {ended.of_id} was ended by {ended.key}") from refused

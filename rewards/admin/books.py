@@ -6,9 +6,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 
 from accounts.admin import ReadOnlyAdmin
+from rewards import ledger
 from rewards.admin.bases import money_text
 from rewards.models import ChainLink, LedgerAccount, Transfer, WebhookEvent
 
@@ -22,24 +23,27 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
     search_fields = ["key", "owner__email"]
     list_select_related = ["owner"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerAccount]:
+        """Leave out the parts, whose sums are the whole account's."""
+        return super().get_queryset(request).filter(part=0)
+
     @admin.display(description="balance")
     def balance(self, account: LedgerAccount) -> str:
-        return money_text(account.credits_posted - account.debits_posted, account.currency)
+        return money_text(ledger.balance(account).posted_minor, account.currency)
 
     @admin.display(description="reserved")
     def pending(self, account: LedgerAccount) -> str:
-        return money_text(account.debits_pending, account.currency)
+        return money_text(ledger.balance(account).pending_minor, account.currency)
 
     @admin.display(description="transfers")
     def transfers(self, account: LedgerAccount) -> str:
         pages = reverse("admin:rewards_transfer_changelist")
-        return format_html(
-            '<a href="{}?debit__id__exact={}">out</a> · <a href="{}?credit__id__exact={}">in</a>',
-            pages,
-            account.pk,
-            pages,
-            account.pk,
+        sides = {"out": "debit", "in": "credit"}
+        links = (
+            (f"{pages}?{side}__kind={account.kind}&{side}__key={account.key}&currency__exact={account.currency}", word)
+            for word, side in sides.items()
         )
+        return format_html_join(" · ", '<a href="{}">{}</a>', links)
 
 
 @admin.register(Transfer)
@@ -58,7 +62,8 @@ class TransferAdmin(ReadOnlyAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Let the accounts' pages link to their own transfers."""
-        return lookup in {"debit__id__exact", "credit__id__exact"} or super().lookup_allowed(lookup, value, request)
+        by_account = {"debit__kind", "debit__key", "credit__kind", "credit__key"}
+        return lookup in by_account or super().lookup_allowed(lookup, value, request)
 
 
 @admin.register(ChainLink)

@@ -8,7 +8,11 @@ from django.db.models import F, Q
 
 
 class LedgerAccount(models.Model):
-    """One side of transfers, in one currency. Posted counters only grow; balance = credits - debits, in minor units."""
+    """One side of transfers, in one currency. Posted counters only grow; balance = credits - debits, in minor units.
+
+    An account of the platform's own, which every owner's transfers pass, is kept in parts on PostgreSQL: rows of
+    their own that belong to the account, so that writers at the same time do not queue for one row's lock.
+    """
 
     class Kind(models.TextChoices):
         """What the account holds."""
@@ -26,6 +30,10 @@ class LedgerAccount(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="ledger_accounts"
     )
     currency = models.CharField(max_length=3)
+    part_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="parts", db_index=False
+    )  # the constraint below is the index
+    part = models.PositiveSmallIntegerField(default=0, help_text="0: the account itself.")
     debits_posted = models.BigIntegerField(default=0)
     credits_posted = models.BigIntegerField(default=0)
     debits_pending = models.BigIntegerField(default=0)
@@ -33,7 +41,14 @@ class LedgerAccount(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["kind", "key", "currency"], name="one_account_per_kind_key_currency"),
+            models.UniqueConstraint(
+                fields=["kind", "key", "currency", "part"], name="one_account_per_kind_key_currency"
+            ),
+            models.UniqueConstraint(fields=["part_of", "part"], name="each_part_of_an_account_once"),
+            models.CheckConstraint(
+                condition=Q(part=0, part_of__isnull=True) | (Q(part__gt=0) & Q(part_of__isnull=False)),
+                name="a_part_belongs_to_an_account",
+            ),
             models.CheckConstraint(
                 condition=Q(debits_posted__gte=0, credits_posted__gte=0, debits_pending__gte=0, credits_pending__gte=0),
                 name="counters_not_negative",
@@ -47,6 +62,11 @@ class LedgerAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.currency}"
+
+    @property
+    def whole_id(self) -> int:
+        """The primary key of the account that this row is, or is a part of."""
+        return self.part_of_id or self.pk
 
 
 class Transfer(models.Model):

@@ -1,6 +1,5 @@
 """Random histories of a ledger, held against a model of a few lines; used by the histories' test and the mutants'."""
 
-import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,14 +11,14 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from accounts.models import User
 from rewards import ledger
 from rewards.models import LedgerAccount, Transfer
+from tests.rewards.counts import IS_FULL, count
 
 NOW = datetime(2026, 11, 18, 23, 5, tzinfo=UTC)
 CURRENCIES = ("USD", "CAD")
 OWNERS = (0, 1)
-FULL = bool(os.environ.get("CHARGESCAPE_FULL"))
 SETTINGS = settings(
-    max_examples=10_000 if FULL else 8,
-    stateful_step_count=30 if FULL else 20,
+    max_examples=count(full=10_000, short=8),
+    stateful_step_count=30 if IS_FULL else 20,
     deadline=None,
     print_blob=True,
     suppress_health_check=list(HealthCheck),

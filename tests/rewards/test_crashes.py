@@ -23,11 +23,12 @@ from rewards.flows.payouts import request_due_payouts, resolve_unknown_payouts, 
 from rewards.models import Payout, PayoutAccount
 from tests.factories.rewards import earn
 from tests.rewards.conftest import StripeWorld
+from tests.rewards.counts import count
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 2000 if os.environ.get("CHARGESCAPE_FULL") else 16
+KILLS = count(full=2000, short=16)
 FAULTS = ["cut", "truncated", "server_error_after", "server_error", "rate_limited", "conflict"]
 State = Payout.State
 

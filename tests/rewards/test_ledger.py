@@ -3,11 +3,12 @@
 from datetime import datetime
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from rewards import ledger
+from rewards import ledger, writing
+from rewards.functions import PARTS
 from rewards.models import LedgerAccount, Transfer
 from tests.factories.rewards import earn, utility_receivable
 
@@ -180,6 +181,34 @@ def test_refused_write_leaves_the_callers_transaction_usable(alice: User, now: d
             reserve(alice, 11, now=now)
         reserve(alice, 10, now=now, key="payout:2")
     assert ledger.owner_balance(alice, "USD").pending_minor == 10
+
+
+def test_busy_account_counts_its_parts_as_one(alice: User, now: datetime) -> None:
+    singly = earn(alice, 250, now=now, key="settlement:1")
+    whole, owner = utility_receivable(), ledger.owner_account(alice, "USD")
+    ledger.post_many([ledger.Entry(f"e{i}", whole, owner, 10) for i in range(2)], now=now)
+    assert ledger.balance(whole).posted_minor == -270
+    assert singly.debit.whole_id == whole.pk
+    if connection.vendor == "postgresql":
+        assert singly.debit_id != whole.pk
+        assert whole.parts.count() == PARTS
+    assert ledger.check() == []
+
+
+def test_repeat_by_a_writer_of_another_part_is_the_same_transfer(
+    alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = earn(alice, 250, now=now, key="settlement:1")
+    monkeypatch.setattr(writing, "insert", writing.insert_many)  # writes to the whole account
+    assert earn(alice, 250, now=now, key="settlement:1") == first
+    with pytest.raises(ledger.LedgerConflict):
+        earn(alice, 251, now=now, key="settlement:1")
+
+
+def test_transfer_to_the_same_account_is_refused(now: datetime) -> None:
+    whole = utility_receivable()
+    with pytest.raises(ValueError, match="same account"):
+        ledger.post(key="k", debit=whole, credit=whole, amount_minor=1, label="", now=now)
 
 
 def test_two_currencies_are_never_netted(chloe: User, now: datetime) -> None:

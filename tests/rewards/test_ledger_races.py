@@ -1,6 +1,5 @@
 """Writers at the same time: nothing is lost, doubled or overdrawn, and nobody meets a deadlock."""
 
-import os
 import random
 from datetime import datetime
 
@@ -12,12 +11,13 @@ from rewards.flows.payouts import pay_now, request_due_payouts
 from rewards.models import ChainLink, LedgerAccount, Payout, Transfer
 from rewards.refusals import UnableToPayOut
 from tests.factories.rewards import earn, payout_account, utility_receivable
+from tests.rewards.counts import count
 from tests.rewards.racing import race
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 RUNNERS = 8
-ROUNDS = 250 if os.environ.get("CHARGESCAPE_FULL") else 6
+ROUNDS = count(full=250, short=6)
 
 
 def paid_out() -> LedgerAccount:

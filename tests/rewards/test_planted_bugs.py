@@ -1,22 +1,21 @@
 """The suite bites: bugs that others shipped, planted here, are each caught by the tests that guard against them."""
 
-import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import F
 from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
 from accounts.models import User
-from rewards import ledger
+from rewards import functions, ledger, writing
 from rewards.flows import banking, sending, webhooks
 from rewards.flows.payouts import pay_now
-from rewards.models import LedgerAccount, Payout, Transfer
+from rewards.models import Payout, Transfer
 from tests.factories.rewards import earn
 from tests.rewards import test_banking, test_sending, test_webhooks
 from tests.rewards.conftest import StripeWorld
@@ -54,68 +53,76 @@ def test_repeating_under_a_forgotten_key_is_caught(
         test_sending.old_key(world, payout, now)
 
 
+def plant_in_function(right: str, wrong: str) -> None:
+    """Plant a bug in the function that writes a row on PostgreSQL."""
+    if connection.vendor == "postgresql":
+        assert right in functions.WRITE_TRANSFER
+        with connection.cursor() as cursor:
+            cursor.execute(functions.WRITE_TRANSFER.replace(right, wrong))
+
+
+@pytest.fixture
+def mended() -> Iterator[None]:
+    """Put the right function back, where no rollback does."""
+    yield
+    with connection.cursor() as cursor:
+        for statement in functions.install_sql(connection.vendor):
+            cursor.execute(statement)
+
+
 @pytest.mark.django_db
 def test_a_missing_dedupe_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    insert = ledger._insert
+    insert = writing.insert
 
     def insert_anew(rows: Sequence[Any], *, now: datetime) -> list[Transfer]:
-        fresh = [type(row)(**{**vars(row), "key": f"{row.key}:{uuid.uuid4()}"}) for row in rows]
+        fresh = [replace(row, key=f"{row.key}:{uuid.uuid4()}") for row in rows]
         made = insert(fresh, now=now)
         for transfer, row in zip(made, rows, strict=True):
             transfer.key = row.key
         return made
 
-    monkeypatch.setattr(ledger, "_insert", insert_anew)
+    monkeypatch.setattr(writing, "insert", insert_anew)
     with pytest.raises(CAUGHT):
         run_state_machine_as_test(LedgerHistories, settings=SEARCH)
 
 
 @pytest.mark.django_db
 def test_an_ending_that_forgets_the_other_side_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    add = ledger._add
+    add = writing.add
 
     def add_lopsided(row: Any, moves: Any) -> None:
         add(row, moves)
         if row.kind == Transfer.Kind.VOID:
             moves[row.credit_id].credits_pending += row.amount_minor
 
-    monkeypatch.setattr(ledger, "_add", add_lopsided)
+    monkeypatch.setattr(writing, "add", add_lopsided)
+    plant_in_function("credits_pending = credits_pending + reserved", "credits_pending = credits_pending")
     with pytest.raises(CAUGHT):
         run_state_machine_as_test(LedgerHistories, settings=SEARCH)
 
 
-def read_compute_save(account_id: int, move: Any) -> None:
-    """The unlocked balance check: what another writer did in between is lost."""
-    account = LedgerAccount.objects.get(pk=account_id)
-    time.sleep(0.005)
-    if account.kind == "owner_payable" and account.credits_posted < (
-        account.debits_posted + account.debits_pending + move.needed_minor
-    ):
-        raise ledger.Overdrawn
-    for name, change in vars(move).items():
-        setattr(account, name, getattr(account, name) + change)
-    account.save()
-
-
-def expression_after_check(account_id: int, move: Any) -> None:
-    """`F()` after an unlocked check: no update is lost, and the last cent is spent twice."""
-    account = LedgerAccount.objects.get(pk=account_id)
-    time.sleep(0.005)
-    if account.kind == "owner_payable" and account.credits_posted < (
-        account.debits_posted + account.debits_pending + move.needed_minor
-    ):
-        raise ledger.Overdrawn
-    LedgerAccount.objects.filter(pk=account_id).update(**{name: F(name) + by for name, by in vars(move).items()})
+UNLOCKED_CHECK = """
+    SELECT debits_pending INTO new_id FROM rewards_ledgeraccount WHERE id = debit_id AND (
+        kind <> 'owner_payable' OR credits_posted >= debits_posted + debits_pending + posted + reserved);
+    IF NOT FOUND THEN new_id := -1; RETURN; END IF;
+    PERFORM pg_sleep(0.005);
+"""
+# The unlocked balance check: what another writer did in between is lost.
+READ_COMPUTE_SAVE = UNLOCKED_CHECK + functions.DEBIT.split("WHERE")[0].replace(
+    "debits_pending = debits_pending", "debits_pending = new_id"
+)
+READ_COMPUTE_SAVE += "WHERE id = debit_id;"
+# Expressions after an unlocked check: no update is lost, and the last cent is spent twice.
+EXPRESSION_AFTER_CHECK = READ_COMPUTE_SAVE.replace("debits_pending = new_id", "debits_pending = debits_pending")
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("planted", [read_compute_save, expression_after_check])
-def test_a_balance_check_outside_the_lock_is_caught(
-    alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch, planted: Callable[..., None]
-) -> None:
+@pytest.mark.usefixtures("mended")
+@pytest.mark.parametrize("planted", [READ_COMPUTE_SAVE, EXPRESSION_AFTER_CHECK], ids=["read-save", "F-after-check"])
+def test_a_balance_check_outside_the_lock_is_caught(alice: User, now: datetime, planted: str) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite lets one writer in at a time, so there is no race to lose")
-    monkeypatch.setattr(ledger, "_move", planted)
+    plant_in_function(functions.DEBIT, planted)
     with pytest.raises(AssertionError):
         race_for_the_last_cent(alice, now)
 

@@ -1,6 +1,5 @@
 """Every kind of damage to the books is found; sound books have no findings."""
 
-import os
 import random
 from collections.abc import Callable
 from datetime import datetime
@@ -14,11 +13,12 @@ from accounts.models import User
 from rewards import ledger, proofs
 from rewards.models import ChainLink, LedgerAccount, Payout, Transfer
 from tests.factories.rewards import earn, payout_account
+from tests.rewards.counts import count
 from tests.rewards.damage import constraints_off, lift_triggers
 
 pytestmark = pytest.mark.django_db
 
-INJECTED = 500 if os.environ.get("CHARGESCAPE_FULL") else 25
+INJECTED = count(full=500, short=25)
 
 
 @pytest.fixture

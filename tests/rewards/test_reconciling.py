@@ -29,13 +29,14 @@ from rewards.models import Transfer as Row
 from rewards.refusals import UnableToPayOut
 from tests.factories.rewards import earn
 from tests.rewards.conftest import StripeWorld, open_world
+from tests.rewards.counts import SHARE, count
 from tests.rewards.damage import lift_triggers
 from tests.sandbox_process import STRIPE_KEY, SandboxProcess, start_sandbox
 
 pytestmark = pytest.mark.django_db
 
-INJECTED = 500 if os.environ.get("CHARGESCAPE_FULL") else 45
-SEED = int(os.environ.get("CHARGESCAPE_SEED", "20261123"))
+INJECTED = count(full=500, short=45)
+SEED = int(os.environ.get("CHARGESCAPE_SEED", "20261123")) + SHARE
 Kind = ReconciliationFinding.Kind
 
 

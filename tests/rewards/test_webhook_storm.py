@@ -16,14 +16,15 @@ from rewards.models import Payout, PayoutAccount, WebhookEvent
 from rewards.refusals import UnableToReceive
 from tests.factories.rewards import earn
 from tests.rewards.conftest import BANK_THAT_REFUSES, StripeWorld
+from tests.rewards.counts import SHARE, count
 from tests.rewards.test_webhooks import sign, snapshot, thin
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
-PUSHED = 10_000 if os.environ.get("CHARGESCAPE_FULL") else 240
+PUSHED = count(full=10_000, short=240)
 TIMES = 3
 FORGED_IN = 100
-SEED = int(os.environ.get("CHARGESCAPE_SEED", "20261123"))
+SEED = int(os.environ.get("CHARGESCAPE_SEED", "20261123")) + SHARE
 
 
 @pytest.fixture
