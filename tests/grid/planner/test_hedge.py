@@ -8,15 +8,19 @@ import pytest
 
 from benchmarks.highs import Model, terms_of
 from benchmarks.instances import plain
+from grid.planner.batch import pack
 from grid.planner.hedge import (
+    Caution,
     departure_chances,
     early_chances,
     hedge_level,
     margin_slots,
     plan_hedged,
     with_margin,
+    with_taper,
 )
-from grid.planner.problem import read_problem
+from grid.planner.problem import Problem, read_problem
+from grid.planner.shape import Taper
 from tests.grid.planner.conftest import count
 
 
@@ -39,7 +43,7 @@ def test_hedged_plan_minimises_power_and_expected_shortfall_together(v2g: bool) 
         raw = plain(np.random.default_rng([seed, 23]), 96, 15.0, v2g=v2g)
         problem = read_problem(raw)
         weights = departure_chances(problem, history) * 2.0
-        hedged = plan_hedged(raw, history, shortfall_price=2.0)
+        hedged = plan_hedged(raw, history, caution=Caution(shortfall_price=2.0))
         plan: dict[str, Any] = hedged.plan
         soc = np.array(plan["soc_percent"]) / 100.0 * problem.capacity_kwh
         total = plan["cost"] + weights @ np.maximum(hedge_level(problem) - soc, 0.0)
@@ -51,7 +55,7 @@ def test_hedged_plan_minimises_power_and_expected_shortfall_together(v2g: bool) 
 def test_owner_who_leaves_early_gets_charged_earlier(night: dict[str, Any]) -> None:
     late_cheap = night | {"import_price": [0.2] * 6 + [0.1, 0.1]}
     punctual = plan_hedged(late_cheap, [0.0] * 200)
-    hasty = plan_hedged(late_cheap, [60.0, 120.0] * 20, shortfall_price=2.0)
+    hasty = plan_hedged(late_cheap, [60.0, 120.0] * 20, caution=Caution(shortfall_price=2.0))
     assert punctual.plan["power_kw"] == pytest.approx([0, 0, 0, 0, 0, 0, 10, 10])
     assert sum(hasty.plan["power_kw"][:6]) > 5  # type: ignore[index]
     assert hasty.plan["soc_percent"][8] == pytest.approx(80.0)  # type: ignore[index]
@@ -62,6 +66,60 @@ def test_chances_follow_the_history_and_sum_to_less_than_one() -> None:
     assert chances.argmax() == 3  # 45 to 60 minutes early
     assert 0.4 < chances.sum() < 0.6
     assert early_chances([], 16, 15.0).sum() == pytest.approx(0.25, abs=0.01)
+
+
+def test_chances_are_those_of_a_car_that_is_still_here() -> None:
+    history = [420.0] * 90 + [0.0] * 10  # nine in ten are gone after the first hour of eight
+    on_arrival, an_hour_later = early_chances(history, 32, 15.0), early_chances(history, 20, 15.0)
+    assert on_arrival[24:].sum() > 0.8
+    assert an_hour_later.sum() < 0.2
+
+
+def test_who_never_left_early_is_still_taken_for_a_human() -> None:
+    punctual = early_chances([0.0] * 5, 16, 15.0)
+    assert (punctual > 0.0).all()
+    assert punctual.sum() < early_chances([], 16, 15.0).sum() / 1.5
+
+
+def test_others_departures_stand_in_for_a_short_history() -> None:
+    others = [200.0] * 30
+    stranger, known = early_chances([], 32, 15.0, others), early_chances([0.0] * 60, 32, 15.0, others)
+    assert stranger.argmax() == 13
+    assert stranger.sum() == pytest.approx(1.0)
+    assert known.sum() < 0.15
+
+
+def test_one_departure_speaks_for_those_around_it() -> None:
+    more = early_chances([100.0], 16, 15.0) - early_chances([0.0], 16, 15.0)
+    assert more.argmax() == 6
+    assert (more[3:10] > 0.0).all()
+    assert more[12:] == pytest.approx(0.0)
+
+
+def test_car_that_slows_down_near_full_is_ready_on_time(night: dict[str, Any]) -> None:
+    taper = Taper(from_percent=80.0, share=0.25)
+    raw = night | {"soc_percent": 60.0, "targets": [{"slot": 8, "soc_percent": 100.0}]}
+    raw["import_price"] = [0.4] * 4 + [0.3, 0.2, 0.1, 0.05]
+    plain: dict[str, Any] = plan_hedged(raw, [0.0] * 500, caution=Caution(shortfall_price=0.0)).plan
+    slow: dict[str, Any] = plan_hedged(raw, [0.0] * 500, caution=Caution(shortfall_price=0.0, taper=taper)).plan
+    problem = read_problem(raw)
+    assert _drawn(problem, taper, plain["power_kw"]) < 50.0 - 2.0
+    assert _drawn(problem, taper, slow["power_kw"]) == pytest.approx(50.0)
+
+
+def test_taper_asks_nothing_of_a_car_that_stays_below_it(night: dict[str, Any]) -> None:
+    problem = read_problem(night)
+    assert with_taper(problem, Taper(from_percent=90.0)).targets == problem.targets
+    assert (pack([with_taper(problem, Taper(from_percent=90.0))]).lower == pack([problem]).lower).all()
+
+
+def _drawn(problem: Problem, taper: Taper, power_kw: list[float]) -> float:
+    """Follow a plan minute by minute with a car that slows down; returns the SoC it ends with, kWh."""
+    soc = problem.start_kwh
+    for power in power_kw:
+        for _ in range(60):
+            soc += min(power, taper.most_kw(problem, soc)) * problem.charge_efficiency / 60.0
+    return soc
 
 
 def test_margin_fades_as_the_history_grows() -> None:
