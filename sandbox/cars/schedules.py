@@ -66,6 +66,12 @@ def next_at(minute: int, *, after: datetime, time_zone: str) -> datetime:
     return min(at for at in days if at > after)
 
 
+def minute_of(instant: datetime, *, time_zone: str) -> int:
+    """Return the minute of the local day at `instant`."""
+    local = instant.astimezone(ZoneInfo(time_zone))
+    return local.hour * 60 + local.minute
+
+
 def read_minute(text: str) -> int:
     """Return the minute of the day in "HH:MM"; raises ValueError."""
     wall = time.fromisoformat(text)
