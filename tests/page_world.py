@@ -16,7 +16,7 @@ from grid.flows.settling import post_due_settlements, settle_due
 from grid.models import EventParticipation, GridEvent, Settlement
 from tests.factories import grid, nights, rewards
 from vehicles.flows.preferences import skip_tonight
-from vehicles.models import ChargeOverride, Command, PlugSession, Vehicle
+from vehicles.models import ChargeOverride, Command, LinkAttempt, PlugSession, Vehicle
 
 SECRET_VIN = "1FT6W1EV5PWG07777"
 
@@ -31,6 +31,7 @@ class World:
     past: EventParticipation
     settlement: Settlement
     override: ChargeOverride
+    attempt: LinkAttempt
 
     def values(self) -> dict[str, Any]:
         """Return an argument of an address -> the public id of the owner's object."""
@@ -38,6 +39,7 @@ class World:
             "vehicle": self.vehicle.public_id,
             "link": self.vehicle.link.public_id,
             "override": self.override.public_id,
+            "attempt": self.attempt.public_id,
             "participation": self.coming.public_id,
             "settlement": self.settlement.public_id,
         }
@@ -75,7 +77,17 @@ def build_world(owner: User, *, now: datetime) -> World:
     )
     rewards.payout_account(owner, now=now + timedelta(hours=5))
     override = skip_tonight(vehicle=vehicle, now=now)
-    return World(owner, vehicle, coming, past, Settlement.objects.get(participation=past), override)
+    attempt = LinkAttempt.objects.create(
+        owner=owner,
+        maker="ford",
+        kind="device_code",
+        state_hash="state",
+        session_hash="session",
+        user_code="WDJB-MJHT",
+        verification_url="https://maker.test/device",
+        expires_at=clock.wall() + timedelta(hours=1),
+    )
+    return World(owner, vehicle, coming, past, Settlement.objects.get(participation=past), override, attempt)
 
 
 def _yesterday(enrolled: Any, *, now: datetime) -> EventParticipation:

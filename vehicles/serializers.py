@@ -10,7 +10,7 @@ from vehicles import wording
 from vehicles.automakers.base import Capabilities
 from vehicles.flows.preferences import open_override
 from vehicles.flows.telemetry import latest_reading
-from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, Vehicle, VehicleLink
+from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, Vehicle
 
 
 class ReadingSerializer(serializers.ModelSerializer[ChargeReading]):
@@ -167,30 +167,6 @@ class SpecsSerializer(serializers.Serializer[Any]):
 
     capacity_wh = serializers.IntegerField()
     max_charge_w = serializers.IntegerField()
-
-
-class LinkSerializer(serializers.ModelSerializer[VehicleLink]):
-    """One linked account at an automaker."""
-
-    id = serializers.UUIDField(source="public_id", read_only=True)
-    vehicles = serializers.SlugRelatedField[Vehicle](slug_field="public_id", many=True, read_only=True)
-
-    class Meta:
-        model = VehicleLink
-        fields = ["id", "maker", "state", "state_reason", "linked_at", "revoked_at", "vehicles"]
-        read_only_fields = fields
-
-
-class LinkBeginSerializer(serializers.Serializer[Any]):
-    """Whose account is to be linked."""
-
-    maker = serializers.CharField(max_length=32)
-
-
-class LinkUrlSerializer(serializers.Serializer[Any]):
-    """Where to send the browser."""
-
-    url = serializers.URLField()
 
 
 class ChooseSerializer(serializers.Serializer[Any]):

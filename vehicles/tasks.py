@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from foundation import clock
-from vehicles.flows import commands, links, telemetry
+from vehicles.flows import commands, device_codes, links, telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,13 @@ def confirm_commands() -> None:
 def refresh_idle_links() -> None:
     """Renew grants before they lapse, and finish unlinking."""
     _log("links worked on", links.refresh_idle_links(now=clock.now(), limit=LINKS_A_SWEEP))
+
+
+@shared_task(name="vehicles.tasks.poll_due_attempts")
+def poll_due_attempts() -> None:
+    """Ask makers whether device codes were typed."""
+    ended = device_codes.poll_due_attempts(now=clock.now(), limit=LINKS_A_SWEEP, workers=WORKERS)
+    _log("link attempts ended", ended)
 
 
 def _log(what: str, count: int) -> None:

@@ -2,14 +2,16 @@
 
 from django.urls import path
 
-from vehicles import views
+from vehicles import views, views_links
 
 urlpatterns = [
     path("cars/", views.cars, name="cars"),
-    path("cars/link/", views.link_begin, name="link_begin"),
-    path("cars/link/callback/<slug:maker>/", views.link_callback, name="link_callback"),
-    path("cars/choose/<uuid:link>/", views.choose, name="choose_vehicles"),
-    path("cars/links/<uuid:link>/unlink/", views.unlink, name="unlink"),
+    path("cars/link/", views_links.link_begin, name="link_begin"),
+    path("cars/link/open/", views_links.link_open, name="link_open"),
+    path("cars/link/wait/<uuid:attempt>/", views_links.link_wait, name="link_wait"),
+    path("cars/link/callback/<slug:maker>/", views_links.link_callback, name="link_callback"),
+    path("cars/choose/<uuid:link>/", views_links.choose, name="choose_vehicles"),
+    path("cars/links/<uuid:link>/unlink/", views_links.unlink, name="unlink"),
     path("cars/<uuid:vehicle>/preferences/", views.preferences, name="car_preferences"),
     path("cars/<uuid:vehicle>/charge-now/", views.start_charging, name="charge_now"),
     path("cars/<uuid:vehicle>/skip/", views.skip, name="skip_tonight"),

@@ -3,18 +3,15 @@
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 
 from accounts.models import User
 from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
 from vehicles import gateway
 from vehicles.automakers.registry import AUTOMAKERS
-from vehicles.flows.links import UnableToLink, begin_link, choose_vehicles, complete_link, revoke_link
 from vehicles.flows.places import set_home_from_vehicle
 from vehicles.flows.preferences import (
     UnableToSavePreference,
@@ -54,7 +51,7 @@ def cars(request: HttpRequest) -> HttpResponse:
         "cars": [{"vehicle": row, "preference": row.preference, "reading": latest_reading(row)} for row in rows],
         "broken_links": [_shown_link(link) for link in links if link.state == VehicleLink.State.NEEDS_RELINK],
         "waiting_links": [_shown_link(link) for link in links if link.pk in waiting],
-        "makers": _makers_on_offer({link.maker for link in links}),
+        "makers": makers_on_offer({link.maker for link in links}),
         "now": clock.now(),
     }
     return render(request, "vehicles/cars.html", context)
@@ -64,7 +61,8 @@ def _shown_link(link: VehicleLink) -> dict[str, Any]:
     return {"public_id": link.public_id, "maker": link.maker, "maker_name": maker_name(link.maker)}
 
 
-def _makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
+def makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
+    """Return the makers that can be linked as pages show them; `linked` are those that the owner has."""
     return [
         {
             "slug": slug,
@@ -73,80 +71,6 @@ def _makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
         }
         for slug in gateway.offered_makers()
     ]
-
-
-@owner_page
-def link_begin(request: HttpRequest) -> HttpResponse:
-    """Offer the makers; when one is chosen, send the owner to the maker's own sign-in."""
-    owner = signed_in(request, User)
-    if request.method != "POST":
-        return render(request, "vehicles/link.html", {"makers": _makers_on_offer(_linked_makers(owner))})
-    maker = request.POST.get("maker", "")
-    try:
-        url = begin_link(
-            owner=owner,
-            maker=maker,
-            session_key=request.session.session_key or "",
-            redirect_uri=_callback_url(maker),
-            now=clock.now(),
-        )
-    except UnableToLink as refusal:
-        messages.error(request, refusal.reason)
-        return redirect("cars")
-    return HttpResponseRedirect(url)
-
-
-def _linked_makers(owner: User) -> set[str]:
-    links = VehicleLink.objects.filter(owner=owner).exclude(state=VehicleLink.State.REVOKED)
-    return set(links.values_list("maker", flat=True))
-
-
-def _callback_url(maker: str) -> str:
-    slug = maker if maker in AUTOMAKERS else "unknown"
-    return str(settings.PUBLIC_URL) + reverse("link_callback", args=[slug])
-
-
-@owner_read
-def link_callback(request: HttpRequest, maker: str) -> HttpResponse:
-    """Take the owner back from the maker, with a permission or with a refusal."""
-    try:
-        link = complete_link(
-            owner=signed_in(request, User),
-            maker=maker,
-            session_key=request.session.session_key or "",
-            params=request.GET.dict(),
-            redirect_uri=_callback_url(maker),
-            now=clock.now(),
-        )
-    except UnableToLink as refusal:
-        messages.error(request, refusal.reason)
-        return redirect("cars")
-    messages.success(request, f"Your {maker_name(maker)} account is linked.")
-    if not link.vehicles.filter(state=Vehicle.State.OFFERED).exists():
-        return redirect("cars")  # linked again: the cars are the same and go on as before
-    return redirect("choose_vehicles", link.public_id)
-
-
-@owner_page
-def choose(request: HttpRequest, link: UUID) -> HttpResponse:
-    """Let the owner tick which of the maker's cars take part."""
-    found = get_object_or_404(
-        VehicleLink.objects.exclude(state=VehicleLink.State.REVOKED), public_id=link, owner=signed_in(request, User)
-    )
-    offered = list(found.vehicles.filter(state=Vehicle.State.OFFERED))
-    if request.method == "POST":
-        chosen = [row.public_id for row in offered if str(row.public_id) in request.POST.getlist("vehicles")]
-        try:
-            vehicles = choose_vehicles(link=found, vehicle_ids=chosen, now=clock.now())
-        except UnableToLink as refusal:
-            messages.error(request, refusal.reason)
-            return redirect("choose_vehicles", found.public_id)
-        if vehicles:
-            messages.success(request, "Your car takes part now. These are our defaults; change what you like.")
-            return redirect("car_preferences", vehicles[0].public_id)
-        return redirect("cars")
-    context = {"offered": offered, "maker_name": maker_name(found.maker), "cars_url": reverse("cars")}
-    return render(request, "vehicles/choose.html", context)
 
 
 @owner_page
@@ -211,16 +135,6 @@ def home_here(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     with refusals_as_messages(request, success="Noted: this is home. We keep it encrypted, and compare with it only."):
         set_home_from_vehicle(vehicle=car, now=clock.now())
     return _back(request, car)
-
-
-@owner_action
-def unlink(request: HttpRequest, link: UUID) -> HttpResponse:
-    """Give the maker's permission back and let its cars go."""
-    mine = VehicleLink.objects.filter(owner=signed_in(request, User)).exclude(state=VehicleLink.State.REVOKED)
-    found = get_object_or_404(mine, public_id=link)
-    with refusals_as_messages(request, success="Unlinked. Your cars charge as if we were not there."):
-        revoke_link(link=found, now=clock.now())
-    return redirect("cars")
 
 
 def _back(request: HttpRequest, car: Vehicle) -> HttpResponse:

@@ -1,10 +1,8 @@
-"""Cars, wishes and links under /api/v1/. Another owner's things are not found."""
+"""Cars and wishes under /api/v1/. Another owner's things are not found."""
 
 from typing import cast
 
-from django.conf import settings
 from django.db.models import QuerySet
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
@@ -13,20 +11,16 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from foundation import clock
-from vehicles.automakers.registry import AUTOMAKERS
-from vehicles.flows import cars, links, places, preferences
-from vehicles.models import ChargeOverride, ChargePreference, Vehicle, VehicleLink
+from vehicles.flows import cars, places, preferences
+from vehicles.models import ChargeOverride, ChargePreference, Vehicle
 from vehicles.serializers import (
-    ChooseSerializer,
-    LinkBeginSerializer,
-    LinkSerializer,
-    LinkUrlSerializer,
     OverrideSerializer,
     PauseSerializer,
     PreferenceSerializer,
     SpecsSerializer,
     VehicleSerializer,
 )
+from vehicles.viewsets_links import LINK_ROUTES
 
 
 class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
@@ -122,54 +116,8 @@ class OverrideViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ChargeOverr
         return Response(OverrideSerializer(override).data)
 
 
-class LinkViewSet(viewsets.ReadOnlyModelViewSet[VehicleLink]):
-    """The signed-in owner's linked accounts."""
-
-    serializer_class = LinkSerializer
-    lookup_field = "public_id"
-    queryset = VehicleLink.objects.none()
-    filter_backends = ()
-
-    def get_queryset(self) -> QuerySet[VehicleLink]:
-        return VehicleLink.objects.filter(owner=cast(User, self.request.user)).prefetch_related("vehicles")
-
-    @extend_schema(request=LinkBeginSerializer, responses={201: LinkUrlSerializer})
-    @action(detail=False, methods=["post"])
-    def begin(self, request: Request) -> Response:
-        """Start linking: send the owner's browser, in which they are signed in here, to the answered address."""
-        wanted = LinkBeginSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        maker = wanted.validated_data["maker"]
-        url = links.begin_link(
-            owner=cast(User, request.user),
-            maker=maker,
-            session_key=request.session.session_key or "",
-            redirect_uri=settings.PUBLIC_URL
-            + reverse("link_callback", args=[maker if maker in AUTOMAKERS else "unknown"]),
-            now=clock.now(),
-        )
-        return Response({"url": url}, status=status.HTTP_201_CREATED)
-
-    @extend_schema(request=ChooseSerializer, responses=VehicleSerializer(many=True))
-    @action(detail=True, methods=["post"])
-    def choose(self, request: Request, public_id: str) -> Response:
-        """Let cars of the account take part."""
-        link = self.get_object()
-        wanted = ChooseSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        chosen = links.choose_vehicles(link=link, vehicle_ids=wanted.validated_data["vehicles"], now=clock.now())
-        return Response(VehicleSerializer(chosen, many=True).data)
-
-    @extend_schema(request=None, responses=LinkSerializer)
-    @action(detail=True, methods=["post"])
-    def revoke(self, request: Request, public_id: str) -> Response:
-        """Unlink the account; a held car is released first, history stays."""
-        link = links.revoke_link(link=self.get_object(), now=clock.now())
-        return Response(LinkSerializer(link).data)
-
-
 ROUTES: list[tuple[str, type, str]] = [
     ("vehicles", VehicleViewSet, "vehicle"),
     ("overrides", OverrideViewSet, "override"),
-    ("links", LinkViewSet, "link"),
+    *LINK_ROUTES,
 ]

@@ -21,10 +21,31 @@ MESSAGES: dict[str, str] = {
     "webhook_refused": "A message in the maker's name was not genuine and was dropped.",
     "no_commands": "This maker shares readings only. We plan and tell you when to charge; you start and stop the car.",
     "no_discharge": "This maker offers no way to give energy back. A bidirectional wall box at home can.",
+    "v2g_car": "This car cannot give energy back.",
+    "v2g_charger": "Giving energy back needs a bidirectional wall box at home that serves this car.",
+    "v2g_maker": "The car's maker has not agreed that a wall box takes energy from its battery.",
+    "v2g_permission": "Your home has no agreement with the utility to give energy back.",
     "events_only": "This maker can only start and stop charging, so we pause the car for events alone.",
     "charging_scope_missing": "You did not allow us to steer charging. Link the account again and allow it.",
     "place_scope_missing": "You did not share the car's place, so we cannot tell whether it is at home.",
 }
+
+# What linking again mends: a failed reading, and what a car was not allowed to do.
+RELINK_FAILURES = frozenset({"link_again", "car_not_shared"})
+RELINK_REFUSALS = frozenset({"charging_scope_missing", "place_scope_missing"})
+
+_RELINK_REASONS: dict[str, str] = {
+    "invalid_grant": "The permission has ended: it was withdrawn at the maker, or was not used for too long.",
+    "login_required": "The maker wants you to sign in again, for instance after a new password.",
+    "consent_required": "The maker asks for your consent again.",
+    "interaction_required": "The maker asks for your consent again.",
+    "revoked_at_maker": "You withdrew the permission at the maker.",
+}
+
+
+def relink_reason(reason: str) -> str:
+    """Return why a link died, for its owner; a reason that is not known reads generally."""
+    return _RELINK_REASONS.get(reason, "The maker no longer takes our permission.")
 
 
 def message(key: str) -> str:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import User
 from tests.page_world import SECRET_VIN, World, addresses, build_world, stop_clock
 
-OPEN = {"home_page", "healthz", "readyz"}  # for everybody
+OPEN = {"home_page", "healthz", "readyz", "link_open"}  # for everybody
 ON_OWNER = {"notices_read", "payouts_set_up", "pay_now", "payouts_settings"}
 ON_CAR = {"unlink", "charge_now", "skip_tonight", "pause", "home_here", "cancel_override", "enroll", "withdraw"}
 ACTIONS = ON_OWNER | ON_CAR | {"opt_out", "opt_in"}
@@ -34,7 +34,7 @@ def page_of(world: World, client: Client) -> Client:
 
 def readable(world: World) -> list[tuple[str, str]]:
     """Return every page that answers GET with a page; the proof is a file."""
-    leading_on = {"link_callback", "payouts_return", "home_page"}
+    leading_on = {"link_callback", "link_open", "link_wait", "payouts_return", "home_page"}
     return [
         pair
         for pair in addresses(world.values())

@@ -44,7 +44,7 @@ def test_link_sends_the_browser_to_the_maker_with_a_one_time_state(world: World,
     assert target.netloc == urlsplit(settings.AUTOMAKERS["ford"]["authorize_url"]).netloc
     assert query["redirect_uri"] == ["http://localhost:8000/cars/link/callback/ford/"]
     assert query["code_challenge_method"] == ["S256"]
-    assert LinkAttempt.objects.get().owner == world.owner
+    assert LinkAttempt.objects.get(kind="redirect").owner == world.owner
 
 
 def test_the_makers_address_may_be_the_target_of_our_form(world: World, client: Client) -> None:

@@ -1,10 +1,9 @@
 """Linking an owner's account at an automaker: begin, complete, choose cars, unlink, keep alive.
 
-A link starts in one browser session and may end only there, once, by the same owner (RFC 9700).
+Device codes and apps' tickets have modules of their own (`device_codes`, `tickets`).
 """
 
 import logging
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,53 +14,48 @@ from django.db.models import Q
 from accounts.models import User
 from foundation import clock
 from foundation.fields import keyed_hash
-from foundation.refusals import Refusal
-from vehicles import gateway, wording
-from vehicles.automakers.base import Account, Automaker, Grant, LinkBegin, LinkCallback, RedirectTo, VehicleRef
-from vehicles.automakers.errors import AuthRevoked, AutomakerError, NotSupported
+from vehicles import gateway
+from vehicles.automakers.base import LinkCallback, LinkKind, RedirectTo
+from vehicles.automakers.errors import AutomakerError, LinkPending, NotSupported
 from vehicles.flows import cars
+from vehicles.flows.attempts import (
+    UnableToLink,
+    check_may_begin,
+    check_session,
+    keep_attempt,
+    make_one_time,
+    note_outcome,
+    refusal,
+    spend,
+)
+from vehicles.flows.joining import join
 from vehicles.models import Command, LinkAttempt, Vehicle, VehicleLink
 
 logger = logging.getLogger(__name__)
 
-ATTEMPT_LIFETIME = timedelta(minutes=10)
-STATE_BYTES = 12  # 16 characters: Ford takes no longer state
 # A grant that is not used still lapses; it is renewed when a fifth of its life is left, or after two idle weeks.
 IDLE_REFRESH = timedelta(days=14)
 LEAST_LIFE_LEFT = timedelta(days=18)
 LONGEST_LEAVING = timedelta(hours=1)
 
 
-class UnableToLink(Refusal):
-    """The account or car was not linked; nothing that existed was changed."""
-
-
 def begin_link(*, owner: User, maker: str, session_key: str, redirect_uri: str, now: datetime) -> str:  # noqa: ARG001
-    """Start linking and return the maker's page to send the browser to.
+    """Start linking in a browser and return the maker's page to send it to.
 
     The attempt lives ten minutes and is bound to this owner and browser session. Raises UnableToLink for a maker
-    that is not on offer, or a browser without a session.
+    that is not on offer or hands out device codes, or a browser without a session.
     """
-    if maker not in gateway.offered_makers():
-        raise UnableToLink("Cars of this maker cannot be linked here yet.", code="maker_not_offered", field="maker")
-    if not session_key:
-        raise UnableToLink("Your browser keeps no session. Please sign in again.", code="session_missing")
-    state, code_verifier = secrets.token_urlsafe(STATE_BYTES), secrets.token_urlsafe(48)
-    start = gateway.adapter(maker).begin_link(
-        LinkBegin(state=state, code_verifier=code_verifier, redirect_uri=redirect_uri)
-    )
+    check_may_begin(maker=maker, session_key=session_key)
+    adapter, once = gateway.adapter(maker), make_one_time()
+    if adapter.link_kind == LinkKind.DEVICE_CODE:
+        raise refusal("link_kind_not_offered", field="maker")
+    try:
+        start = adapter.begin_link(once.begin(redirect_uri))
+    except AutomakerError:
+        raise refusal("maker_unreachable") from None
     if not isinstance(start, RedirectTo):
-        raise UnableToLink("This maker links in another way.", code="link_kind_not_offered", field="maker")
-    wall = clock.wall()
-    LinkAttempt.objects.filter(expires_at__lt=wall - timedelta(days=1)).delete()
-    LinkAttempt.objects.create(
-        owner=owner,
-        maker=maker,
-        state_hash=keyed_hash(state),
-        session_hash=keyed_hash(session_key),
-        code_verifier=code_verifier,
-        expires_at=wall + ATTEMPT_LIFETIME,
-    )
+        raise refusal("link_kind_not_offered", field="maker")
+    keep_attempt(owner=owner, maker=maker, session_key=session_key, once=once, kind=adapter.link_kind.value)
     return start.url
 
 
@@ -77,89 +71,42 @@ def complete_link(
     """Turn what came back from the maker into a link whose cars are offered for choosing, and return it.
 
     Linking an account again renews its link: cars that take part go on as before. Raises UnableToLink for a state
-    that is unknown, used, expired or somebody else's, a denied consent, a code that is not taken, a maker that does
-    not answer, or an account without a shared electric car.
+    that is unknown, used, expired or somebody else's, a denied consent, a permission that is not taken, a maker that
+    does not answer, or an account without a shared electric car.
     """
-    attempt = _claim_attempt(owner=owner, maker=maker, session_key=session_key, state=params.get("state", ""))
-    if params.get("error"):
-        raise UnableToLink("You did not allow access on the maker's page. Nothing was linked.", code="link_denied")
-    if not params.get("code"):
-        raise UnableToLink("The maker sent no permission back. Please start again.", code="link_code_missing")
-    adapter = gateway.adapter(maker)
-    try:
-        grant = adapter.complete_link(
-            LinkCallback(params=dict(params), code_verifier=attempt.code_verifier, redirect_uri=redirect_uri)
-        )
-        account = Account(grant.access_token, grant.extras, grant.scopes)
-        refs = [ref for ref in adapter.list_vehicles(account) if ref.is_shared and ref.is_electric]
-        found = [cars.FoundCar(ref, adapter.capabilities(account, ref.external_id)) for ref in refs]
-    except AuthRevoked:
-        raise UnableToLink(
-            "The maker did not accept the permission. Please start again.", code="link_code_refused"
-        ) from None
-    except AutomakerError as error:
-        raise UnableToLink(
-            f"{wording.message(error.message_key)} Nothing was linked; please try again later.",
-            code="maker_unreachable",
-        ) from None
-    if not found:
-        _return_unused(adapter, grant)
-        raise UnableToLink(
-            "No electric car was shared. Start again and tick your car on the maker's page.", code="no_cars"
-        )
-    link = _store_link(owner=owner, maker=maker, grant=grant, refs=refs, now=now)
-    cars.offer_cars(link=link, found=found, now=now)
-    logger.info("link %s completed with %d cars", link.public_id, len(found))
-    return link
-
-
-def _return_unused(adapter: Automaker, grant: Grant) -> None:
-    try:
-        adapter.revoke(access_token=grant.access_token, refresh_token=grant.refresh_token)
-    except AutomakerError as error:
-        logger.info("unused grant could not be given back: %s", error)
-
-
-def _claim_attempt(*, owner: User, maker: str, session_key: str, state: str) -> LinkAttempt:
+    state = params.get("state", "")
     attempt = LinkAttempt.objects.filter(state_hash=keyed_hash(state)).first() if state else None
     if attempt is None:
-        raise UnableToLink("This link was not started here. Please start again.", code="link_state_unknown")
-    is_ours = attempt.owner_id == owner.pk and attempt.maker == maker
-    if not is_ours or attempt.session_hash != keyed_hash(session_key):
-        # Whoever carries somebody else's state must not spend it for them.
-        raise UnableToLink(
-            "This link was started in another session. Please start again here.", code="link_state_foreign"
-        )
-    wall = clock.wall()
-    if attempt.used_at is None and attempt.expires_at <= wall:
-        raise UnableToLink("This took longer than ten minutes. Please start again.", code="link_expired")
-    if not LinkAttempt.objects.filter(pk=attempt.pk, used_at__isnull=True).update(used_at=wall, code_verifier=""):
-        raise UnableToLink("This link was already used. Please start again.", code="link_state_used")
-    return attempt
+        raise refusal("link_state_unknown")
+    if attempt.maker != maker or attempt.ticket_hash:
+        raise refusal("link_state_foreign")
+    check_session(attempt, owner=owner, session_key=session_key)  # a stranger must not spend it for them
+    spend(attempt)
+    return finish(attempt, params=params, redirect_uri=redirect_uri, now=now)
 
 
-def _store_link(*, owner: User, maker: str, grant: Grant, refs: Sequence[VehicleRef], now: datetime) -> VehicleLink:
-    """Renew the owner's link to the same maker account, or make a new one; the tokens are committed first."""
-    link = _same_account(owner=owner, maker=maker, grant=grant, refs=refs)
-    if link is None:
-        subject = grant.subject or f"unnamed:{secrets.token_hex(16)}"
-        link = VehicleLink(owner=owner, maker=maker, subject_hash=keyed_hash(f"{maker}:{subject}"), linked_at=now)
-        link.save()
-    link.refresh_expires_at = None
-    gateway.store_grant(link, grant)
-    link.state, link.state_reason, link.scopes, link.revoked_at = VehicleLink.State.ACTIVE, "", list(grant.scopes), None
-    link.linked_at = now
-    link.save(update_fields=["state", "state_reason", "scopes", "revoked_at", "linked_at"])
+def finish(attempt: LinkAttempt, *, params: Mapping[str, str], redirect_uri: str, now: datetime) -> VehicleLink:
+    """Trade what a spent attempt brought back, keep what came of it, and return the link; raises UnableToLink."""
+    try:
+        _check_answer(attempt, params)
+        callback = LinkCallback(params=dict(params), code_verifier=attempt.code_verifier, redirect_uri=redirect_uri)
+        link = join(owner=attempt.owner, maker=attempt.maker, callback=callback, now=now)
+    except LinkPending:
+        note_outcome(attempt, failure="link_code_refused")
+        raise refusal("link_code_refused") from None
+    except UnableToLink as why:
+        note_outcome(attempt, failure=why.reason_code)
+        raise
+    note_outcome(attempt, link_id=link.pk)
     return link
 
 
-def _same_account(*, owner: User, maker: str, grant: Grant, refs: Sequence[VehicleRef]) -> VehicleLink | None:
-    links = VehicleLink.objects.filter(owner=owner, maker=maker).exclude(state=VehicleLink.State.REVOKED)
-    if grant.subject:
-        return links.filter(subject_hash=keyed_hash(f"{maker}:{grant.subject}")).first()
-    # A maker that names no account is recognised by a car of it.
-    hashes = [keyed_hash(f"{maker}:{ref.external_id}") for ref in refs]
-    return links.filter(vehicles__external_id_hash__in=hashes).first()
+def _check_answer(attempt: LinkAttempt, params: Mapping[str, str]) -> None:
+    if params.get("error"):
+        raise refusal("link_denied")
+    wanted = ("code", "user_id") if attempt.kind == LinkKind.HOSTED_PAGE else ("code",)
+    if not any(params.get(name) for name in wanted):
+        raise refusal("link_code_missing")
 
 
 def choose_vehicles(*, link: VehicleLink, vehicle_ids: Sequence[UUID], now: datetime) -> list[Vehicle]:
@@ -223,8 +170,8 @@ def revoke_link(*, link: VehicleLink, now: datetime) -> VehicleLink:
     with transaction.atomic():
         for vehicle in Vehicle.objects.filter(link=link).exclude(state=Vehicle.State.UNLINKED):
             cars.let_go(vehicle, now=now)
-        VehicleLink.objects.filter(pk=link.pk).exclude(state=VehicleLink.State.NEEDS_RELINK).update(
-            state=VehicleLink.State.LEAVING
+        VehicleLink.objects.filter(pk=link.pk, state=VehicleLink.State.ACTIVE).update(
+            state=VehicleLink.State.LEAVING, state_since_at=now
         )
         VehicleLink.objects.filter(pk=link.pk, revoked_at__isnull=True).update(revoked_at=now)
     link.refresh_from_db()

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from foundation.fields import EncryptedTextField
+from foundation.fields import EncryptedTextField, keyed_hash
 from vehicles.automakers.base import Account, LinkKind
 
 
@@ -112,6 +112,15 @@ class LinkAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.maker} link attempt {self.pk}"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended, in a link or not."""
+        return self.used_at is not None
+
+    def is_begun_in(self, session_key: str) -> bool:
+        """Say whether this session began it."""
+        return self.session_hash == keyed_hash(session_key)
 
 
 class MakerMessage(models.Model):

@@ -1,0 +1,48 @@
+"""How a linked account fares, in words for its owner: since when, how old its values are, what to do next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Max
+
+from vehicles import wording
+from vehicles.models import ChargeReading, Vehicle, VehicleLink
+
+
+@dataclass(frozen=True)
+class LinkHealth:
+    """`next_step` is none, relink, choose or wait; `reason` is empty where the link works."""
+
+    state: str
+    since_at: datetime | None
+    reason: str
+    next_step: str
+    last_reading_at: datetime | None
+
+
+def link_health(link: VehicleLink) -> LinkHealth:
+    """Return how the link fares, from its own row and its cars' last values."""
+    cars = list(Vehicle.objects.filter(link=link).exclude(state=Vehicle.State.UNLINKED))
+    active = [car for car in cars if car.state == Vehicle.State.ACTIVE]
+    newest = ChargeReading.objects.filter(vehicle__in=active).aggregate(at=Max("observed_at"))["at"]
+    reason, next_step = _reason(link, active, offered=len(cars) > len(active))
+    return LinkHealth(link.state, link.state_since_at or link.linked_at, reason, next_step, newest)
+
+
+def _reason(link: VehicleLink, active: list[Vehicle], *, offered: bool) -> tuple[str, str]:
+    if link.state == VehicleLink.State.NEEDS_RELINK:
+        return wording.relink_reason(link.state_reason), "relink"
+    if link.state == VehicleLink.State.LEAVING:
+        return "It is being unlinked: held cars are freed first.", "wait"
+    if link.state == VehicleLink.State.REVOKED:
+        return "It was unlinked.", "none"
+    if any(key in wording.RELINK_REFUSALS for car in active for key in car.can.refusals):
+        return "You did not allow everything that your car needs to take part.", "relink"
+    failing = [car.read_failure for car in active if car.read_failure]
+    if failing:
+        return wording.message(failing[0]), "relink" if failing[0] in wording.RELINK_FAILURES else "wait"
+    if offered and not active:
+        return "No car is chosen yet.", "choose"
+    if not active:
+        return "The maker has listed no electric car yet. We look again every day.", "wait"
+    return "", "none"
