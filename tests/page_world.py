@@ -81,7 +81,7 @@ def build_world(owner: User, *, now: datetime) -> World:
         owner=owner,
         maker="ford",
         kind="device_code",
-        state_hash="state",
+        state_hash=f"state-{owner.pk}",
         session_hash="session",
         user_code="WDJB-MJHT",
         verification_url="https://maker.test/device",
