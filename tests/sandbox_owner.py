@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from html import unescape
+from urllib.parse import urlencode
 
 import requests
 
@@ -50,6 +51,20 @@ class OwnerBrowser:
         chosen = offered_cars(page) if vehicle_ids is None else vehicle_ids
         reply = self.decide(page, action="allow", vehicle_ids=chosen, without_scopes=without_scopes)
         return reply.headers["Location"]
+
+    def pair(
+        self,
+        page_url: str,
+        user_code: str,
+        *,
+        action: str = "allow",
+        vehicle_ids: Sequence[str] | None = None,
+        without_scopes: Sequence[str] = (),
+    ) -> requests.Response:
+        """Type a device's code on the maker's page and allow (all cars by default) or deny; returns the last page."""
+        page = self.open_consent(f"{page_url}?{urlencode({'user_code': user_code})}")
+        chosen = offered_cars(page) if vehicle_ids is None else vehicle_ids
+        return self.decide(page, action=action, vehicle_ids=chosen, without_scopes=without_scopes)
 
     def deny(self, authorize_url: str) -> str:
         """Sign in and deny; returns the callback URL with the error."""

@@ -32,6 +32,8 @@ class SandboxProcess:
     smtp_port: int
     process: subprocess.Popen[bytes]
     log_path: Path
+    stream_port: int = 0
+    stream_ca_file: str = ""
 
     def stop(self) -> None:
         """End it as a supervisor would; raises where it does not end."""
@@ -54,7 +56,7 @@ class SandboxProcess:
 def start_sandbox(tmp_path_factory: pytest.TempPathFactory, **environment: str) -> SandboxProcess:
     """Start a sandbox with a database of its own and wait until it answers; `environment` adds SANDBOX_* settings."""
     folder = tmp_path_factory.mktemp("sandbox")
-    port, smtp_port = _free_ports(2)
+    port, smtp_port, stream_port = _free_ports(3)
     url = f"http://localhost:{port}"
     settings = {
         "SANDBOX_VAR_DIR": str(folder),
@@ -65,6 +67,7 @@ def start_sandbox(tmp_path_factory: pytest.TempPathFactory, **environment: str) 
         "SANDBOX_FORD_CLIENT_SECRET": CLIENT_SECRET,
         "SANDBOX_FORD_APPLICATION_ID": APPLICATION_ID,
         "SANDBOX_FORD_REDIRECT_URI": REDIRECT_URI,
+        "SANDBOX_BMW_STREAM_PORT": str(stream_port),
         "SANDBOX_STRIPE_KEY": STRIPE_KEY,
         "SANDBOX_STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
     }
@@ -79,7 +82,8 @@ def start_sandbox(tmp_path_factory: pytest.TempPathFactory, **environment: str) 
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    sandbox = SandboxProcess(url, smtp_port, process, log_path)
+    ca_file = str(folder / "bmw-stream" / "ca.pem")
+    sandbox = SandboxProcess(url, smtp_port, process, log_path, stream_port, ca_file)
     _wait_until_up(sandbox)
     return sandbox
 

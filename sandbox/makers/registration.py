@@ -17,7 +17,7 @@ def set_up() -> None:
 def _register(access: config.ClientAccess, spec: MakerSpec) -> None:
     client = Client.objects.filter(id=access.client_id).first() or Client(id=access.client_id)
     client.name = "ChargeScape"
-    client.type = Client.Type.CONFIDENTIAL
+    client.type = Client.Type.PUBLIC if spec.is_public else Client.Type.CONFIDENTIAL
     client.set_secret(access.client_secret)
     client.set_scopes(list(spec.scopes))
     client.set_default_scopes(list(spec.scopes))

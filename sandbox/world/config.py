@@ -33,7 +33,14 @@ def client_of(maker: str) -> ClientAccess:
     )
 
 
+def webhook_of(maker: str) -> tuple[str, str]:
+    """Return where `maker` pushes and what it signs with (SANDBOX_<MAKER>_WEBHOOK_URL, _SECRET); "" = nowhere."""
+    prefix = f"SANDBOX_{maker.upper()}_WEBHOOK"
+    return env.str(f"{prefix}_URL", ""), env.str(f"{prefix}_SECRET", "charge-the-grid")
+
+
 FORD_APPLICATION_ID: str = env.str("SANDBOX_FORD_APPLICATION_ID", "")  # "": any will do, but one must come
+BMW_STREAM_PORT: int = env.int("SANDBOX_BMW_STREAM_PORT", 0)  # of the MQTT broker; 0: BMW streams nothing
 
 # The payment processor's side
 STRIPE_KEY: str = env.str("SANDBOX_STRIPE_KEY", "")

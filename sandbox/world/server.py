@@ -6,14 +6,18 @@ from typing import Any
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from sandbox.mailbox import smtp
+from sandbox.makers import deliverer as maker_deliverer
+from sandbox.makers.dialects.bmw import stream
 from sandbox.stripe import deliverer
 from sandbox.world import config
 
 
 def start_background(worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook signature
-    """Start the SMTP listener and the webhook deliverer inside the worker: threads do not survive a fork."""
+    """Start the SMTP listener and the webhook deliverers inside the worker: threads do not survive a fork."""
+    stream.start()  # first: it starts a process, which wants no threads beside it
     smtp.start(config.SMTP_PORT)
     deliverer.start()
+    maker_deliverer.start()
 
 
 class Server(BaseApplication):

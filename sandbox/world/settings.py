@@ -18,6 +18,7 @@ INSTALLED_APPS = [
     "sandbox.world",
     "sandbox.cars",
     "sandbox.makers",
+    "sandbox.makers.dialects.bmw",
     "sandbox.feeds",
     "sandbox.mailbox",
     "sandbox.stripe",
@@ -85,7 +86,9 @@ IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 20 * 60
 IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = 90 * 24 * 3600
 IDP_OIDC_AUTHORIZATION_CODE_EXPIRES_IN = 120
 IDP_OIDC_ROTATE_REFRESH_TOKEN = True
-IDP_OIDC_AUTH_METHODS = ["client_secret_post", "client_secret_basic"]
+IDP_OIDC_AUTH_METHODS = ["client_secret_post", "client_secret_basic", "none"]  # none: public clients alone
+IDP_OIDC_DEVICE_CODE_EXPIRES_IN = 300
+IDP_OIDC_DEVICE_CODE_INTERVAL = 5
 
 # Language, time and files
 LANGUAGE_CODE = "en-us"

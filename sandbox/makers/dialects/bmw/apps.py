@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BmwConfig(AppConfig):
+    name = "sandbox.makers.dialects.bmw"
+    label = "bmw"
