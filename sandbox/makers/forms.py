@@ -6,6 +6,7 @@ from allauth.idp.oidc.forms import AuthorizationForm
 from django import forms
 
 from sandbox.cars.models import Car
+from sandbox.makers.grants import shareable
 from sandbox.makers.makers import MAKERS
 
 
@@ -21,7 +22,7 @@ class ConsentForm(AuthorizationForm):
     )
 
     def __init__(self, *args: Any, maker: str, **kwargs: Any) -> None:
-        """Offer the cars that the signed-in account has at `maker`."""
+        """Offer what the signed-in account has at `maker`."""
         user = kwargs["user"]
         wanted = kwargs["requested_scopes"]
         super().__init__(*args, **kwargs)
@@ -29,4 +30,5 @@ class ConsentForm(AuthorizationForm):
         self.fixed_scopes = [scope for scope in wanted if scope not in MAKERS[maker].choices]
         vehicles = self.fields["vehicles"]
         assert isinstance(vehicles, forms.ModelMultipleChoiceField)
-        vehicles.queryset = Car.objects.filter(owner=user, maker=maker)
+        vehicles.queryset = shareable(user.pk, maker)
+        vehicles.to_field_name = "box_id" if MAKERS[maker].shares_boxes else "vehicle_id"

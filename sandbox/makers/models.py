@@ -22,6 +22,7 @@ class Maker(models.Model):
     webhook_faults = models.JSONField(default=dict, blank=True)  # see `sandbox.makers.deliverer.FAULTS`
 
     objects: ClassVar[models.Manager["Maker"]] = models.Manager()
+    deliveries: "models.QuerySet[Delivery]"
     grants: "models.QuerySet[Grant]"
     tallies: "models.QuerySet[Tally]"
 
@@ -72,6 +73,8 @@ class Box(models.Model):
     is_offline = models.BooleanField(default=False)
 
     objects: ClassVar[models.Manager["Box"]] = models.Manager()
+    owner_id: int
+    guest_id: int | None
 
     class Meta:
         ordering = ["id"]
@@ -96,6 +99,7 @@ class Grant(models.Model):
 
     objects: ClassVar[models.Manager["Grant"]] = models.Manager()
     maker_id: int
+    owner_id: int
 
     class Meta:
         ordering = ["-id"]

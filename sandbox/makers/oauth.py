@@ -18,9 +18,8 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from sandbox.cars.models import Car
 from sandbox.makers.forms import ConsentForm
-from sandbox.makers.grants import grant_behind, make_grant, revoke_grant
+from sandbox.makers.grants import accounts_at, grant_behind, make_grant, revoke_grant, shareable
 from sandbox.makers.makers import MAKERS
 from sandbox.makers.models import Maker
 from sandbox.makers.tokens import dress
@@ -36,8 +35,7 @@ class SignInView(LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Name the maker."""
         maker = Maker.objects.get(slug=self.kwargs["maker"])
-        owners = Car.objects.filter(maker=maker.slug).order_by("owner__username")
-        accounts = owners.values_list("owner__username", flat=True).distinct()
+        accounts = accounts_at(maker.slug)
         return super().get_context_data(**kwargs) | {"maker": maker, "accounts": accounts}
 
 
@@ -59,7 +57,7 @@ class AuthorizeView(idp.AuthorizationView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Have the owner sign in with an account of this maker; one of another maker will not do."""
-        if not Car.objects.filter(owner_id=request.user.pk, maker=kwargs["maker"]).exists():
+        if not shareable(request.user.pk, kwargs["maker"]).exists():
             logout(request)
             return redirect_to_login(request.get_full_path(), reverse("maker-sign-in", args=[kwargs["maker"]]))
         answer: HttpResponse = super().dispatch(request, *args, **kwargs)

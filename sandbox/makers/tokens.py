@@ -8,9 +8,11 @@ from typing import Any
 import jwt
 from allauth.idp.oidc.adapter import get_adapter
 from allauth.idp.oidc.models import Token
+from django.contrib.auth.models import User
 from django.http import HttpResponse, JsonResponse
 
 from sandbox.makers.makers import MakerSpec
+from sandbox.makers.models import Grant
 from sandbox.world import clock, config
 
 
@@ -28,6 +30,8 @@ def dress(answer: HttpResponse, spec: MakerSpec, *, grant_type: str) -> HttpResp
         row.set_value(body["access_token"])
     row.expires_at = clock.wall() + timedelta(seconds=spec.access_seconds)
     row.save()
+    if spec.account_field and row.user is not None:
+        body[spec.account_field] = account_id(row.user)
     body["expires_in"] = spec.access_seconds
     if refresh := Token.objects.lookup(Token.Type.REFRESH_TOKEN, body.get("refresh_token", "")):
         refresh.expires_at = clock.wall() + timedelta(seconds=spec.refresh_seconds)
@@ -40,6 +44,17 @@ def scopes_of(value: str) -> set[str]:
     """Return the scopes that the owner granted with the access token."""
     row = Token.objects.lookup(Token.Type.ACCESS_TOKEN, value)
     return set() if row is None else set(row.get_scopes())
+
+
+def scopes_of_grant(grant: Grant) -> set[str]:
+    """Return the scopes that the owner granted, from the newest token that carries the grant."""
+    row = Token.objects.filter(data__resources__0=grant.uri).order_by("-pk").first()
+    return set() if row is None else set(row.get_scopes())
+
+
+def account_id(owner: User) -> str:
+    """Return what makers call an account that they name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{config.PUBLIC_URL}/accounts/{owner.pk}"))
 
 
 def _write_jwt(row: Token, *, seconds: int) -> str:

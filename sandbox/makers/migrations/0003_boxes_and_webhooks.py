@@ -6,77 +6,91 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('cars', '0002_schedules_and_faults'),
-        ('makers', '0002_garbled_and_tallies'),
+        ("cars", "0002_schedules_and_faults"),
+        ("makers", "0002_garbled_and_tallies"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='grant',
-            name='permissions',
+            model_name="grant",
+            name="permissions",
             field=models.JSONField(default=list),
         ),
         migrations.AddField(
-            model_name='grant',
-            name='told',
+            model_name="grant",
+            name="told",
             field=models.JSONField(default=dict),
         ),
         migrations.AddField(
-            model_name='maker',
-            name='webhook_faults',
+            model_name="maker",
+            name="webhook_faults",
             field=models.JSONField(blank=True, default=dict),
         ),
         migrations.CreateModel(
-            name='Box',
+            name="Box",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('box_id', models.CharField(max_length=32, unique=True)),
-                ('name', models.CharField(max_length=60)),
-                ('make', models.CharField(max_length=40)),
-                ('model_name', models.CharField(max_length=60)),
-                ('serial', models.CharField(max_length=40)),
-                ('plug', models.CharField(max_length=20)),
-                ('latitude', models.FloatField()),
-                ('longitude', models.FloatField()),
-                ('max_charge_w', models.FloatField()),
-                ('max_discharge_w', models.FloatField()),
-                ('guest_imported_wh', models.FloatField(default=0)),
-                ('guest_exported_wh', models.FloatField(default=0)),
-                ('imported_before_wh', models.FloatField(default=0)),
-                ('exported_before_wh', models.FloatField(default=0)),
-                ('is_offline', models.BooleanField(default=False)),
-                ('guest', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='boxes', to='cars.car')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='boxes', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("box_id", models.CharField(max_length=32, unique=True)),
+                ("name", models.CharField(max_length=60)),
+                ("make", models.CharField(max_length=40)),
+                ("model_name", models.CharField(max_length=60)),
+                ("serial", models.CharField(max_length=40)),
+                ("plug", models.CharField(max_length=20)),
+                ("latitude", models.FloatField()),
+                ("longitude", models.FloatField()),
+                ("max_charge_w", models.FloatField()),
+                ("max_discharge_w", models.FloatField()),
+                ("guest_imported_wh", models.FloatField(default=0)),
+                ("guest_exported_wh", models.FloatField(default=0)),
+                ("imported_before_wh", models.FloatField(default=0)),
+                ("exported_before_wh", models.FloatField(default=0)),
+                ("is_offline", models.BooleanField(default=False)),
+                (
+                    "guest",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="boxes", to="cars.car"
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="boxes", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.AddField(
-            model_name='grant',
-            name='boxes',
-            field=models.ManyToManyField(related_name='grants', to='makers.box'),
+            model_name="grant",
+            name="boxes",
+            field=models.ManyToManyField(related_name="grants", to="makers.box"),
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.CharField(max_length=60, unique=True)),
-                ('body', models.JSONField()),
-                ('made_at', models.DateTimeField()),
-                ('next_attempt_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('delivered_at', models.DateTimeField(default=None, null=True)),
-                ('failure', models.CharField(default='', max_length=60)),
-                ('maker', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='makers.maker')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("event_id", models.CharField(max_length=60, unique=True)),
+                ("body", models.JSONField()),
+                ("made_at", models.DateTimeField()),
+                ("next_attempt_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("delivered_at", models.DateTimeField(default=None, null=True)),
+                ("failure", models.CharField(default="", max_length=60)),
+                (
+                    "maker",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="deliveries", to="makers.maker"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'deliveries',
-                'ordering': ['id'],
-                'indexes': [models.Index(fields=['maker', 'next_attempt_at'], name='makers_deli_maker_i_930dc5_idx')],
+                "verbose_name_plural": "deliveries",
+                "ordering": ["id"],
+                "indexes": [models.Index(fields=["maker", "next_attempt_at"], name="makers_deli_maker_i_930dc5_idx")],
             },
         ),
     ]

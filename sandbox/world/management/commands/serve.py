@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from sandbox.cars import fleet
-from sandbox.makers import registration
+from sandbox.makers import boxes, registration
+from sandbox.vtn import registration as vtn
 from sandbox.world import config
 from sandbox.world.server import Server
 
@@ -19,7 +20,9 @@ class Command(BaseCommand):
         """Set everything up and serve; returns when the server was told to stop."""
         call_command("migrate", verbosity=0, interactive=False)
         fleet.set_up()
+        boxes.set_up()
         registration.set_up()
+        vtn.set_up()
         connections.close_all()  # no connection may cross the fork into the worker
         self.stdout.write(f"sandbox: {config.PUBLIC_URL} (SMTP on {config.SMTP_PORT})")
         self.stdout.flush()
