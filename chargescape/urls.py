@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from chargescape import views
 from chargescape.routes import router
 from rewards.webhooks import stripe_webhook
+from vehicles.webhooks import maker_webhook
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # so that the second factor applies
 admin.site.site_header = "ChargeScape administration"
@@ -27,6 +28,7 @@ urlpatterns = [
     path("", include("grid.urls")),
     path("", include("rewards.urls")),
     path("webhooks/stripe/", stripe_webhook, name="stripe_webhook"),
+    path("webhooks/makers/<slug:maker>/", maker_webhook, name="maker_webhook"),
     path("account/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/v1/", include(router.urls)),
