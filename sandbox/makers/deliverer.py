@@ -29,8 +29,9 @@ MOST_A_ROUND = 100
 MOST_ATTEMPTS = 20
 MOST_BACKOFF_SECONDS = 60
 KEPT_DELIVERIES = 5000
-# Switches of a maker's webhook; lateSeconds is a number, the others are on or off.
-FAULTS = ("twice", "outOfOrder", "lateSeconds", "testMode", "badSignature", "outage")
+# Switches of a maker's webhook; lateSeconds is a number, the others are on or off. `url` listens besides the
+# environment's, for tests that open an ear of their own.
+SWITCHES = ("twice", "outOfOrder", "testMode", "badSignature", "outage")
 _stopped = threading.Event()
 
 
@@ -75,14 +76,16 @@ class Target:
 
 def targets() -> dict[str, Target]:
     """Return the makers that have somewhere to push to (SANDBOX_<MAKER>_WEBHOOK_URL and _WEBHOOK_SECRET)."""
-    found = {slug: Target(*config.webhook_of(slug), pusher) for slug, pusher in PUSHERS.items()}
-    return {slug: target for slug, target in found.items() if target.url}
+    found = {}
+    for maker in Maker.objects.filter(slug__in=PUSHERS):
+        url, secret = config.webhook_of(maker.slug)
+        if url := maker.webhook_faults.get("url") or url:
+            found[maker.slug] = Target(url, secret, PUSHERS[maker.slug])
+    return found
 
 
-def start() -> threading.Thread | None:
-    """Start the thread (once a process) where anybody listens; it ends with the process, or at `stop()`."""
-    if not targets():
-        return None
+def start() -> threading.Thread:
+    """Start the thread (once a process) and return it; it ends with the process, or at `stop()`."""
     _stopped.clear()
     thread = threading.Thread(target=_run, name="maker-deliverer", daemon=True)
     thread.start()
@@ -98,14 +101,19 @@ def _run() -> None:
     session = requests.Session()
     session.trust_env = False
     while not _stopped.wait(TICK_SECONDS):
-        for slug, target in targets().items():
-            try:
-                notice_changes(slug, now=clock.now())
-                deliver_due(slug, target, wall=clock.wall(), session=session)
-            except Exception:  # the thread must outlive whatever one round meets
-                logger.exception("a round of %s's deliverer failed", slug)
-            finally:
-                close_old_connections()
+        try:
+            run_once(session)
+        except Exception:  # the thread must outlive whatever one round meets
+            logger.exception("a round of the makers' deliverer failed")
+        finally:
+            close_old_connections()
+
+
+def run_once(session: requests.Session) -> None:
+    """Notice what changed and deliver what is due, for every maker that has a listener."""
+    for slug, target in targets().items():
+        notice_changes(slug, now=clock.now())
+        deliver_due(slug, target, wall=clock.wall(), session=session)
 
 
 def notice_changes(slug: str, *, now: datetime) -> int:

@@ -19,7 +19,7 @@ class Maker(models.Model):
     is_rate_limited = models.BooleanField(default=False)
     is_token_endpoint_down = models.BooleanField(default=False)
     is_garbled = models.BooleanField(default=False)  # answers with a page instead of JSON
-    webhook_faults = models.JSONField(default=dict, blank=True)  # see `sandbox.makers.deliverer.FAULTS`
+    webhook_faults = models.JSONField(default=dict, blank=True)  # see `sandbox.makers.deliverer.SWITCHES`
 
     objects: ClassVar[models.Manager["Maker"]] = models.Manager()
     deliveries: "models.QuerySet[Delivery]"

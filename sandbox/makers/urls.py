@@ -32,5 +32,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<maker:maker>/oauth2/token", oauth.TokenView.as_view(), name="token"),
     path("<maker:maker>/oauth2/revoke", oauth.RevokeView.as_view(), name="revoke"),
     path("control/makers/<maker:maker>", control.control_maker, name="control-maker"),
+    path("control/makers/<maker:maker>/deliveries", control.list_deliveries),
     *(path(f"{slug}/", include(f"sandbox.makers.dialects.{slug}.urls"), {"maker": slug}) for slug in MAKERS),
 ]
