@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from django.db import connection
 
@@ -165,7 +166,7 @@ def _add(lines: Sequence[Line], amounts: dict[str, int]) -> dict[str, int]:
     adding = ", ".join(f"{name} = {table}.{name} + {amounts[name]:d}" for name in amounts)
     # A fresh row never begins below nothing.
     fresh = [max(0, amounts.get(name, 0)) for name in TALLIES]
-    values: list[object] = []
+    values: list[Any] = []
     for line in lines:
         starts_at = connection.ops.adapt_datetimefield_value(line.starts_at)
         values += [str(line.scope), line.subject, line.shard, starts_at, *fresh]

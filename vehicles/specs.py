@@ -28,6 +28,24 @@ class _Row:
     spec: Spec
 
 
+# Cars that their makers sell as able to give energy back through a wall box: Intelligent Backup Power (Ford),
+# vehicle-to-home (GM's Ultium cars, Kia EV9), Powershare (Tesla), V2G with Fermata's box (Nissan Leaf).
+BIDIRECTIONAL = frozenset(
+    {
+        ("ford", "f150lightning"),
+        ("chevrolet", "silveradoev"),
+        ("chevrolet", "equinoxev"),
+        ("chevrolet", "blazerev"),
+        ("gmc", "sierraev"),
+        ("gmc", "hummerev"),
+        ("cadillac", "lyriq"),
+        ("cadillac", "optiq"),
+        ("cadillac", "vistiq"),
+        ("kia", "ev9"),
+        ("nissan", "leaf"),
+        ("tesla", "cybertruck"),
+    }
+)
 # A guess must not make a car late: a large battery and a small charger make every hold end sooner.
 UNKNOWN = Spec(capacity_wh=100_000, max_charge_w=7_200, is_assumed=True)
 
@@ -46,6 +64,11 @@ def find_spec(*, make: str, model: str, model_year: int | None, trim: str = "") 
     nearest = min(abs(row.model_year - year) for row in candidates)
     candidates = [row for row in candidates if abs(row.model_year - year) == nearest]
     return _of_trim(candidates, _plain(trim))
+
+
+def is_bidirectional(*, make: str, model: str) -> bool:
+    """Say whether the car's maker sells it as able to give energy back through a wall box; unknown cars are not."""
+    return (_plain(make), _plain(model)) in BIDIRECTIONAL
 
 
 def _of_trim(candidates: list[_Row], trim: str) -> Spec:

@@ -9,11 +9,12 @@ from foundation.refusals import Refusal
 from vehicles.automakers.base import Capabilities, HoldEnds
 from vehicles.flows.preferences import open_override
 from vehicles.flows.telemetry import latest_reading
-from vehicles.models import ChargePreference, ChargeReading, Command, MakerSwitch, Vehicle, VehicleLink
+from vehicles.models import ChargePreference, ChargeReading, Command, HomePlace, MakerSwitch, Vehicle, VehicleLink
 from vehicles.schedule import latest_safe_release_at, soc_after
 
 LONGEST_HOLD = timedelta(minutes=15)
 OLDEST_READING = timedelta(minutes=30)
+STEERABLE_HOLDS = frozenset({HoldEnds.TIMED, HoldEnds.SCHEDULE, HoldEnds.START_STOP})
 
 
 class UnableToCommand(Refusal):
@@ -47,9 +48,29 @@ def check_allowed(intent: Intent, *, now: datetime) -> None:
     _check_span(intent, now=now)
     assert preference is not None
     _check_ability(intent, can, preference)
-    reading = _usable_reading(vehicle, now=now)
+    _check_backstop(intent, can)
+    reading = _usable_reading(vehicle, can, now=now)
     _check_charge(intent, can, preference, reading)
-    _check_departure(intent, can, preference, reading, now=now)
+    latest = _latest_release_at(intent, can, preference, reading, now=now)
+    if latest is not None and intent.ends_at > latest:
+        raise UnableToCommand("The car might not be full enough when it leaves.", code="departure_at_risk")
+
+
+def latest_release_at(intent: Intent, *, now: datetime) -> datetime | None:
+    """Return the last instant at which the hold or discharge may end so that the car leaves full enough.
+
+    None where it has no departure or nothing is known of its charge.
+    """
+    reading, preference = latest_reading(intent.vehicle), ChargePreference.objects.filter(vehicle=intent.vehicle)
+    wishes = preference.first()
+    if reading is None or reading.soc_percent is None or wishes is None:
+        return None
+    return _latest_release_at(intent, intent.vehicle.can, wishes, reading, now=now)
+
+
+def oldest_reading(can: Capabilities) -> timedelta:
+    """Return how old a reading may be: half an hour, or longer where the maker may not be asked that often."""
+    return max(OLDEST_READING, 1.5 * timedelta(seconds=can.min_poll_seconds))
 
 
 def check_steerable(vehicle: Vehicle) -> None:
@@ -84,7 +105,7 @@ def _check_span(intent: Intent, *, now: datetime) -> None:
 
 def _check_ability(intent: Intent, can: Capabilities, preference: ChargePreference) -> None:
     if intent.kind == Command.Kind.HOLD:
-        if can.hold_ends not in {HoldEnds.TIMED, HoldEnds.START_STOP}:
+        if can.hold_ends not in STEERABLE_HOLDS:
             raise UnableToCommand("This car's charging cannot be paused.", code="cannot_hold")
         if intent.power_w != 0:
             raise UnableToCommand("A hold moves no energy.", code="power_does_not_fit", field="power_w")
@@ -99,10 +120,24 @@ def _check_ability(intent: Intent, can: Capabilities, preference: ChargePreferen
         raise UnableToCommand("This would break the owner's reserve.", code="below_reserve", field="floor_soc_percent")
 
 
-def _usable_reading(vehicle: Vehicle, *, now: datetime) -> ChargeReading:
+def _check_backstop(intent: Intent, can: Capabilities) -> None:
+    """A car that is held by a schedule kept in it needs to know when and where to start by itself."""
+    if not can.needs_backstop:
+        return
+    if intent.departure_at is None:
+        raise UnableToCommand(
+            "Say when the car leaves: it is only held with a schedule that fills it in time.", code="no_departure"
+        )
+    if not HomePlace.objects.filter(owner=intent.vehicle.owner_id).exists():
+        raise UnableToCommand(
+            "Say where home is: the car's own schedule holds for one place.", code="home_place_missing"
+        )
+
+
+def _usable_reading(vehicle: Vehicle, can: Capabilities, *, now: datetime) -> ChargeReading:
     reading = latest_reading(vehicle)
-    if reading is None or reading.soc_percent is None or reading.observed_at < now - OLDEST_READING:
-        raise UnableToCommand("The car has not been heard of for 30 minutes.", code="stale_reading")
+    if reading is None or reading.soc_percent is None or reading.observed_at < now - oldest_reading(can):
+        raise UnableToCommand("The car has not been heard of for too long.", code="stale_reading")
     if not reading.is_plugged_in:
         raise UnableToCommand("The car is not plugged in.", code="not_plugged_in")
     if reading.is_at_home is None:
@@ -116,17 +151,17 @@ def _check_charge(intent: Intent, can: Capabilities, preference: ChargePreferenc
     assert reading.soc_percent is not None
     if reading.soc_percent < preference.minimum_soc_percent:
         raise UnableToCommand("The battery is below the owner's minimum.", code="below_minimum")
-    if can.hold_ends == HoldEnds.START_STOP and reading.soc_percent < can.min_restart_soc_percent:
+    if not can.can_hold_until and reading.soc_percent < can.min_restart_soc_percent:
         raise UnableToCommand("At this charge the maker would not start the car again.", code="below_restart")
     if intent.kind == Command.Kind.DISCHARGE and reading.soc_percent <= intent.floor_soc_percent:
         raise UnableToCommand("The battery is at its reserve.", code="at_reserve")
 
 
-def _check_departure(
+def _latest_release_at(
     intent: Intent, can: Capabilities, preference: ChargePreference, reading: ChargeReading, *, now: datetime
-) -> None:
+) -> datetime | None:
     if intent.departure_at is None:
-        return
+        return None
     vehicle = intent.vehicle
     assert reading.soc_percent is not None
     # Counted from the reading on: whatever the car gave back since then is not seen yet.
@@ -138,7 +173,7 @@ def _check_departure(
         capacity_wh=vehicle.capacity_wh,
         discharge_efficiency=float(vehicle.discharge_efficiency),
     )
-    latest = latest_safe_release_at(
+    return latest_safe_release_at(
         departure_at=intent.departure_at,
         soc_percent=soc_at_end,
         target_soc_percent=preference.target_soc_percent,
@@ -147,5 +182,3 @@ def _check_departure(
         charge_efficiency=float(vehicle.charge_efficiency),
         worst_latency_seconds=can.worst_latency_seconds,
     )
-    if intent.ends_at > latest:
-        raise UnableToCommand("The car might not be full enough when it leaves.", code="departure_at_risk")

@@ -5,13 +5,14 @@ This module takes requests; `allowing` says what may be asked, `sending` carries
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
 from vehicles.automakers.base import HoldEnds
 from vehicles.flows import releases
-from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed, check_steerable
+from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed, check_steerable, latest_release_at
+from vehicles.flows.chargers import charger_in_use
 from vehicles.flows.confirming import confirm_commands
 from vehicles.flows.sending import send_due_commands
 from vehicles.flows.watching import release_expired_holds
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+# A schedule in the car that starts this much too late is worth telling the car anew.
+BACKSTOP_TOLERANCE = timedelta(minutes=5)
 
 
 def command_in_force(vehicle: Vehicle, now: datetime) -> Command | None:
@@ -48,13 +52,15 @@ def request_command(
     power_w: int = 0,
     floor_soc_percent: int = 0,
     charge_w: int | None = None,
+    zone: str = "",
     reason: str = "",
 ) -> Command:
     """Leave a command for the senders and return it; the same `key` returns the first command, whatever became of it.
 
     A hold or discharge ends by `ends_at`, at most 15 minutes ahead; `power_w` < 0 discharges, never below the floor.
     `charge_w` is what car and charger together can charge (default: the car's own), `departure_at` what must be
-    left time for. A resume has no end and replaces whatever was not sent yet.
+    left time for, `zone` the IANA name of the home's clock (default: the owner's). A resume has no end and replaces
+    whatever was not sent yet.
 
     Raises UnableToCommand where the car may not be held or discharged (see `allowing.check_allowed`), while a release
     is under way, for a car held by start and stop that is held already (see `renew_hold`), or for a key that meant
@@ -77,18 +83,18 @@ def request_command(
         charge_w=min(charge_w or vehicle.max_charge_w, vehicle.max_charge_w),
     )
     check_allowed(intent, now=now)
-    return _create(intent, key=key, reason=reason, now=now)
+    return _create(intent, key=key, zone=zone, reason=reason, now=now)
 
 
-def _create(intent: Intent, *, key: str, reason: str, now: datetime) -> Command:
-    vehicle = intent.vehicle
-    is_timed = vehicle.can.hold_ends == HoldEnds.TIMED
+def _create(intent: Intent, *, key: str, zone: str, reason: str, now: datetime) -> Command:
+    vehicle, can = intent.vehicle, intent.vehicle.can
+    is_timed = can.hold_ends == HoldEnds.TIMED
     try:
         with transaction.atomic():
             Vehicle.objects.select_for_update().get(pk=vehicle.pk)  # two requests for one car take turns
             if Command.objects.open_resumes().filter(vehicle=vehicle).exists():
                 raise UnableToCommand("The car is just being released.", code="release_under_way")
-            if not is_timed and releases.still_held(vehicle, now=now).exists():
+            if can.hold_ends == HoldEnds.START_STOP and releases.still_held(vehicle, now=now).exists():
                 raise UnableToCommand("The car is held already; renew that hold.", code="already_held")
             Command.objects.risk_adding().filter(vehicle=vehicle, state=Command.State.DUE).update(
                 state=Command.State.SUPERSEDED, released_at=now, failure="newer_command"
@@ -103,6 +109,9 @@ def _create(intent: Intent, *, key: str, reason: str, now: datetime) -> Command:
                 ends_at=intent.ends_at,
                 departure_at=intent.departure_at,
                 charge_w=intent.charge_w,
+                zone=zone or str(vehicle.owner.time_zone),
+                backstop_at=latest_release_at(intent, now=now) if can.needs_backstop else None,
+                via_charger=charger_in_use(vehicle),
                 reason=reason[:40],
                 due_at=now,
                 created_at=now,
@@ -122,14 +131,15 @@ def _request_resume(vehicle: Vehicle, *, key: str, reason: str, now: datetime) -
     with transaction.atomic():
         Vehicle.objects.select_for_update().get(pk=vehicle.pk)
         under_way = releases.release_vehicle(vehicle=vehicle, reason=reason, now=now)
-        return under_way or releases.leave_resume(vehicle, key=key, reason=reason, now=now)
+        return under_way or releases.leave_resume(vehicle, key=key, reason=reason, via=charger_in_use(vehicle), now=now)
 
 
 def renew_hold(*, command: Command, ends_at: datetime, now: datetime, departure_at: datetime | None = None) -> Command:
     """Move the end of a hold that our watchdog ends, and return it; the maker is not told again.
 
     Everything that a new hold needs must still be true. `departure_at` replaces the one that the hold was made for.
-    Raises UnableToCommand, also for a hold that is over, being released, or ended by the car (request a new one).
+    Raises UnableToCommand, also for a hold that is over, being released, or ended by the car (request a new one), and
+    with code `backstop_moved` where the schedule kept in the car would now start too late (request a new one, too).
     """
     command.refresh_from_db()
     if command.kind != Command.Kind.HOLD or command.ended_by != Command.EndedBy.WATCHDOG:
@@ -144,6 +154,7 @@ def renew_hold(*, command: Command, ends_at: datetime, now: datetime, departure_
         charge_w=command.charge_w or command.vehicle.max_charge_w,
     )
     check_allowed(intent, now=now)
+    _check_backstop_holds(command, intent, now=now)
     with transaction.atomic():
         Vehicle.objects.select_for_update().get(pk=command.vehicle_id)
         if Command.objects.open_resumes().filter(vehicle=command.vehicle_id).exists():
@@ -155,3 +166,11 @@ def renew_hold(*, command: Command, ends_at: datetime, now: datetime, departure_
             raise UnableToCommand("This hold is over.", code="hold_over")
     command.refresh_from_db()
     return command
+
+
+def _check_backstop_holds(command: Command, intent: Intent, *, now: datetime) -> None:
+    if command.backstop_at is None:
+        return
+    latest = latest_release_at(intent, now=now)
+    if latest is not None and latest < command.backstop_at - BACKSTOP_TOLERANCE:
+        raise UnableToCommand("The schedule in the car must start earlier now.", code="backstop_moved")

@@ -6,11 +6,19 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from vehicles import gateway
-from vehicles.automakers.base import ChargeState, ReceiptState
+from vehicles.automakers.base import (
+    Automaker,
+    CarAccess,
+    ChargeState,
+    CommandReceipt,
+    ReceiptState,
+    VehicleState,
+)
 from vehicles.automakers.errors import AutomakerError
-from vehicles.flows import readings, releases, sending
+from vehicles.flows import chargers, limits, readings, releases, sending
 from vehicles.flows.rounds import work_through
 from vehicles.flows.telemetry import ask_reading, latest_reading, may_read
+from vehicles.meter import Use
 from vehicles.models import ChargeReading, Command
 
 logger = logging.getLogger(__name__)
@@ -30,9 +38,32 @@ def confirm_commands(*, now: datetime, limit: int, workers: int = 1) -> int:
     sending.recover_lost_senders(now=now)
     releases.end_timed_holds(now=now)
     confirmed = confirm_resumes(now=now, limit=limit, workers=workers)
-    holds = Command.objects.risk_adding().filter(state__in=WAITING).select_related("vehicle").order_by("sent_at")
-    rows = holds[: max(0, limit - confirmed)]
-    return confirmed + work_through(rows, lambda command: _confirm_hold(command, now=now), workers=workers)
+    others = Command.objects.exclude(kind=Command.Kind.RESUME).filter(state__in=WAITING).order_by("sent_at")
+    rows = others.select_related("vehicle__link", "via_charger")[: max(0, limit - confirmed)]
+    return confirmed + work_through(rows, lambda command: _confirm_other(command, now=now), workers=workers)
+
+
+def _confirm_other(command: Command, *, now: datetime) -> bool:
+    if command.kind in {Command.Kind.SET_LIMIT, Command.Kind.WAKE}:
+        return _confirm_asking(command, now=now)
+    return _confirm_hold(command, now=now)
+
+
+def _confirm_asking(command: Command, *, now: datetime) -> bool:
+    """Look whether a limit was taken or a car woke up; a limit that was not taken is told again, a few times."""
+    assert command.sent_at is not None
+    reading = latest_reading(command.vehicle)
+    is_later = reading is not None and reading.observed_at > command.sent_at
+    is_seen = command.kind == Command.Kind.WAKE or (reading is not None and limits.shows_limit(command, reading))
+    if is_later and is_seen:
+        return _confirm(command, now=now)
+    if now < command.sent_at + timedelta(seconds=command.vehicle.own.worst_latency_seconds):
+        ask_reading(vehicle=command.vehicle, by=max(now, command.sent_at + sending.FIRST_LOOK))
+    elif command.kind == Command.Kind.SET_LIMIT and is_later and command.attempts < sending.MOST_LIMIT_TRIES:
+        sending.try_again(command, seconds=sending.retry_seconds(command.attempts), failure="limit_not_taken", now=now)
+    else:
+        Command.objects.filter(pk=command.pk, state__in=WAITING).update(state=Command.State.TIMED_OUT)
+    return False
 
 
 def _confirm_hold(command: Command, *, now: datetime) -> bool:
@@ -79,14 +110,28 @@ def _ask_maker(command: Command, *, now: datetime) -> None:
         return
     Command.objects.filter(pk=command.pk).update(looked_at=now)
     try:
-        receipt = gateway.call(command.vehicle, lambda maker, car: maker.command_status(car, command.maker_command_id))
+        receipt = _status(command)
     except AutomakerError:
         return
     if receipt.state == ReceiptState.FAILED:
-        releases.release_vehicle(vehicle=command.vehicle, reason="failed", now=now)
-        Command.objects.filter(pk=command.pk, state__in=WAITING).update(
-            state=Command.State.TIMED_OUT, failure="failed_at_car"
-        )
+        note_failed_at_car(command, now=now)
+
+
+def _status(command: Command) -> CommandReceipt:
+    def operation(maker: Automaker, car: CarAccess) -> CommandReceipt:
+        return maker.command_status(car, command.maker_command_id)
+
+    if command.via_charger is not None:
+        return gateway.call_charger(command.via_charger, operation)
+    return gateway.call(command.vehicle, operation)
+
+
+def note_failed_at_car(command: Command, *, now: datetime) -> None:
+    """Give up a hold or discharge of which the maker says that it failed; the car is released all the same."""
+    releases.release_vehicle(vehicle=command.vehicle, reason="failed", now=now)
+    Command.objects.filter(pk=command.pk, state__in=WAITING).update(
+        state=Command.State.TIMED_OUT, failure="failed_at_car"
+    )
 
 
 def confirm_resumes(*, now: datetime, limit: int, workers: int = 1) -> int:
@@ -128,10 +173,14 @@ def _claim_look(command: Command, *, now: datetime) -> bool:
 
 def _look(command: Command, *, now: datetime) -> ChargeReading | None:
     vehicle = command.vehicle
+    state: VehicleState | None = None
     try:
-        state = gateway.call(vehicle, lambda maker, car: maker.read_state(car), is_urgent=True)
+        state = gateway.call(vehicle, lambda maker, car: maker.read_state(car), use=Use.RELEASE)
     except AutomakerError as error:
         logger.info("release %s not seen yet: %s", command.public_id, error)
+    if command.via_charger_id is not None:  # what the box sees counts, whatever the car's maker says
+        state = chargers.with_charger(vehicle=vehicle, state=state, now=now, use=Use.RELEASE)
+    if state is None:
         return None
     if may_read(vehicle):
         return readings.keep_state(vehicle=vehicle, state=state, now=now, source=ChargeReading.Source.POLL)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from vehicles.automakers.base import ChargeState, Observed, Place, VehicleState
 from vehicles.distance import distance_m
-from vehicles.flows import releases
+from vehicles.flows import foreign, limits, releases
 from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, HomePlace, PlugSession, Vehicle
 
 AT_THE_PLUG = frozenset(
@@ -46,6 +46,7 @@ def keep_state(*, vehicle: Vehicle, state: VehicleState, now: datetime, source: 
             reading.refresh_from_db()
         elif newest is None or observed_at > newest.observed_at:
             _keep_stay(vehicle, reading, before=newest)
+            foreign.notice(vehicle=vehicle, reading=reading, before=newest)
             releases.release_stuck(vehicle=vehicle, reading=reading, now=now)
         return reading
 
@@ -138,9 +139,10 @@ def _was_driven_between(before: ChargeReading, reading: ChargeReading) -> bool:
 
 
 def _limit(vehicle: Vehicle, reading: ChargeReading) -> Decimal:
-    """The car's own limit: as it says, else where it last stopped full, else what its owner wants."""
-    if reading.limit_percent is not None:
-        return reading.limit_percent
+    """The car's own limit, without ours: as it says, else where it last stopped full, else what its owner wants."""
+    own_percent = limits.own_limit_percent(vehicle, reading)
+    if own_percent is not None:
+        return Decimal(str(own_percent))
     full = ChargeReading.objects.filter(
         vehicle=vehicle, charge_state=ChargeState.COMPLETE, soc_percent__isnull=False
     ).first()

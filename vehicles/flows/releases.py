@@ -10,13 +10,18 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.models import Consent
-from vehicles.models import ChargeOverride, ChargeReading, Command, MakerSwitch, Vehicle
+from vehicles.models import ChargeOverride, ChargeReading, Command, HomeCharger, MakerSwitch, Vehicle
 
 logger = logging.getLogger(__name__)
 
 # A stop whose answer was lost may reach the car late, after it had been told to resume.
 LATE_STOP_WINDOW = timedelta(hours=2)
+# Somebody else's schedule may be at work: a car is not fought with all night.
+MOST_CORRECTIONS = 2
+ONE_NIGHT = timedelta(hours=12)
 IDLE_BELOW_LIMIT_PERCENT = 2
+AGAINST_OTHERS = "foreign"
+CORRECTIONS = ("stuck", AGAINST_OTHERS)
 
 
 def release_vehicle(*, vehicle: Vehicle, reason: str, now: datetime) -> Command | None:
@@ -35,7 +40,7 @@ def release_vehicle(*, vehicle: Vehicle, reason: str, now: datetime) -> Command 
         hold = still_held(vehicle, now=now).order_by("-created_at").first()
         if hold is None:
             return None
-        return leave_resume(vehicle, key=f"release:{hold.public_id}", reason=reason, now=now)
+        return leave_resume(vehicle, key=f"release:{hold.public_id}", reason=reason, via=hold.via_charger, now=now)
 
 
 def still_held(vehicle: Vehicle, *, now: datetime) -> QuerySet[Command]:
@@ -44,14 +49,18 @@ def still_held(vehicle: Vehicle, *, now: datetime) -> QuerySet[Command]:
     return Command.objects.open_holds().filter(vehicle=vehicle).exclude(is_over)
 
 
-def leave_resume(vehicle: Vehicle, *, key: str, reason: str, now: datetime) -> Command:
-    """Leave a due resume under `key` and return it; one that was given up comes back to life."""
+def leave_resume(vehicle: Vehicle, *, key: str, reason: str, now: datetime, via: HomeCharger | None = None) -> Command:
+    """Leave a due resume under `key` and return it; one that was given up comes back to life.
+
+    It goes the way that the hold went: through the wall box `via`, or to the car.
+    """
     resume, is_new = Command.objects.get_or_create(
         key=key,
         defaults={
             "vehicle": vehicle,
             "kind": Command.Kind.RESUME,
             "reason": reason[:40],
+            "via_charger": via,
             "due_at": now,
             "created_at": now,
         },
@@ -137,6 +146,16 @@ def release_stuck(*, vehicle: Vehicle, reading: ChargeReading, now: datetime) ->
     hold = (
         commands.risk_adding().filter(sent_at__gt=now - LATE_STOP_WINDOW, released_at__lt=reading.observed_at).first()
     )
-    if hold is None:
+    if hold is None or corrections_left(vehicle, now=now) <= 0:
         return None
-    return leave_resume(vehicle, key=f"stuck:{hold.public_id}:{reading.pk}", reason="stuck", now=now)
+    return leave_resume(
+        vehicle, key=f"stuck:{hold.public_id}:{reading.pk}", reason="stuck", via=hold.via_charger, now=now
+    )
+
+
+def corrections_left(vehicle: Vehicle, *, now: datetime) -> int:
+    """Return how often the car may still be told tonight to charge although nobody here holds it."""
+    told = Command.objects.filter(
+        vehicle=vehicle, kind=Command.Kind.RESUME, reason__in=CORRECTIONS, created_at__gt=now - ONE_NIGHT
+    )
+    return MOST_CORRECTIONS - told.count()

@@ -8,21 +8,26 @@ from django.db.models import F, Q, QuerySet
 from accounts.flows.notices import notify
 from foundation import clock, leases
 from vehicles import gateway
-from vehicles.automakers.base import Automaker, CarAccess, CommandReceipt, ReceiptState
+from vehicles.automakers.base import Automaker, Backstop, CarAccess, CommandReceipt, ReceiptState
 from vehicles.automakers.errors import (
     AuthRevoked,
     AutomakerError,
     CommandPending,
     CommandTimeout,
     NotPluggedIn,
+    NotSupported,
     RateLimited,
+    Rejected,
+    ScopeMissing,
+    Unreachable,
     VehicleGone,
 )
-from vehicles.flows import releases
-from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed
+from vehicles.flows import limits, releases, waking
+from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed, check_steerable
 from vehicles.flows.rounds import work_through
 from vehicles.flows.telemetry import ask_reading
-from vehicles.models import Command
+from vehicles.meter import Use
+from vehicles.models import Command, HomePlace
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +38,14 @@ MOST_RATE_LIMIT_SECONDS = 120
 DEAD_LINK_RETRY_SECONDS = 60
 TELL_OWNER_AFTER = 6
 FIRST_LOOK = timedelta(seconds=20)  # a car needs some seconds to do what its maker accepted
+ENDS_SOMETHING = Q(kind=Command.Kind.RESUME) | Q(kind=Command.Kind.WAKE, reason=waking.FOR_RELEASE)
+# Saying a limit twice says the same, so it may go again; but not for ever.
+MOST_LIMIT_TRIES = 5
+MOST_FOREIGN_TRIES = 2
+USES = {
+    Command.Kind.RESUME: Use.RELEASE,
+    Command.Kind.WAKE: Use.WAKE,
+}
 
 
 def send_due_commands(*, now: datetime, limit: int, workers: int = 1) -> int:
@@ -42,13 +55,13 @@ def send_due_commands(*, now: datetime, limit: int, workers: int = 1) -> int:
     """
     recover_lost_senders(now=now)
     sent = send_resumes(now=now, limit=limit, workers=workers)
-    risky = _due(now).exclude(kind=Command.Kind.RESUME).order_by("due_at", "pk")[: max(0, limit - sent)]
+    risky = _due(now).exclude(ENDS_SOMETHING).order_by("due_at", "pk")[: max(0, limit - sent)]
     return sent + work_through(risky, lambda command: send(command, now=now), workers=workers)
 
 
 def send_resumes(*, now: datetime, limit: int, workers: int = 1) -> int:
-    """Send the releases that are due, and return how many were tried."""
-    due = _due(now).filter(kind=Command.Kind.RESUME).order_by("due_at", "pk")[:limit]
+    """Send the releases that are due, and wakes for cars that sleep through theirs; return how many were tried."""
+    due = _due(now).filter(ENDS_SOMETHING).order_by("due_at", "pk")[:limit]
     return work_through(due, lambda command: send(command, now=now), workers=workers)
 
 
@@ -60,8 +73,9 @@ def _due(now: datetime) -> QuerySet[Command]:
 def recover_lost_senders(*, now: datetime) -> int:
     """Take up commands whose sender died: a release is sent again, anything else is looked up at the car."""
     lost = Command.objects.filter(state=Command.State.SENDING, lease_until__lte=clock.wall())
-    again = lost.filter(kind=Command.Kind.RESUME).update(state=Command.State.DUE, due_at=now)
-    return again + lost.exclude(kind=Command.Kind.RESUME).update(state=Command.State.UNKNOWN, failure="sender_lost")
+    repeatable = Q(kind__in=(Command.Kind.RESUME, Command.Kind.SET_LIMIT))
+    again = lost.filter(repeatable).update(state=Command.State.DUE, due_at=now)
+    return again + lost.exclude(repeatable).update(state=Command.State.UNKNOWN, failure="sender_lost")
 
 
 def send(command: Command, *, now: datetime) -> bool:
@@ -69,9 +83,10 @@ def send(command: Command, *, now: datetime) -> bool:
     with leases.held(f"car:{command.vehicle_id}", seconds=LEASE_SECONDS) as is_mine:
         if not is_mine or not _may_still_go(command, now=now) or not _claim(command, now=now):
             return False
-        is_resume = command.kind == Command.Kind.RESUME
         try:
-            receipt = gateway.call(command.vehicle, _operation(command), is_urgent=is_resume)
+            receipt = _call(command)
+        except UnableToCommand as refusal:  # what the command needs is there no more, so nothing was sent
+            _settle(command, state=Command.State.REJECTED, failure=refusal.reason_code, released_at=now)
         except AutomakerError as error:
             _note_failure(command, error, now=now)
         else:
@@ -79,9 +94,21 @@ def send(command: Command, *, now: datetime) -> bool:
         return True
 
 
+def _call(command: Command) -> CommandReceipt:
+    operation = _operation(command)
+    use = USES.get(Command.Kind(command.kind), Use.COMMAND)
+    if command.kind == Command.Kind.WAKE and command.reason == waking.FOR_RELEASE:
+        use = Use.RELEASE
+    if command.via_charger is not None:
+        return gateway.call_charger(command.via_charger, operation, use=use)
+    return gateway.call(command.vehicle, operation, use=use)
+
+
 def _may_still_go(command: Command, *, now: datetime) -> bool:
     if command.kind == Command.Kind.RESUME:
         return True
+    if command.kind in {Command.Kind.SET_LIMIT, Command.Kind.WAKE}:
+        return _may_still_ask(command, now=now)
     assert command.ends_at is not None
     intent = Intent(
         vehicle=command.vehicle,
@@ -97,6 +124,22 @@ def _may_still_go(command: Command, *, now: datetime) -> bool:
     except UnableToCommand as refusal:
         Command.objects.filter(pk=command.pk, state=Command.State.DUE).update(
             state=Command.State.REJECTED, failure=refusal.reason_code, released_at=now
+        )
+        return False
+    return True
+
+
+def _may_still_ask(command: Command, *, now: datetime) -> bool:
+    """A limit that comes back, and a wake for a release, go to whatever car; the rest to cars that we may steer."""
+    if command.reason in {limits.RESTORED, waking.FOR_RELEASE}:
+        return True
+    try:
+        check_steerable(command.vehicle)
+        if command.ends_at is not None and command.ends_at <= now:
+            raise UnableToCommand("It is too late for this.", code="already_over")
+    except UnableToCommand as refusal:
+        Command.objects.filter(pk=command.pk, state=Command.State.DUE).update(
+            state=Command.State.REJECTED, failure=refusal.reason_code
         )
         return False
     return True
@@ -119,15 +162,21 @@ def _claim(command: Command, *, now: datetime) -> bool:
 
 
 def _operation(command: Command) -> "gateway.Operation[CommandReceipt]":
-    key = str(command.public_id)
+    key, backstop = str(command.public_id), _backstop(command)
+    # Each try is a new request: the maker must not answer a repeated one from memory.
+    repeated_key = f"{key}-{command.attempts}"
 
     def operation(maker: Automaker, car: CarAccess) -> CommandReceipt:
         if command.kind == Command.Kind.RESUME:
-            # Each try is a new request: the maker must not answer a repeated one from memory.
-            return maker.resume(car, key=f"{key}-{command.attempts}")
+            return maker.resume(car, key=repeated_key)
+        if command.kind == Command.Kind.WAKE:
+            return maker.wake(car)
+        if command.kind == Command.Kind.SET_LIMIT:
+            assert command.limit_percent is not None
+            return maker.set_limit(car, percent=command.limit_percent, key=repeated_key)
         assert command.ends_at is not None
         if command.kind == Command.Kind.HOLD:
-            return maker.hold(car, until=command.ends_at, key=key)
+            return maker.hold(car, until=command.ends_at, key=key, backstop=backstop)
         return maker.discharge(
             car,
             power_w=command.power_w,
@@ -137,6 +186,22 @@ def _operation(command: Command) -> "gateway.Operation[CommandReceipt]":
         )
 
     return operation
+
+
+def _backstop(command: Command) -> Backstop | None:
+    """Return the schedule to keep in the car before it is held; raises UnableToCommand where it cannot be made."""
+    if command.kind != Command.Kind.HOLD or command.via_charger_id or not command.vehicle.can.needs_backstop:
+        return None
+    home = HomePlace.objects.filter(owner=command.vehicle.owner_id).first()
+    if home is None or command.backstop_at is None or command.departure_at is None:
+        raise UnableToCommand("The car's schedule needs a departure and a home.", code="backstop_missing")
+    return Backstop(
+        start_at=command.backstop_at,
+        departure_at=command.departure_at,
+        zone=command.zone,
+        latitude=float(home.latitude),
+        longitude=float(home.longitude),
+    )
 
 
 def _settle(command: Command, **changes: object) -> None:
@@ -151,15 +216,17 @@ def _note_receipt(command: Command, receipt: CommandReceipt, *, now: datetime) -
     if receipt.state == ReceiptState.FAILED:
         _note_failure(command, AutomakerError("failed at once"), now=now)
         return
+    # "Already so" is the maker's belief; what ends a hold is believed only once a reading shows it.
+    is_noop = receipt.state == ReceiptState.NOOP and command.kind != Command.Kind.RESUME
     _settle(
         command,
-        state=Command.State.ACCEPTED,
+        state=Command.State.NOOP if is_noop else Command.State.ACCEPTED,
         accepted_at=now,
         maker_command_id=receipt.maker_command_id,
         failure="",
         retry_at=None,
     )
-    if command.kind != Command.Kind.RESUME:
+    if command.kind in {Command.Kind.HOLD, Command.Kind.DISCHARGE}:
         _replace_older(command, now=now)
     ask_reading(vehicle=command.vehicle, by=now + FIRST_LOOK)
 
@@ -177,6 +244,8 @@ def _note_failure(command: Command, error: AutomakerError, *, now: datetime) -> 
     logger.info("command %s (%s): %s", command.public_id, command.kind, error)
     if command.kind == Command.Kind.RESUME:
         _note_failed_resume(command, error, now=now)
+    elif command.kind == Command.Kind.SET_LIMIT:
+        _note_failed_limit(command, error, now=now)
     elif isinstance(error, CommandTimeout | CommandPending):
         _settle(command, state=Command.State.UNKNOWN, failure=error.message_key)
         ask_reading(vehicle=command.vehicle, by=now + FIRST_LOOK)
@@ -193,7 +262,17 @@ def _note_failed_resume(command: Command, error: AutomakerError, *, now: datetim
         releases.close_holds(command.vehicle, sent_before=now, now=now)
         tell_owner_of_failing_release(command, now=now)
     else:
+        if isinstance(error, Unreachable) and error.is_asleep and command.via_charger_id is None:
+            waking.wake_for_release(vehicle=command.vehicle, release=str(command.public_id), now=now)
         # Whatever became of it, telling the car once more to charge does no harm.
+        try_again(command, seconds=_pause(command, error), failure=error.message_key, now=now)
+
+
+def _note_failed_limit(command: Command, error: AutomakerError, *, now: datetime) -> None:
+    is_final = isinstance(error, NotSupported | Rejected | ScopeMissing | NotPluggedIn | VehicleGone)
+    if is_final or command.attempts >= MOST_LIMIT_TRIES:
+        _settle(command, state=Command.State.REJECTED, failure=error.message_key)
+    else:
         try_again(command, seconds=_pause(command, error), failure=error.message_key, now=now)
 
 
@@ -211,7 +290,15 @@ def retry_seconds(attempts: int) -> float:
 
 
 def try_again(command: Command, *, seconds: float, failure: str, now: datetime) -> None:
-    """Have a release sent again after `seconds` of wall time, and tell the owner once it goes on failing."""
+    """Have a release sent again after `seconds` of wall time, and tell the owner once it goes on failing.
+
+    A word against somebody else's schedule is no release of ours, and is given up after a second try.
+    """
+    if command.reason == releases.AGAINST_OTHERS and command.attempts >= MOST_FOREIGN_TRIES:
+        Command.objects.filter(pk=command.pk, state__in=Command.UNFINISHED).update(
+            state=Command.State.TIMED_OUT, lease_until=None, failure=failure[:60]
+        )
+        return
     Command.objects.filter(pk=command.pk, state__in=Command.UNFINISHED, attempts=command.attempts).update(
         state=Command.State.DUE,
         due_at=now,
@@ -219,7 +306,7 @@ def try_again(command: Command, *, seconds: float, failure: str, now: datetime) 
         lease_until=None,
         failure=failure[:60],
     )
-    if command.attempts >= TELL_OWNER_AFTER:
+    if command.attempts >= TELL_OWNER_AFTER and command.kind == Command.Kind.RESUME:
         tell_owner_of_failing_release(command, now=now)
 
 

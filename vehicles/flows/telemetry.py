@@ -5,25 +5,33 @@ with the owner's home and dropped.
 """
 
 import logging
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, F, OuterRef, Q
 
 from accounts.models import Consent
 from foundation import clock
-from vehicles import gateway
+from vehicles import gateway, meter
 from vehicles.automakers.base import VehicleState
-from vehicles.automakers.errors import AutomakerError, ScopeMissing, Unreachable, VehicleGone
-from vehicles.flows import cars, readings
+from vehicles.automakers.errors import (
+    AutomakerError,
+    BudgetSpent,
+    RateLimited,
+    ScopeMissing,
+    Unreachable,
+    VehicleGone,
+)
+from vehicles.flows import budgets, cars, chargers, readings
 from vehicles.flows.rounds import work_through
-from vehicles.models import ChargeReading, Command, Vehicle, VehicleLink
+from vehicles.models import ChargeReading, Command, HomeCharger, Vehicle, VehicleLink
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
-WHILE_COMMANDED = timedelta(minutes=5)
-PLUGGED_AT_HOME = timedelta(minutes=15)
 ELSEWHERE = timedelta(minutes=30)
+# A poll that was about to begin is spared by a push that says the same.
+PUSH_SPARES = timedelta(seconds=60)
 FIRST_BACKOFF = timedelta(minutes=15)
 MOST_BACKOFF = timedelta(hours=4)
 ONCE_A_DAY = timedelta(days=1)
@@ -42,7 +50,10 @@ def may_read(vehicle: Vehicle) -> bool:
 
 
 def ask_reading(*, vehicle: Vehicle, by: datetime) -> None:
-    """Have the car read by `by` at the latest; a reading that is due earlier stays so."""
+    """Have the car read by `by`, or as soon as its maker may be asked again; a reading that is due earlier stays so."""
+    newest = ChargeReading.objects.filter(vehicle=vehicle).order_by("-observed_at").first()
+    if newest is not None:
+        by = max(by, newest.fetched_at + timedelta(seconds=vehicle.can.min_poll_seconds))
     Vehicle.objects.filter(pk=vehicle.pk, state=Vehicle.State.ACTIVE).filter(
         Q(next_read_at__gt=by) | Q(next_read_at__isnull=True)
     ).update(next_read_at=by)
@@ -63,7 +74,7 @@ def read_due_vehicles(*, now: datetime, limit: int, workers: int = 1) -> int:
         link__state=VehicleLink.State.ACTIVE,
         next_read_at__lte=now,
     ).order_by("next_read_at")
-    rows = due.select_related("link", "owner")[:limit]
+    rows = due.select_related("link", "owner", "home_charger")[:limit]
     return work_through(rows, lambda vehicle: _read_if_mine(vehicle, now=now), workers=workers)
 
 
@@ -92,13 +103,13 @@ def read_vehicle(*, vehicle: Vehicle, now: datetime) -> ChargeReading | None:
         _come_back(vehicle, after=ELSEWHERE, now=now)
         return None
     try:
-        state = gateway.call(vehicle, lambda maker, car: maker.read_state(car))
+        state = _ask(vehicle, now=now)
     except AutomakerError as error:
         _note_failure(vehicle, error, now=now)
         return None
     reading = record_state(vehicle=vehicle, state=state, now=now)
     Vehicle.objects.filter(pk=vehicle.pk).update(
-        next_read_at=now + _pause_after(vehicle, reading, now=now),
+        next_read_at=_next_read_at(vehicle, reading, now=now),
         lease_until=None,
         read_failure="" if reading else "maker_failed",
         read_failures=0,
@@ -106,19 +117,54 @@ def read_vehicle(*, vehicle: Vehicle, now: datetime) -> ChargeReading | None:
     return reading
 
 
+def _ask(vehicle: Vehicle, *, now: datetime) -> VehicleState:
+    """Ask the car's maker, and the wall box that serves it; one of the two is enough. Raises AutomakerError."""
+    box = getattr(vehicle, "home_charger", None)
+    if box is None:
+        return gateway.call(vehicle, lambda maker, car: maker.read_state(car))
+    state, trouble = None, None
+    pause = timedelta(seconds=vehicle.own.min_poll_seconds)
+    if not box.is_used or box.car_asked_at is None or box.car_asked_at <= now - pause:
+        try:
+            state = gateway.call(vehicle, lambda maker, car: maker.read_state(car))
+        except AutomakerError as error:
+            trouble = error
+        else:
+            HomeCharger.objects.filter(pk=box.pk).update(car_asked_at=now)
+    state = chargers.with_charger(vehicle=vehicle, state=state, now=now)
+    if state is None:
+        raise trouble or Unreachable("neither the car nor its wall box answered")
+    return state
+
+
 def record_state(
     *, vehicle: Vehicle, state: VehicleState, now: datetime, source: str = ChargeReading.Source.POLL
 ) -> ChargeReading | None:
-    """Keep what the car said and return its newest reading; None where it has never said anything usable."""
+    """Keep what the car said and return its newest reading; None where it has never said anything usable.
+
+    What came without being asked for goes onto the car's bill, and spares the poll that was about to begin.
+    """
     readings.keep_state(vehicle=vehicle, state=state, now=now, source=source)
-    return latest_reading(vehicle)
+    newest = latest_reading(vehicle)
+    if source != ChargeReading.Source.POLL:
+        _note_push(vehicle, state, newest, now=now)
+    return newest
 
 
-def _pause_after(vehicle: Vehicle, reading: ChargeReading | None, *, now: datetime) -> timedelta:
-    pause = ELSEWHERE
+def _note_push(vehicle: Vehicle, state: VehicleState, newest: ChargeReading | None, *, now: datetime) -> None:
+    signals = sum(getattr(state, item.name) is not None for item in fields(state))
+    meter.count_push(meter.Caller(vehicle.link, can=vehicle.own, car=vehicle.pk), signals=signals, now=now)
+    if newest is not None and not _is_commanded(vehicle, now=now):
+        Vehicle.objects.filter(pk=vehicle.pk, next_read_at__lte=now + PUSH_SPARES).update(
+            next_read_at=_next_read_at(vehicle, newest, now=now), read_failure="", read_failures=0
+        )
+
+
+def _next_read_at(vehicle: Vehicle, reading: ChargeReading | None, *, now: datetime) -> datetime:
+    need = budgets.Need.SELDOM
     if reading is not None and reading.is_plugged_in and reading.is_at_home is not False:
-        pause = WHILE_COMMANDED if _is_commanded(vehicle, now=now) else PLUGGED_AT_HOME
-    return max(pause, timedelta(seconds=vehicle.can.min_poll_seconds))
+        need = budgets.Need.OFTEN if _is_commanded(vehicle, now=now) else budgets.Need.USUAL
+    return budgets.next_read_at(vehicle=vehicle, need=need, now=now)
 
 
 def _is_commanded(vehicle: Vehicle, *, now: datetime) -> bool:
@@ -133,14 +179,17 @@ def _note_failure(vehicle: Vehicle, error: AutomakerError, *, now: datetime) -> 
         cars.tell_car_left(vehicle, reason="no_longer_in_account", now=now)
         Vehicle.objects.filter(pk=vehicle.pk).update(lease_until=None, read_failure=error.message_key)
         return
-    if isinstance(error, ScopeMissing):
+    is_asked_to_wait = isinstance(error, BudgetSpent) or (isinstance(error, RateLimited) and error.scope == "vehicle")
+    if is_asked_to_wait and error.retry_at is not None:
+        after = max(timedelta(seconds=1), (error.retry_at - clock.wall()) * clock.rate())
+    elif isinstance(error, ScopeMissing):
         after = ONCE_A_DAY
     elif isinstance(error, Unreachable):
         after = ELSEWHERE
     else:
         after = min(MOST_BACKOFF, FIRST_BACKOFF * 2 ** min(vehicle.read_failures, 6))
-    if _is_commanded(vehicle, now=now):
-        after = min(after, WHILE_COMMANDED)
+    if not is_asked_to_wait and _is_commanded(vehicle, now=now):
+        after = min(after, budgets.PAUSES[budgets.Need.OFTEN])
     key = "maker_off" if error.reason == "maker_off" else error.message_key
     _come_back(vehicle, after=after, now=now, failure=key)
 

@@ -38,6 +38,9 @@ class HomeCharger(models.Model):
         default=False, help_text="Its car stands at it: holds, discharges and meters go through the box."
     )
     observed_at = models.DateTimeField(null=True, blank=True, help_text="When the box last said something.")
+    car_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the car that stands here was last asked at its own maker."
+    )
     failure = models.CharField(max_length=40, blank=True, help_text="Why it last did not answer, as a key.")
     created_at = models.DateTimeField()
 
