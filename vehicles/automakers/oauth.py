@@ -33,6 +33,7 @@ class Provider:
     client_secret: str = field(repr=False)
     scope: str
     extra: Mapping[str, str] = field(default_factory=dict)
+    token_extra: Mapping[str, str] = field(default_factory=dict)  # what a code is traded with besides
     subject_field: str = ""  # where the token answer names the account, if it does
     kept_fields: tuple[str, ...] = ()  # what else of the token answer is kept as the grant's extras
     device_code_url: str = ""
@@ -63,6 +64,7 @@ class OAuthClient:
             code=callback.params.get("code", ""),
             code_verifier=callback.code_verifier,
             allow_redirects=False,
+            **self.provider.token_extra,
         )
 
     def begin_device(self, begin: LinkBegin) -> DeviceCode:

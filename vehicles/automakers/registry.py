@@ -6,9 +6,11 @@ from typing import Protocol
 from vehicles.automakers.base import Automaker, LinkKind, Tools
 from vehicles.automakers.bmw import Bmw
 from vehicles.automakers.ford import Ford
+from vehicles.automakers.gm import Gm
 from vehicles.automakers.homebox import HomeBox
 from vehicles.automakers.honda import Honda
 from vehicles.automakers.smartcar import Smartcar
+from vehicles.automakers.tesla import Tesla
 
 
 class AutomakerClass(Protocol):
@@ -31,5 +33,7 @@ AUTOMAKERS: dict[str, AutomakerClass] = {
     "bmw": Bmw,
     "honda": Honda,
     "smartcar": Smartcar,
+    "tesla": Tesla,
+    "gm": Gm,
     "homebox": HomeBox,
 }
