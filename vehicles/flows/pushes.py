@@ -139,6 +139,8 @@ def _look_later(car: Vehicle, reading: ChargeReading | None, *, now: datetime) -
         return
     if Command.objects.filter(vehicle=car, state__in=Command.UNFINISHED).exists():
         return  # what was commanded is looked at as planned
+    if car.can.can_hold and reading.is_plugged_in and reading.is_at_home is not False:
+        return  # steering needs values of the last half hour, so `telemetry` goes on asking when no push comes
     later = now + max(PUSHED_PAUSE, timedelta(seconds=car.can.min_poll_seconds))
     Vehicle.objects.filter(pk=car.pk, state=Vehicle.State.ACTIVE).update(read_failure="", read_failures=0)
     Vehicle.objects.filter(pk=car.pk, state=Vehicle.State.ACTIVE, next_read_at__lt=later).update(next_read_at=later)
