@@ -25,6 +25,12 @@ class CommandQuerySet(models.QuerySet["Command"]):
         """Open holds and discharges whose end is still ahead."""
         return self.open_holds().filter(ends_at__gt=now)
 
+    def farewells(self, link_id: int) -> "CommandQuerySet":
+        """What must still reach the link's cars and wall boxes before its grant may be given back."""
+        through = Q(vehicle__link=link_id) | Q(via_charger__link=link_id)
+        last = Q(kind=Command.Kind.RESUME) | Q(kind=Command.Kind.SET_LIMIT)
+        return self.filter(through, last, state__in=Command.UNFINISHED)
+
     def open_resumes(self) -> "CommandQuerySet":
         """Resumes that no reading has confirmed yet."""
         return self.filter(kind=Command.Kind.RESUME, state__in=Command.UNFINISHED)
