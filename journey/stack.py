@@ -16,6 +16,8 @@ from pathlib import Path
 
 import requests
 
+from journey import makers
+
 HOME = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -125,11 +127,12 @@ class Stack:
 
     def _load_secrets(self) -> dict[str, str]:
         path = self.folder / "secrets.json"
-        if not path.exists():
-            names = ("broker", "ford_client_secret", "stripe_key", "stripe_webhook")
+        names = ("broker", "ford_client_secret", "maker_webhook", "stripe_key", "stripe_webhook")
+        loaded: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        if missing := [name for name in names if name not in loaded]:  # an older folder knows fewer
+            loaded |= {name: secrets.token_hex(16) for name in missing}
             path.touch(mode=0o600)
-            path.write_text(json.dumps({name: secrets.token_hex(16) for name in names}))
-        loaded: dict[str, str] = json.loads(path.read_text())
+            path.write_text(json.dumps(loaded))
         return loaded
 
     def _base_environment(self) -> dict[str, str]:
@@ -153,14 +156,9 @@ class Stack:
             "SWEEP_SECONDS": str(self.sweep_seconds),
             "EMAIL_URL": f"smtp://127.0.0.1:{self.smtp_port}",
             "DEMO_SANDBOX_URL": world,
-            "FORD_AUTHORIZE_URL": f"{world}/ford/oauth2/authorize",
-            "FORD_TOKEN_URL": f"{world}/ford/oauth2/token",
-            "FORD_REVOKE_URL": f"{world}/ford/oauth2/revoke",
-            "FORD_API_BASE": f"{world}/ford/api/fordconnect/v3",
-            "FORD_PARTNER_API_BASE": f"{world}/ford/partner/v1",
-            "FORD_APPLICATION_ID": "chargescape-demo",
-            "FORD_CLIENT_ID": "chargescape",
-            "FORD_CLIENT_SECRET": self.secrets["ford_client_secret"],
+            **makers.platform_environment(
+                world, client_secret=self.secrets["ford_client_secret"], webhook_secret=self.secrets["maker_webhook"]
+            ),
             "ERCOT_API_BASE": f"{world}/feeds/ercot",
             "ERCOT_SUBSCRIPTION_KEY": "sandbox",
             "WATTTIME_API_BASE": f"{world}/feeds/watttime",
@@ -179,9 +177,11 @@ class Stack:
             "SANDBOX_URL": self.sandbox_url,
             "SANDBOX_PORT": str(self.sandbox_port),
             "SANDBOX_SMTP_PORT": str(self.smtp_port),
-            "SANDBOX_FORD_CLIENT_ID": "chargescape",
-            "SANDBOX_FORD_CLIENT_SECRET": self.secrets["ford_client_secret"],
-            "SANDBOX_FORD_REDIRECT_URI": f"{self.web_url}/cars/link/callback/ford/",
+            **makers.sandbox_environment(
+                self.web_url,
+                client_secret=self.secrets["ford_client_secret"],
+                webhook_secret=self.secrets["maker_webhook"],
+            ),
             "SANDBOX_STRIPE_KEY": f"sk_test_{self.secrets['stripe_key']}",
             "SANDBOX_STRIPE_WEBHOOK_SECRET": f"whsec_{self.secrets['stripe_webhook']}",
             "SANDBOX_STRIPE_WEBHOOK_URL": f"{self.web_url}/webhooks/stripe/",
