@@ -1,11 +1,13 @@
 """The standing cast of every test: alice owns, bob owns something else, charlie is a stranger, ada is an admin."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from accounts.models import User
 from tests.append_only import let_tests_flush
+from tests.sandbox_process import SandboxProcess, start_sandbox
 
 let_tests_flush()
 
@@ -19,6 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # The journeys start the whole platform as processes of their own, on the database that the environment names.
         if not touches and "journeys" not in item.path.parts:
             item.add_marker(pytest.mark.databaseless)
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """A running sandbox, shared by the whole run: whoever needs a known world resets it first."""
+    process = start_sandbox(tmp_path_factory)
+    yield process
+    process.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
-from sandbox.makers import control, oauth, views
+from sandbox.makers import control, oauth, reset, views
 from sandbox.makers.makers import MAKERS
 
 
@@ -33,5 +33,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<maker:maker>/oauth2/revoke", oauth.RevokeView.as_view(), name="revoke"),
     path("control/makers/<maker:maker>", control.control_maker, name="control-maker"),
     path("control/makers/<maker:maker>/deliveries", control.list_deliveries),
+    path("control/reset", reset.reset),
     *(path(f"{slug}/", include(f"sandbox.makers.dialects.{slug}.urls"), {"maker": slug}) for slug in MAKERS),
 ]
