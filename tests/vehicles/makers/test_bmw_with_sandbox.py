@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_owner_types_a_code_and_the_car_is_read(alice: User, world: World) -> No
     assert car.link.extras["container_id"]
     reading = read_vehicle(vehicle=car, now=world.now)
     assert reading is not None
-    assert (reading.soc_percent, reading.limit_percent) == (50, 90)
+    assert (reading.soc_percent, reading.limit_percent) == (Decimal(50), Decimal(90))
     assert (reading.is_plugged_in, reading.is_at_home, reading.charge_state) == (True, True, "charging")
     assert reading.power_w == pytest.approx(9600, abs=5)
 
@@ -163,7 +164,7 @@ class Listener:
         self.client.on_connect = lambda _c, _u, _f, reason, _p: self.words.put(str(reason))
         self.client.on_disconnect = lambda _c, _u, _f, _reason, _p: self.words.put("dropped")
         self.client.on_subscribe = lambda _c, _u, _m, _r, _p: self.words.put("subscribed")
-        self.client.on_message = lambda _c, _u, item: self._read(item.topic, item.payload)
+        self.client.on_message = lambda _c, _u, item: self._read(item.topic, bytes(item.payload))
         self.client.connect(plan.host, plan.port)
         self.client.loop_start()
         self.is_in = self.words.get(timeout=10) == "Success"
