@@ -29,6 +29,12 @@ def _is_date_time(value: object) -> bool:
 
 def judge(schema: str, message: Any, *, version: str = "3.1.0") -> None:
     """Raise SpecError unless `message` is a `schema` (`event`, `reportRequest`, ...) of that version."""
+    if version == "3.1.0" and schema in {"ven", "resource"}:
+        # The description wants such an object's objectType to be two things at once: its own kind, as every object's,
+        # and the kind of the request that made it. Each half is judged by itself.
+        judge("objectMetadata", message, version=version)
+        asked = schema.capitalize()
+        schema, message = f"Bl{asked}Request", {**message, "objectType": f"BL_{schema.upper()}_REQUEST"}
     errors = [
         f"{'/'.join(str(step) for step in error.absolute_path)}: {error.message[:200]}"
         for error in _validator(version, schema).iter_errors(message)

@@ -47,3 +47,8 @@ STRIPE_KEY: str = env.str("SANDBOX_STRIPE_KEY", "")
 STRIPE_WEBHOOK_SECRET: str = env.str("SANDBOX_STRIPE_WEBHOOK_SECRET", "")
 STRIPE_WEBHOOK_URL: str = env.str("SANDBOX_STRIPE_WEBHOOK_URL", "")
 STRIPE_OPENING_MINOR: int = env.int("SANDBOX_STRIPE_OPENING_MINOR", 100_000_000)  # per currency; 0: none
+
+# The utility's OpenADR server, and how the platform is known there
+VTN_CLIENT_ID: str = env.str("SANDBOX_VTN_CLIENT_ID", "chargescape-ven")
+VTN_CLIENT_SECRET: str = env.str("SANDBOX_VTN_CLIENT_SECRET", "charge-the-grid")
+VTN_UTILITY_SECRET: str = env.str("SANDBOX_VTN_UTILITY_SECRET", "keep-the-lights-on")

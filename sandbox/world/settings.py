@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "sandbox.feeds",
     "sandbox.mailbox",
     "sandbox.stripe",
+    "sandbox.vtn",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

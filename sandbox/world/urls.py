@@ -15,4 +15,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("feeds/", include("sandbox.feeds.urls")),
     path("mailbox/", include("sandbox.mailbox.urls")),
     path("stripe/", include("sandbox.stripe.urls")),
+    path("vtn/", include("sandbox.vtn.urls")),
 ]

@@ -1,0 +1,64 @@
+"""The utility's own events: how its page words them in OpenADR 3, and when one is over."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from sandbox.vtn.models import Body
+
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+KINDS = {
+    "hold": ("DISPATCH_SETPOINT_RELATIVE", -1),
+    "absorb": ("DISPATCH_SETPOINT_RELATIVE", 1),
+    "discharge": ("DISPATCH_SETPOINT", -1),
+}
+
+
+def write_duration(length: timedelta) -> str:
+    """Return whole minutes as an ISO 8601 duration."""
+    return f"PT{round(length.total_seconds() / 60)}M"
+
+
+def word_event(
+    *, program_id: str, kind: str, starts_at: datetime, length: timedelta, target_kw: float, priority: int = 1
+) -> Body:
+    """Return an event of one interval that asks the group for `target_kw` (> 0) of the kind; raises KeyError."""
+    payload, sign = KINDS[kind]
+    return {
+        "programID": program_id,
+        "eventName": f"{kind} {starts_at:%Y-%m-%d %H:%M}Z",
+        "priority": priority,
+        "targets": None,
+        "intervalPeriod": {
+            "start": starts_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "duration": write_duration(length),
+            "randomizeStart": "PT0S",
+        },
+        "payloadDescriptors": [{"objectType": "EVENT_PAYLOAD_DESCRIPTOR", "payloadType": payload, "units": "KW"}],
+        "reportDescriptors": [
+            {"payloadType": "USAGE", "readingType": "DIRECT_READ", "units": "KWH", "aggregate": True}
+        ],
+        "intervals": [{"id": 0, "payloads": [{"type": payload, "values": [sign * target_kw]}]}],
+    }
+
+
+def is_over(body: Body, now: datetime) -> bool:
+    """Say whether the event has ended; one whose end cannot be told is not over."""
+    period = body.get("intervalPeriod") or {}
+    length = _read_duration(str(period.get("duration", "")))
+    try:
+        starts_at = datetime.fromisoformat(str(period.get("start", "")))
+    except ValueError:
+        return False
+    if length is None or starts_at.tzinfo is None or body.get("duration"):
+        return False
+    if any(row.get("intervalPeriod") for row in body.get("intervals") or []):
+        return False
+    return starts_at + length * max(1, len(body.get("intervals") or [])) <= now
+
+
+def _read_duration(text: str) -> timedelta | None:
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
