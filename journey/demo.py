@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from zoneinfo import ZoneInfo
 
+from journey import makers
 from journey.admin import ADMINS
 from journey.owner import PASSWORD
 from journey.stack import HOME, Stack, StackFailed, free_port, is_free
@@ -149,6 +150,8 @@ ChargeScape serves at {stack.web_url}  (after {seconds:.0f} s)
 
 Logs are in {stack.folder}/log. Ctrl-C stops everything; the data is kept. `make demo-reset` starts anew.
 """)
+    if not makers.has_broker():
+        say("Mosquitto is not installed (apt-get install mosquitto): BMWs are read by the hour and stream nothing.")
     if is_new:
         say("The owners are signing up and linking their cars now; sign in in half a minute.")
 

@@ -3,7 +3,9 @@
 A new maker is one line in _PATHS: its addresses by the names that `chargescape.makers` gives them.
 """
 
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 _OAUTH = {"authorize_url": "oauth2/authorize", "token_url": "oauth2/token", "revoke_url": "oauth2/revoke"}
 _PATHS: dict[str, dict[str, str]] = {
@@ -68,6 +70,19 @@ def sandbox_environment(web: str, *, client_secret: str, webhook_secret: str) ->
         if maker in _SIGNED_WITH:
             sides[maker] |= {"webhook_url": f"{web}/webhooks/makers/{maker}/", "webhook_secret": webhook_secret}
     return _by_name("SANDBOX_", sides)
+
+
+def has_broker() -> bool:
+    """Return whether Mosquitto is here, without which no pretend maker streams; Debian keeps it out of users' path."""
+    return bool(shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin"))
+
+
+def stream_environment(port: int, *, sandbox_folder: Path) -> dict[str, str]:
+    """Return where the platform hears BMW's stream; nowhere where there is no broker."""
+    if not has_broker():
+        return {"BMW_STREAM_HOST": ""}
+    ca_file = str(sandbox_folder / "bmw-stream" / "ca.pem")
+    return {"BMW_STREAM_HOST": "localhost", "BMW_STREAM_PORT": str(port), "BMW_STREAM_CA_FILE": ca_file}
 
 
 def _by_name(prefix: str, makers: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -114,6 +114,7 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.secrets = self._load_secrets()
         self.broker_port = free_port()
+        self.stream_port = free_port()
 
     @property
     def web_url(self) -> str:
@@ -159,6 +160,7 @@ class Stack:
             **makers.platform_environment(
                 world, client_secret=self.secrets["ford_client_secret"], webhook_secret=self.secrets["maker_webhook"]
             ),
+            **makers.stream_environment(self.stream_port, sandbox_folder=(self.folder / "sandbox").resolve()),
             "ERCOT_API_BASE": f"{world}/feeds/ercot",
             "ERCOT_SUBSCRIPTION_KEY": "sandbox",
             "WATTTIME_API_BASE": f"{world}/feeds/watttime",
@@ -182,6 +184,7 @@ class Stack:
                 client_secret=self.secrets["ford_client_secret"],
                 webhook_secret=self.secrets["maker_webhook"],
             ),
+            "SANDBOX_BMW_STREAM_PORT": str(self.stream_port) if makers.has_broker() else "0",
             "SANDBOX_STRIPE_KEY": f"sk_test_{self.secrets['stripe_key']}",
             "SANDBOX_STRIPE_WEBHOOK_SECRET": f"whsec_{self.secrets['stripe_webhook']}",
             "SANDBOX_STRIPE_WEBHOOK_URL": f"{self.web_url}/webhooks/stripe/",

@@ -19,7 +19,10 @@ STATUS = {
 
 
 def describe(car: Car, state: CarState) -> dict[str, tuple[Any, str | None]]:
-    """Return value and unit by descriptor, of the car as `state` has it; ranges are miles, as in North America."""
+    """Return value and unit by descriptor, of the car as `state` has it; ranges are miles, as in North America.
+
+    Values come in steps: a car that sent every change of a charge would never be quiet.
+    """
     spec = car.spec
     soc_percent = physics.soc_percent(state, spec)
     status, hv_status = STATUS.get(physics.mode(state, spec), STATUS["HOLDING"])
@@ -30,11 +33,11 @@ def describe(car: Car, state: CarState) -> dict[str, tuple[Any, str | None]]:
     port = "vehicle.powertrain.tractionBattery.charging.port.anyPosition.isPlugged"
     return {
         SOC: (round(soc_percent), "percent"),
-        f"{battery}.stateOfCharge.displayed": (round(soc_percent, 1), "percent"),
+        f"{battery}.stateOfCharge.displayed": (round(soc_percent * 2) / 2, "percent"),
         f"{battery}.stateOfCharge.target": (round(state.limit_percent), "%"),
         f"{engine}.charging.status": (status, None),
         f"{engine}.charging.hvStatus": (hv_status, None),
-        f"{battery}.charging.power": (max(0, round(power_w, -1)), "W"),
+        f"{battery}.charging.power": (max(0, round(power_w, -2)), "W"),
         f"{engine}.kombiRemainingElectricRange": (round(soc_percent / 100 * car.range_km / KM_PER_MILE), "mi"),
         "vehicle.body.chargingPort.status": ("CONNECTED" if state.is_plugged_in else "DISCONNECTED", None),
         port: (state.is_plugged_in, None),
