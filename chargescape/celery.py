@@ -26,6 +26,7 @@ TICKS = {
     "vehicles.tasks.confirm_commands": 1,
     "vehicles.tasks.refresh_idle_links": 12,
     "vehicles.tasks.poll_due_attempts": 1,
+    "vehicles.tasks.list_due_accounts": 12,
     "vehicles.tasks.forget_old_messages": 720,
     "grid.tasks.fetch_due_feeds": 6,
     "grid.tasks.announce_due_events": 1,

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from foundation import clock
-from vehicles.flows import commands, device_codes, links, pushes, telemetry
+from vehicles.flows import commands, device_codes, discovering, links, pushes, telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,12 @@ def poll_due_attempts() -> None:
     """Ask makers whether device codes were typed."""
     ended = device_codes.poll_due_attempts(now=clock.now(), limit=LINKS_A_SWEEP, workers=WORKERS)
     _log("link attempts ended", ended)
+
+
+@shared_task(name="vehicles.tasks.list_due_accounts")
+def list_due_accounts() -> None:
+    """Look for cars that came into linked accounts."""
+    _log("cars found", discovering.list_due_accounts(now=clock.now(), limit=LINKS_A_SWEEP, workers=WORKERS))
 
 
 @shared_task(name="vehicles.tasks.forget_old_messages")

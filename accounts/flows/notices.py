@@ -75,6 +75,12 @@ TEXTS: dict[str, NoticeText] = {
         "link your account again.",
         "/cars/",
     ),
+    "car_found": NoticeText(
+        "{vehicle} can take part too",
+        "We found it in your {maker} account. Choose it on your cars page if it charges at your home; until then we "
+        "leave it alone.",
+        "/cars/",
+    ),
     "release_failing": NoticeText(
         "Please check whether {vehicle} is charging",
         "We paused it for a while and cannot get its maker to start it again. We keep trying. To be safe, start "

@@ -10,9 +10,9 @@ from foundation.fields import keyed_hash
 from vehicles import gateway, wording
 from vehicles.automakers.base import Account, Automaker, Grant, LinkCallback, LinkKind, VehicleRef
 from vehicles.automakers.errors import AuthRevoked, AutomakerError, LinkPending
-from vehicles.flows import cars
+from vehicles.flows import cars, chargers
 from vehicles.flows.attempts import UnableToLink, refusal
-from vehicles.models import VehicleLink
+from vehicles.models import Vehicle, VehicleLink
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +49,22 @@ def join(*, owner: User, maker: str, callback: LinkCallback, now: datetime) -> V
         return_unused(adapter, grant)
         raise refusal("no_cars")
     link = _store_link(owner=owner, maker=maker, grant=grant, refs=[car.ref for car in found], now=now)
-    cars.offer_cars(link=link, found=found, now=now)
+    offer_found(link=link, found=found, now=now)
     VehicleLink.objects.filter(pk=link.pk).update(listed_at=now)
     logger.info("link %s completed with %d cars", link.public_id, len(found))
     return link
 
 
+def offer_found(
+    *, link: VehicleLink, found: Sequence[cars.FoundCar], now: datetime, is_fresh_link: bool = True
+) -> list[Vehicle]:
+    """Offer the account's cars and wall boxes, and return the cars."""
+    chargers.offer_chargers(link=link, found=found, now=now)
+    return cars.offer_cars(link=link, found=found, now=now, is_fresh_link=is_fresh_link)
+
+
 def list_cars(adapter: Automaker, account: Account) -> list[cars.FoundCar]:
-    """Return the account's shared electric cars, each with what it can do; raises AutomakerError."""
+    """Return the account's shared electric cars and wall boxes, each with what it can do; raises AutomakerError."""
     refs = [ref for ref in adapter.list_vehicles(account) if ref.is_shared and ref.is_electric]
     return [cars.FoundCar(ref, adapter.capabilities(account, ref.external_id)) for ref in refs]
 

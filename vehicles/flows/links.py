@@ -17,7 +17,7 @@ from foundation.fields import keyed_hash
 from vehicles import gateway
 from vehicles.automakers.base import LinkCallback, LinkKind, RedirectTo
 from vehicles.automakers.errors import AutomakerError, LinkPending, NotSupported
-from vehicles.flows import cars
+from vehicles.flows import cars, chargers
 from vehicles.flows.attempts import (
     UnableToLink,
     check_may_begin,
@@ -29,7 +29,8 @@ from vehicles.flows.attempts import (
     spend,
 )
 from vehicles.flows.joining import join
-from vehicles.models import Command, LinkAttempt, Vehicle, VehicleLink
+from vehicles.flows.rounds import work_through
+from vehicles.models import Command, HomeCharger, LinkAttempt, Vehicle, VehicleLink
 
 logger = logging.getLogger(__name__)
 
@@ -112,9 +113,9 @@ def _check_answer(attempt: LinkAttempt, params: Mapping[str, str]) -> None:
 def choose_vehicles(*, link: VehicleLink, vehicle_ids: Sequence[UUID], now: datetime) -> list[Vehicle]:
     """Let the chosen cars of the link take part and return them; the others stay offered.
 
-    Choosing a car again changes nothing. A car gets default wishes and departures on working days at 07:30. Either
-    all are taken or none. Raises UnableToLink for no car, a car that is not of this link, a car whose maker does not
-    tell its VIN, or a car that is linked by somebody else or through another account.
+    Choosing a car again changes nothing. A car gets default wishes and departures on working days at 07:30. A car
+    that somebody else's link steers is read alone. Either all are taken or none. Raises UnableToLink for no car, a
+    car that is not of this link, one whose maker does not tell its VIN, or one linked through another account.
     """
     if link.state != VehicleLink.State.ACTIVE:
         raise UnableToLink("This account is no longer linked. Please link it again.", code="link_not_active")
@@ -150,12 +151,9 @@ def _take(vehicle: Vehicle, *, now: datetime) -> Vehicle:
             field="vehicles",
         )
     if other is not None:
-        raise UnableToLink(
-            f"{vehicle} already takes part for somebody else. They must unlink it first.",
-            code="vin_controlled_elsewhere",
-            field="vehicles",
-        )
-    cars.take_part(vehicle, now=now)
+        cars.watch(vehicle, now=now)  # a second driver sees the car, whoever linked it first steers it
+    else:
+        cars.take_part(vehicle, now=now)
     return vehicle
 
 
@@ -170,6 +168,8 @@ def revoke_link(*, link: VehicleLink, now: datetime) -> VehicleLink:
     with transaction.atomic():
         for vehicle in Vehicle.objects.filter(link=link).exclude(state=Vehicle.State.UNLINKED):
             cars.let_go(vehicle, now=now)
+        for charger in HomeCharger.objects.filter(link=link).exclude(state=HomeCharger.State.UNLINKED):
+            chargers.retire_charger(charger=charger, now=now)
         VehicleLink.objects.filter(pk=link.pk, state=VehicleLink.State.ACTIVE).update(
             state=VehicleLink.State.LEAVING, state_since_at=now
         )
@@ -181,7 +181,7 @@ def revoke_link(*, link: VehicleLink, now: datetime) -> VehicleLink:
 
 
 def _has_open_release(link: VehicleLink) -> bool:
-    return Command.objects.open_resumes().filter(vehicle__link=link).exists()
+    return Command.objects.farewells(link.pk).exists()
 
 
 def _give_back(link: VehicleLink) -> None:
@@ -205,8 +205,11 @@ def _give_back(link: VehicleLink) -> None:
     logger.info("link %s given back", link.public_id)
 
 
-def refresh_idle_links(*, now: datetime, limit: int) -> int:
-    """Renew grants that would lapse unused, finish links that are leaving, and return how many rows were worked on."""
+def refresh_idle_links(*, now: datetime, limit: int, workers: int = 1) -> int:
+    """Renew grants that would lapse unused, finish links that are leaving, and return how many rows were worked on.
+
+    `workers` grants are renewed side by side.
+    """
     wall = clock.wall()
     worked = 0
     for link in _leaving(now)[:limit]:
@@ -217,13 +220,16 @@ def refresh_idle_links(*, now: datetime, limit: int) -> int:
     )
     rested = Q(refreshed_at__isnull=True) | Q(refreshed_at__lt=wall - timedelta(hours=12))
     awake = Q(quiet_until__isnull=True) | Q(quiet_until__lt=wall)
-    for link in due.filter(rested & awake).order_by("refreshed_at")[: max(0, limit - worked)]:
-        try:
-            gateway.refresh_grant(link)
-        except (AutomakerError, NotSupported) as error:
-            logger.warning("link %s could not be renewed: %s", link.public_id, error)
-        worked += 1
-    return worked
+    rows = due.filter(rested & awake).order_by("refreshed_at")[: max(0, limit - worked)]
+    return worked + work_through(rows, _renew, workers=workers)
+
+
+def _renew(link: VehicleLink) -> bool:
+    try:
+        gateway.refresh_grant(link)
+    except (AutomakerError, NotSupported) as error:
+        logger.warning("link %s could not be renewed: %s", link.public_id, error)
+    return True
 
 
 def _leaving(now: datetime) -> list[VehicleLink]:

@@ -17,6 +17,7 @@ from tests.factories import vehicles as make
 from tests.vehicles.automakers.kits.base import recording
 from tests.vehicles.automakers.kits.ford import CAR
 from tests.vehicles.conftest import BASE
+from vehicles.flows.cars import UnableToSaveCar, take_control
 from vehicles.flows.links import (
     UnableToLink,
     begin_link,
@@ -257,19 +258,30 @@ def test_linking_again_renews_the_same_link(alice: User, now: datetime, ford: re
     assert Vehicle.objects.count() == 2
 
 
-def test_car_of_another_owner_is_refused_and_nothing_changes(
+def test_car_of_another_owner_is_read_and_steered_by_the_first_alone(
     alice: User, bob: User, now: datetime, ford: responses.RequestsMock
 ) -> None:
     hers = choose(alice, now)
-    theirs = link(bob, now)
-    both = list(Vehicle.objects.filter(link=theirs).values_list("public_id", flat=True))
 
-    refusal = refused(choose_vehicles, link=theirs, vehicle_ids=both, now=now)
+    his = choose(bob, now)
 
     hers.refresh_from_db()
-    assert (refusal.reason_code, refusal.field) == ("vin_controlled_elsewhere", "vehicles")
-    assert hers.state == Vehicle.State.ACTIVE
-    assert set(Vehicle.objects.filter(link=theirs).values_list("state", flat=True)) == {Vehicle.State.OFFERED}
+    assert (hers.state, hers.is_controlling) == (Vehicle.State.ACTIVE, True)
+    assert (his.state, his.is_controlling, his.next_read_at) == (Vehicle.State.ACTIVE, False, now)
+    with pytest.raises(UnableToSaveCar) as refusal:
+        take_control(vehicle=his, now=now)
+    assert refusal.value.reason_code == "vin_controlled_elsewhere"
+
+    revoke_link(link=hers.link, now=now)
+
+    assert take_control(vehicle=his, now=now).is_controlling
+    assert take_control(vehicle=his, now=now).is_controlling
+
+
+def test_offered_car_cannot_be_steered(alice: User, now: datetime) -> None:
+    car = make.vehicle(make.link(alice), now=now, state=Vehicle.State.OFFERED, is_controlling=False)
+    with pytest.raises(UnableToSaveCar):
+        take_control(vehicle=car, now=now)
 
 
 def test_car_through_a_second_account_of_the_same_owner_is_refused(

@@ -65,8 +65,14 @@ def test_pushed_state_is_kept_and_puts_the_next_reading_off(
     assert reading is not None
     assert (reading.source, reading.soc_percent, reading.observed_at) == ("webhook", 55, now - MINUTE)
     assert reading.is_at_home
-    assert car.next_read_at == now + timedelta(hours=1)
+    assert car.next_read_at is not None
+    assert now + 10 * MINUTE <= car.next_read_at < now + timedelta(hours=1)  # at its plug it may be steered
     assert (car.read_failure, car.read_failures) == ("", 0)
+
+    push(script, told(now, "two", plugged=False))
+
+    car.refresh_from_db()
+    assert car.next_read_at == now + timedelta(hours=1)
 
 
 def test_repeats_and_shuffled_messages_end_in_the_newest_state(
