@@ -41,7 +41,7 @@ def make_trip(leaves_at: datetime, home_at: datetime, *, one_way_km: float) -> T
     return Trip(leaves_at, leaves_at + drive, home_at - drive, home_at)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65_536)
 def trip_on(local_date: date, *, seed: str, time_zone: str, source: str = "pattern") -> Trip | None:
     """Return the trip that starts on `local_date`: work on weekdays, an outing on some weekend days."""
     # Reproducible by intent: the days are the car's, not a secret.

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.sandbox.ford_client import FordClient
+from tests.sandbox.maker_client import MakerClient
 
 ALICE = "alice@ford.sandbox"
 BOB = "bob@ford.sandbox"
@@ -14,10 +15,10 @@ BOBS_MACH_E = "294e4fc159e7bd809e559f5a6774e4bd"  # partner extension, no discha
 START = datetime(2026, 11, 19, 2, 0, tzinfo=UTC)
 
 
-def step(ford: FordClient, **span: float) -> datetime:
+def step(client: FordClient | MakerClient, **span: float) -> datetime:
     """Move the standing clock forward."""
-    now = datetime.fromisoformat(ford.sandbox.control("GET", "clock")["now"]) + timedelta(**span)
-    ford.sandbox.control("PUT", "clock", simulated_at=now.isoformat(), rate=0)
+    now = datetime.fromisoformat(client.sandbox.control("GET", "clock")["now"]) + timedelta(**span)
+    client.sandbox.control("PUT", "clock", simulated_at=now.isoformat(), rate=0)
     return now
 
 
