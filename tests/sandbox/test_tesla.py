@@ -142,7 +142,7 @@ def test_start_kept_in_the_car_ends_a_stop(tesla: MakerClient) -> None:
 def test_start_for_another_place_or_another_day_does_not_count_tonight(tesla: MakerClient) -> None:
     tesla.link(GRACE)
 
-    far = {"lat": 37.5, "lon": -122.2712}
+    far: dict[str, Any] = {"lat": 37.5, "lon": -122.2712}
     assert tell(tesla, "add_charge_schedule", id=7, start_time=19 * 60, **far, **START)["result"] is True
     on_friday = START | {"days_of_week": "Friday"}
     assert tell(tesla, "add_charge_schedule", id=8, start_time=19 * 60, **HOME, **on_friday)["result"] is True
