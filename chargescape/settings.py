@@ -236,6 +236,8 @@ X_FRAME_OPTIONS = "DENY"
 # The outside world: automakers, feeds, payments. A maker without a client id is not offered to owners.
 AUTOMAKERS: dict[str, dict[str, str]] = makers.read_access(env)
 LINK_RETURN_URLS: list[str] = env.list("LINK_RETURN_URLS", default=[])  # https links of apps that may begin a link
+# How many calls to makers one worker process has under way; each takes a thread and a database connection meanwhile
+MAKER_CALLS_AT_ONCE = env.int("MAKER_CALLS_AT_ONCE", 32)
 FEEDS: dict[str, dict[str, str]] = sources.read_access(env)
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com")
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", "")

@@ -3,16 +3,18 @@
 import logging
 
 from celery import shared_task
+from django.conf import settings
 
 from foundation import clock
 from vehicles.flows import commands, device_codes, discovering, links, pushes, telemetry
 
 logger = logging.getLogger(__name__)
 
-READINGS_A_SWEEP = 40
-COMMANDS_A_SWEEP = 40
-LINKS_A_SWEEP = 20
-WORKERS = 8  # calls wait on makers, not on us
+# A round ends after 15 seconds whatever is left; the limits are what a process can do in that time.
+READINGS_A_SWEEP = 2_000
+COMMANDS_A_SWEEP = 1_000
+LINKS_A_SWEEP = 1_000
+WORKERS: int = settings.MAKER_CALLS_AT_ONCE  # calls wait on makers, not on us
 
 
 @shared_task(name="vehicles.tasks.read_due_vehicles")
@@ -36,7 +38,7 @@ def confirm_commands() -> None:
 @shared_task(name="vehicles.tasks.refresh_idle_links")
 def refresh_idle_links() -> None:
     """Renew grants before they lapse, and finish unlinking."""
-    _log("links worked on", links.refresh_idle_links(now=clock.now(), limit=LINKS_A_SWEEP))
+    _log("links worked on", links.refresh_idle_links(now=clock.now(), limit=LINKS_A_SWEEP, workers=WORKERS))
 
 
 @shared_task(name="vehicles.tasks.poll_due_attempts")

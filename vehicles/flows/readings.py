@@ -35,20 +35,30 @@ def keep_state(*, vehicle: Vehicle, state: VehicleState, now: datetime, source: 
     if observed_at is None:
         return None
     with transaction.atomic():
-        Vehicle.objects.select_for_update().get(pk=vehicle.pk)  # readers of one car take turns here
+        _take_turns(vehicle)
         newest = ChargeReading.objects.filter(vehicle=vehicle).order_by("-observed_at").first()
+        known = newest if newest is not None and newest.observed_at == observed_at else None
+        is_newest = newest is None or observed_at > newest.observed_at
+        if known is None and not is_newest:
+            known = ChargeReading.objects.filter(vehicle=vehicle, observed_at=observed_at).first()
+        if known is not None:
+            known.fetched_at = max(known.fetched_at, now)
+            known.save(update_fields=["fetched_at"])
+            return known
         values = _values(vehicle, state, newest=newest)
-        reading, is_new = ChargeReading.objects.get_or_create(
-            vehicle=vehicle, observed_at=observed_at, defaults=values | {"fetched_at": now, "source": source}
+        reading = ChargeReading.objects.create(
+            vehicle=vehicle, observed_at=observed_at, fetched_at=now, source=source, **values
         )
-        if not is_new:
-            ChargeReading.objects.filter(pk=reading.pk).update(fetched_at=max(reading.fetched_at, now))
-            reading.refresh_from_db()
-        elif newest is None or observed_at > newest.observed_at:
+        if is_newest:
             _keep_stay(vehicle, reading, before=newest)
             foreign.notice(vehicle=vehicle, reading=reading, before=newest)
             releases.release_stuck(vehicle=vehicle, reading=reading, now=now)
         return reading
+
+
+def _take_turns(vehicle: Vehicle) -> None:
+    """Wait until no other reader of the car is at work; none of its values is needed."""
+    Vehicle.objects.select_for_update().values_list("pk").get(pk=vehicle.pk)
 
 
 def unsaved_reading(*, vehicle: Vehicle, state: VehicleState, now: datetime) -> ChargeReading | None:

@@ -5,9 +5,11 @@ with the owner's home and dropped.
 """
 
 import logging
+from collections.abc import Generator
 from dataclasses import fields
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from accounts.models import Consent
@@ -64,6 +66,26 @@ def read_due_vehicles(*, now: datetime, limit: int, workers: int = 1) -> int:
 
     Cars whose owner does not let us read them are never due. `workers` cars are asked side by side.
     """
+    claimed = _claim_in_batches(now=now, limit=limit, size=2 * workers)
+    try:
+        return work_through(claimed, lambda vehicle: _read_claimed(vehicle, now=now), workers=workers)
+    finally:
+        claimed.close()
+
+
+def _claim_in_batches(*, now: datetime, limit: int, size: int) -> Generator[Vehicle, None, None]:
+    """Yield due cars, leased to us a few at a time, so that many workers share them; gives back what nobody took."""
+    left = limit
+    while left > 0 and (batch := _claim_due(now=now, limit=min(size, left))):
+        left -= len(batch)
+        try:
+            while batch:
+                yield batch.pop(0)
+        finally:
+            Vehicle.objects.filter(pk__in=[vehicle.pk for vehicle in batch]).update(lease_until=None)
+
+
+def _claim_due(*, now: datetime, limit: int) -> list[Vehicle]:
     consent = Consent.objects.filter(user=OuterRef("owner"), purpose=Consent.Purpose.DATA_USE, revoked_at__isnull=True)
     wall = clock.wall()
     due = Vehicle.objects.filter(
@@ -74,19 +96,20 @@ def read_due_vehicles(*, now: datetime, limit: int, workers: int = 1) -> int:
         link__state=VehicleLink.State.ACTIVE,
         next_read_at__lte=now,
     ).order_by("next_read_at")
-    rows = due.select_related("link", "owner", "home_charger")[:limit]
-    return work_through(rows, lambda vehicle: _read_if_mine(vehicle, now=now), workers=workers)
+    # The gateway reads tokens at the last moment, and a VIN is not needed to read a car.
+    rows = due.select_related("link", "owner", "home_charger").defer(
+        "vin", "link__access_token", "link__refresh_token", "link__secrets"
+    )
+    with transaction.atomic():
+        batch = list(rows.select_for_update(skip_locked=True, of=("self",))[:limit])
+        if batch:
+            Vehicle.objects.filter(pk__in=[vehicle.pk for vehicle in batch]).update(lease_until=wall + LEASE)
+    return batch
 
 
-def _read_if_mine(vehicle: Vehicle, *, now: datetime) -> bool:
-    wall = clock.wall()
-    claimed = Vehicle.objects.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lte=wall), pk=vehicle.pk, next_read_at__lte=now
-    ).update(lease_until=wall + LEASE)
-    if not claimed:
-        return False
+def _read_claimed(vehicle: Vehicle, *, now: datetime) -> bool:
     try:
-        read_vehicle(vehicle=vehicle, now=now)
+        _read(vehicle, now=now)
     except Exception:
         _come_back(vehicle, after=FIRST_BACKOFF, now=now)
         raise
@@ -102,6 +125,10 @@ def read_vehicle(*, vehicle: Vehicle, now: datetime) -> ChargeReading | None:
     if not may_read(vehicle):
         _come_back(vehicle, after=ELSEWHERE, now=now)
         return None
+    return _read(vehicle, now=now)
+
+
+def _read(vehicle: Vehicle, *, now: datetime) -> ChargeReading | None:
     try:
         state = _ask(vehicle, now=now)
     except AutomakerError as error:
@@ -144,8 +171,11 @@ def record_state(
 
     What came without being asked for goes onto the car's bill, and spares the poll that was about to begin.
     """
-    readings.keep_state(vehicle=vehicle, state=state, now=now, source=source)
-    newest = latest_reading(vehicle)
+    kept = readings.keep_state(vehicle=vehicle, state=state, now=now, source=source)
+    is_history = (
+        kept is None or ChargeReading.objects.filter(vehicle=vehicle, observed_at__gt=kept.observed_at).exists()
+    )
+    newest = latest_reading(vehicle) if is_history else kept
     if source != ChargeReading.Source.POLL:
         _note_push(vehicle, state, newest, now=now)
     return newest
@@ -168,8 +198,7 @@ def _next_read_at(vehicle: Vehicle, reading: ChargeReading | None, *, now: datet
 
 
 def _is_commanded(vehicle: Vehicle, *, now: datetime) -> bool:
-    commands = Command.objects.filter(vehicle=vehicle)
-    return commands.in_force(now).exists() or commands.filter(state__in=Command.UNFINISHED).exists()
+    return Command.objects.filter(vehicle=vehicle).occupying(now).exists()
 
 
 def _note_failure(vehicle: Vehicle, error: AutomakerError, *, now: datetime) -> None:

@@ -25,6 +25,12 @@ class CommandQuerySet(models.QuerySet["Command"]):
         """Open holds and discharges whose end is still ahead."""
         return self.open_holds().filter(ends_at__gt=now)
 
+    def occupying(self, now: datetime) -> "CommandQuerySet":
+        """Whatever is under way, and holds and discharges that may be in force."""
+        is_held = Q(kind__in=(Command.Kind.HOLD, Command.Kind.DISCHARGE), state__in=Command.SENT)
+        is_held &= Q(released_at__isnull=True, ends_at__gt=now)
+        return self.filter(is_held | Q(state__in=Command.UNFINISHED))
+
     def farewells(self, link_id: int) -> "CommandQuerySet":
         """What must still reach the link's cars and wall boxes before its grant may be given back."""
         through = Q(vehicle__link=link_id) | Q(via_charger__link=link_id)
