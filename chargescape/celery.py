@@ -31,6 +31,7 @@ TICKS = {
     "grid.tasks.fetch_due_feeds": 6,
     "grid.tasks.announce_due_events": 1,
     "grid.tasks.plan_due": 1,
+    "grid.tasks.forget_old_plans": 12,
     "grid.tasks.dispatch_due": 1,
     "grid.tasks.settle_due": 2,
     "grid.tasks.post_due_settlements": 2,

@@ -7,7 +7,7 @@ from typing import Any
 
 from grid.flows.explaining import Explanation
 from grid.flows.tonight import Tonight, TonightSlot
-from grid.problems import SLOT, SLOT_MINUTES
+from grid.slots import SLOT, SLOT_MINUTES
 
 MICROS = 1_000_000
 IDLE_KW = 0.01

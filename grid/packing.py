@@ -2,6 +2,9 @@
 
 A series is kept in millionths as 32-bit integers, as runs where that is shorter; where millionths would lose anything,
 as 64-bit floats. Prices that step by the hour, a car that charges or does not, a flat export rate: all take few runs.
+
+Version 2 also keeps what was asked beside the least cost (`care`), and what that cost, so that a plan can be computed
+again. Plans of version 1 are read as they were.
 """
 
 import struct
@@ -12,7 +15,8 @@ import numpy as np
 
 from grid.planner.problem import Floats
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
 MILLION = 1_000_000
 FLOATS, MILLIONTHS, RUNS = 0, 1, 2
 LARGEST = 2**31 - 1
@@ -27,6 +31,10 @@ PROBLEM_SERIES = ("import_price", "export_price", "carbon_kg_per_kwh", "adder", 
 OUTCOMES = ("cost", "lower_bound", "cash", "carbon_kg", "cost_of_charging_at_once", "shortfall_kwh")
 
 _HEAD = struct.Struct("<BHBBBB")  # version, slots, status, targets, other series, length of the id
+# Whether there is care, its price, departure slot, switches, least power, rank (phase, first slot) and departures seen,
+# then what it came to: added by the hedge, added by the shape, switches left.
+_CARE = struct.Struct("<BdHHdBBHddH")
+IN_TIME = 255  # the phase of a car that takes slots of one price in order of time
 _SCALARS = struct.Struct(f"<{len(SCALARS) + len(OUTCOMES)}d")
 _TARGET = struct.Struct("<Hd")
 _SERIES = struct.Struct("<BH")  # kind, number of values or runs
@@ -68,29 +76,64 @@ def pack_plan(
     """Return a plan as bytes.
 
     Args:
-        problem: its scalars, id and targets, as docs/planner-format.md fixes them.
+        problem: its scalars, id and targets, as docs/planner-format.md fixes them, and its `care`, if any.
         solution: its status, outcomes, power_kw and soc_percent.
         reasons: one place in REASONS a slot.
         series: the problem's PROBLEM_SERIES, packed: cars of one tariff share theirs.
         others: further series to keep, by name, packed.
     """
-    name = problem["id"].encode()
-    targets = problem["targets"]
-    status = STATUSES.index(solution["status"])
     numbers = [float(problem[key]) for key in SCALARS] + [float(solution[key]) for key in OUTCOMES]
+    return assemble(
+        name=problem["id"],
+        slots=len(reasons),
+        status=STATUSES.index(solution["status"]),
+        numbers=_SCALARS.pack(*numbers),
+        targets=[(target["slot"], target["soc_percent"]) for target in problem["targets"]],
+        care=pack_care(problem.get("care"), solution),
+        series=[*series, *(pack_series(values) for values in (solution["power_kw"], solution["soc_percent"]))],
+        reasons=pack_series(list(reasons)),
+        others=others,
+    )
+
+
+def assemble(
+    *,
+    name: str,
+    slots: int,
+    status: int,
+    numbers: bytes,
+    targets: Sequence[tuple[int, float]],
+    care: bytes,
+    series: Sequence[bytes],
+    reasons: bytes,
+    others: Mapping[str, bytes],
+) -> bytes:
+    """Return a plan as bytes, from parts that are packed already; `numbers` are SCALARS and OUTCOMES as doubles."""
+    coded = name.encode()
     return b"".join(
         (
-            _HEAD.pack(VERSION, len(reasons), status, len(targets), len(others), len(name)),
-            name,
-            _SCALARS.pack(*numbers),
-            *(_TARGET.pack(target["slot"], target["soc_percent"]) for target in targets),
+            _HEAD.pack(VERSION, slots, status, len(targets), len(others), len(coded)),
+            coded,
+            numbers,
+            *[_TARGET.pack(*target) for target in targets],
+            care,
             *series,
-            pack_series(solution["power_kw"]),
-            pack_series(solution["soc_percent"]),
             reasons,
-            *(bytes((len(key),)) + key.encode() + values for key, values in others.items()),
+            *[bytes((len(key),)) + key.encode() + values for key, values in others.items()],
         )
     )
+
+
+def pack_care(care: Mapping[str, Any] | None, solution: Mapping[str, Any]) -> bytes:
+    """Return what was asked beside the least cost, and what that came to, as bytes."""
+    if care is None:
+        return _CARE.pack(*([0] * 11))
+    early = care["minutes_early"]
+    phase, first = care["rank"] or (IN_TIME, 0)
+    return _CARE.pack(
+        1, care["shortfall_price"], care["departure_slot"], care["switches"], care["least_kw"], phase, first,
+        len(early), solution["hedge_cost"], solution["shape_cost"], solution["switches"],
+    ) + struct.pack(f"<{len(early)}H", *early)  # fmt: skip
 
 
 def unpack_plan(packed: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -100,7 +143,7 @@ def unpack_plan(packed: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str
         ValueError: for bytes of another version.
     """
     version, slots, status, target_count, other_count, name_length = _HEAD.unpack_from(packed)
-    if version != VERSION:
+    if version not in READABLE:
         raise ValueError(f"A plan packed by version {version} cannot be read.")
     at = _HEAD.size + name_length
     name = packed[_HEAD.size : at].decode()
@@ -109,21 +152,39 @@ def unpack_plan(packed: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str
     targets = [_TARGET.unpack_from(packed, at + _TARGET.size * number) for number in range(target_count)]
     at += _TARGET.size * target_count
     problem: dict[str, Any] = {"id": name, **dict(zip(SCALARS, numbers, strict=False))}
+    care, came_to, at = _care(packed, at) if version > 1 else ({}, {}, at)
     for key in PROBLEM_SERIES:
         values, at = unpack_series(packed, at)
         problem[key] = values.astype(int).tolist() if key == "plugged" else values.tolist()
     problem["targets"] = [{"slot": slot, "soc_percent": percent} for slot, percent in targets]
     power, at = unpack_series(packed, at)
     soc, at = unpack_series(packed, at)
+    codes, at = unpack_series(packed, at) if version > 1 else (np.frombuffer(packed, np.uint8, slots, at), at + slots)
     solution: dict[str, Any] = {
         "id": name,
         "status": STATUSES[status],
         "power_kw": power.tolist(),
         "soc_percent": soc.tolist(),
         **dict(zip(OUTCOMES, numbers[len(SCALARS) :], strict=True)),
-        "reasons": [REASONS[code] for code in packed[at : at + slots]],
+        "reasons": [REASONS[int(code)] for code in codes],
     }
-    return problem, solution, _others(packed, at + slots, other_count)
+    return problem | care, solution | came_to, _others(packed, at, other_count)
+
+
+def _care(packed: bytes, at: int) -> tuple[dict[str, Any], dict[str, Any], int]:
+    is_asked, price, departure, switches, least, phase, first, seen, hedge, shape, left = _CARE.unpack_from(packed, at)
+    at += _CARE.size
+    if not is_asked:
+        return {}, {}, at
+    care = {
+        "shortfall_price": price,
+        "departure_slot": departure,
+        "minutes_early": list(struct.unpack_from(f"<{seen}H", packed, at)),
+        "switches": switches,
+        "least_kw": least,
+        "rank": None if phase == IN_TIME else [phase, first],
+    }
+    return {"care": care}, {"hedge_cost": hedge, "shape_cost": shape, "switches": left}, at + 2 * seen
 
 
 def _others(packed: bytes, at: int, count: int) -> dict[str, Any]:

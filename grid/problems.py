@@ -1,121 +1,20 @@
-"""From what is known of a car to the planner's problem (docs/planner-format.md), and back to true money; no Django.
-
-Slots are quarter hours of UTC; local clocks matter only before (departures, tariffs), so a night with 23 or 25 hours
-simply has 92 or 100 of them.
-"""
+"""From what is known of a car to the planner's problem (docs/planner-format.md), and back to true money; no Django."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from grid.planner.problem import Floats
+from grid.slots import SLOT, SLOT_MINUTES, SLOTS_A_DAY, Presence, Slots
 
-SLOT_MINUTES = 15
-SLOT = timedelta(minutes=SLOT_MINUTES)
-SLOTS_A_DAY = 96
-MIN_HORIZON = timedelta(hours=36)
-MAX_HORIZON = timedelta(hours=72)
+# How charging slows down near full: at full power up to here, then in proportion down to the share at 100 %.
+TAPER_FROM_PERCENT, TAPER_SHARE = 90.0, 0.3
 # Added to the value of a kWh in the battery where the car shall charge whenever it can: no slot is then too dear.
 EAGER = 1.01
-
-
-@dataclass(frozen=True)
-class Slots:
-    """`count` slots of 15 minutes from `starts_at`, aware UTC."""
-
-    starts_at: datetime
-    count: int
-
-    @property
-    def ends_at(self) -> datetime:
-        """The end of the last slot."""
-        return self.starts_at + SLOT * self.count
-
-    def start_of(self, index: int) -> datetime:
-        """Return the start of slot `index`."""
-        return self.starts_at + SLOT * index
-
-    def whole_within(self, starts_at: datetime, ends_at: datetime) -> range:
-        """Return the slots that lie wholly inside `[starts_at, ends_at)`."""
-        first = -((self.starts_at - starts_at) // SLOT)  # rounded up
-        last = (ends_at - self.starts_at) // SLOT
-        return range(max(0, first), max(0, first, min(self.count, last)))
-
-    def shares_within(self, starts_at: datetime, ends_at: datetime) -> Floats:
-        """Return which share of each slot lies inside `[starts_at, ends_at)`, 0 to 1."""
-        begin, end = (starts_at - self.starts_at) / SLOT, (ends_at - self.starts_at) / SLOT
-        edges = _counted(self.count + 1)
-        shares = np.minimum(edges[1:], end) - np.maximum(edges[:-1], begin)
-        return np.asarray(np.maximum(shares, 0.0))
-
-
-@lru_cache(maxsize=512)
-def _counted(count: int) -> Floats:
-    edges = np.arange(count, dtype=np.float64)
-    edges.setflags(write=False)
-    return edges
-
-
-def slots_from(*, now: datetime, departures: Sequence[datetime]) -> Slots:
-    """Return the slots to plan: from the current one for 36 h, or to the second departure ahead, at most 72 h.
-
-    `departures` are the departures ahead in order of time.
-    """
-    elapsed = now.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    starts_at = datetime(1970, 1, 1, tzinfo=UTC) + (elapsed // SLOT) * SLOT
-    ends_at = starts_at + MIN_HORIZON
-    if departures:
-        ends_at = max(ends_at, departures[min(1, len(departures) - 1)])
-    ends_at = min(ends_at, starts_at + MAX_HORIZON)
-    return Slots(starts_at, -((starts_at - ends_at) // SLOT))
-
-
-@dataclass(frozen=True)
-class Presence:
-    """When the car is at the plug, slot by slot, and what it drives in between."""
-
-    plugged: Floats
-    trip_kwh: Floats
-    stays: tuple[tuple[datetime, datetime], ...]
-
-
-def presence(
-    *,
-    slots: Slots,
-    returns_at: datetime | None,
-    departures: Sequence[datetime],
-    away: timedelta,
-    trip_kwh: float,
-) -> Presence:
-    """Return when the car will be plugged in: until each departure, then away for as long as it usually is.
-
-    `returns_at` None means that the car is plugged in now. A departure while the car is away counts for nothing. The
-    energy of a trip is spread evenly over the slots of its absence; a trip under way has used its part already.
-    """
-    stays, absences = [], []
-    if returns_at is not None:
-        absences.append((returns_at - away, returns_at))
-    begins = slots.starts_at if returns_at is None else returns_at
-    for leaves_at in departures:
-        if leaves_at <= begins:
-            continue
-        stays.append((begins, leaves_at))
-        absences.append((leaves_at, leaves_at + away))
-        begins = leaves_at + away
-    stays.append((begins, max(begins, slots.ends_at)))
-    plugged, trips = np.zeros(slots.count), np.zeros(slots.count)
-    for starts_at, ends_at in stays:
-        whole = slots.whole_within(starts_at, ends_at)
-        plugged[whole.start : whole.stop] = 1.0
-    for starts_at, ends_at in absences:
-        if starts_at < slots.ends_at and ends_at > slots.starts_at:
-            trips += slots.shares_within(starts_at, ends_at) * (trip_kwh * (SLOT / away))
-    trips *= 1.0 - plugged
-    return Presence(plugged, np.round(trips, 6), tuple(stays))
 
 
 def fill_gaps(values: Sequence[int | None], *, wanted: int, default: int) -> tuple[list[int], int]:
@@ -147,6 +46,25 @@ class Ask:
     def sign(self) -> int:
         """+1 where using less earns, -1 where using more does."""
         return -1 if self.kind == "absorb" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class NightCare:
+    """What counts beside the cost: an owner who may leave early, a car that shall not be told something new all night.
+
+    `shortfall_price` is what a kWh missing at an early departure counts, 0 = nothing; `minutes_early` how early past
+    departures were; `switches` the most changes between charging, idling and discharging, 0 = any number; `least_kw`
+    the least power to charge with; `is_spread`: slots of one price are taken in the car's own order.
+    """
+
+    shortfall_price: float = 0.0
+    minutes_early: tuple[int, ...] = ()
+    switches: int = 0
+    least_kw: float = 0.0
+    is_spread: bool = False
+
+
+NO_CARE = NightCare()
 
 
 @dataclass(frozen=True)
@@ -184,6 +102,18 @@ class Night:
     stay_began_at: datetime | None = None
     stay_soc_percent: float = 0.0
     limit_percent: float = 100.0
+    real_charge_w: int = 0  # what was seen of car and charger; 0 = as much as they should do
+    care: NightCare = NO_CARE
+
+    @property
+    def has_care(self) -> bool:
+        """Whether anything is asked beside the least cost."""
+        return self.care != NO_CARE
+
+    @property
+    def power_w(self) -> int:
+        """What the car is planned to charge with at most."""
+        return self.real_charge_w or self.charge_w
 
 
 @dataclass(frozen=True)
@@ -216,19 +146,27 @@ def terms_of(night: Night, *, with_asks: bool) -> Terms:
 
 
 def _plain_terms(night: Night) -> Terms:
-    imports, carbon_price = night.import_price, night.carbon_price
+    imports, carbon_price, count = night.import_price, night.carbon_price, night.slots.count
     if night.is_eager:
-        imports, carbon_price = np.full(len(imports), np.mean(imports)), 0.0
-    mean = float(np.mean(imports + carbon_price * night.carbon_kg_per_kwh))
-    value = mean / night.charge_efficiency
+        imports, carbon_price = _level(float(np.add.reduce(imports)) / count, count), 0.0
+    total = np.add.reduce(imports)
+    if carbon_price:
+        total += carbon_price * np.add.reduce(night.carbon_kg_per_kwh)
+    value = float(total) / count / night.charge_efficiency
     return Terms(
-        import_price=np.round(imports, 6) if night.is_eager else imports,
+        import_price=imports,
         export_price=night.export_price,
         carbon=night.carbon_kg_per_kwh,
         carbon_price=carbon_price,
-        adder=_nothing(night.slots.count),
+        adder=_nothing(count),
         terminal_value_per_kwh=round(max(value, 0.001) * EAGER if night.is_eager else value, 6),
     )
+
+
+@lru_cache(maxsize=512)
+def _level(price: float, count: int) -> Floats:
+    # Cars of one tariff share the array, so that it is packed once.
+    return np.full(count, round(price, 6))
 
 
 @lru_cache(maxsize=512)
@@ -237,10 +175,24 @@ def _nothing(count: int) -> Floats:
 
 
 def problem_of(night: Night, *, with_asks: bool) -> dict[str, Any]:
-    """Return the planner's problem as docs/planner-format.md fixes it."""
+    """Return the planner's problem as docs/planner-format.md fixes it, without what `Night.care` asks."""
     terms = terms_of(night, with_asks=with_asks)
     return {
-        **scalars_of(night, terms),
+        "id": night.name,
+        "slot_minutes": SLOT_MINUTES,
+        "carbon_price": terms.carbon_price,
+        "capacity_kwh": night.capacity_wh / 1000,
+        "soc_percent": night.soc_percent,
+        "max_charge_kw": night.power_w / 1000,
+        "max_discharge_kw": night.discharge_w / 1000,
+        "charge_efficiency": night.charge_efficiency,
+        "discharge_efficiency": night.discharge_efficiency,
+        "wear_per_kwh": night.wear_per_kwh,
+        "minimum_percent": night.minimum_percent,
+        "reserve_percent": night.reserve_percent,
+        "max_percent": night.max_percent,
+        "targets": [{"slot": slot, "soc_percent": percent} for slot, percent in targets_of(night)],
+        "terminal_value_per_kwh": terms.terminal_value_per_kwh,
         "import_price": terms.import_price.tolist(),
         "export_price": terms.export_price.tolist(),
         "carbon_kg_per_kwh": terms.carbon.tolist(),
@@ -250,48 +202,48 @@ def problem_of(night: Night, *, with_asks: bool) -> dict[str, Any]:
     }
 
 
-def scalars_of(night: Night, terms: Terms) -> dict[str, Any]:
-    """Return the problem without its series."""
-    return {
-        "id": night.name,
-        "slot_minutes": SLOT_MINUTES,
-        "carbon_price": terms.carbon_price,
-        "capacity_kwh": night.capacity_wh / 1000,
-        "soc_percent": night.soc_percent,
-        "max_charge_kw": night.charge_w / 1000,
-        "max_discharge_kw": night.discharge_w / 1000,
-        "charge_efficiency": night.charge_efficiency,
-        "discharge_efficiency": night.discharge_efficiency,
-        "wear_per_kwh": night.wear_per_kwh,
-        "minimum_percent": night.minimum_percent,
-        "reserve_percent": night.reserve_percent,
-        "max_percent": night.max_percent,
-        "targets": targets_of(night),
-        "terminal_value_per_kwh": terms.terminal_value_per_kwh,
-    }
-
-
 def departure_slots(night: Night) -> list[int]:
     """Return the slots in which a car that is at the plug leaves, in order of time."""
-    slots = ((leaves_at - night.slots.starts_at) // SLOT for leaves_at in night.departures)
-    return [slot for slot in slots if 1 <= slot <= night.slots.count and night.presence.plugged[slot - 1]]
+    plugged, count = night.presence.plugged, night.slots.count
+    slots = [(leaves_at - night.slots.starts_at) // SLOT for leaves_at in night.departures]
+    return [slot for slot in slots if 1 <= slot <= count and plugged[slot - 1]]
 
 
-def targets_of(night: Night) -> list[dict[str, Any]]:
-    """Return what SoC is wanted when: at each departure, and where the stay is long enough, a margin before it."""
+def targets_of(night: Night) -> list[tuple[int, float]]:
+    """Return what SoC is wanted when: at each departure, and where the stay is long enough, a margin before it.
+
+    Near full a car takes less power: a target up there is asked for step by step, as far as its taper goes.
+    """
     # A stay too short to be ready early has its target at the departure alone: better late than given up.
-    kwh_a_slot = night.charge_w / 1000 * night.charge_efficiency * SLOT_MINUTES / 60
+    kwh_a_slot = night.power_w / 1000 * night.charge_efficiency * SLOT_MINUTES / 60
     most = -(-(night.target_percent / 100 * night.capacity_wh / 1000) // kwh_a_slot)
     missing = max(0.0, night.target_percent - night.soc_percent) / 100 * night.capacity_wh / 1000
-    targets: list[dict[str, Any]] = []
-    begins = 0
+    margin, is_out = -(-night.margin // SLOT), not night.presence.plugged[0]
+    targets: list[tuple[int, float]] = []
     for number, slot in enumerate(departure_slots(night)):
-        is_first = number == 0 and night.presence.plugged[0]
-        needed = int(-(-missing // kwh_a_slot)) if is_first else int(most)
-        early = slot - -(-night.margin // SLOT)
-        while begins < slot and not night.presence.plugged[begins]:
-            begins += 1
-        ready = [early] if early - begins >= needed and early >= 1 and early < slot else []
-        targets += [{"slot": at, "soc_percent": night.target_percent} for at in (*ready, slot)]
-        begins = slot
+        needed = int(-(-missing // kwh_a_slot)) if number == 0 and not is_out else int(most)
+        begins = _stay_begin(night, slot)
+        early = slot - margin
+        is_early = early - begins >= needed and 1 <= early < slot
+        targets += [(at, night.target_percent) for at in ((early, slot) if is_early else (slot,))]
+        targets += _tapered(night, early if is_early else slot, begins, kwh_a_slot)
     return targets
+
+
+def _stay_begin(night: Night, slot: int) -> int:
+    """Return the first slot of the stay that ends with slot `slot`."""
+    before = max(
+        (int(np.ceil(begin - 1e-9)) for begin in night.presence.stays[:, 0].tolist() if begin < slot), default=0
+    )
+    return max(0, before)
+
+
+def _tapered(night: Night, slot: int, begins: int, kwh_a_slot: float) -> list[tuple[int, float]]:
+    percent, found = min(night.target_percent, night.max_percent), []
+    full = kwh_a_slot / (night.capacity_wh / 1000) * 100
+    while slot > begins + 1 and percent > TAPER_FROM_PERCENT:
+        done = (percent - TAPER_FROM_PERCENT) / (100 - TAPER_FROM_PERCENT)
+        percent -= full * (1.0 - done * (1.0 - TAPER_SHARE))
+        slot -= 1
+        found.append((slot, round(percent, 6)))
+    return found

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from foundation import clock
-from grid.flows import dispatching, events, feeds, planning, settling
+from grid.flows import dispatching, events, feeds, forgetting, planning, settling
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,13 @@ def announce_due_events() -> None:
 @shared_task(name="grid.tasks.plan_due")
 def plan_due() -> None:
     """Plan the cars that are due."""
-    _report("plans made", planning.plan_due(now=clock.now(), limit=200))
+    _report("plans made", planning.plan_due(now=clock.now(), limit=8000))
+
+
+@shared_task(name="grid.tasks.forget_old_plans")
+def forget_old_plans() -> None:
+    """Forget superseded plans of over two weeks ago."""
+    _report("old plans forgotten", forgetting.forget_old_plans(now=clock.now(), limit=5000))
 
 
 @shared_task(name="grid.tasks.dispatch_due")

@@ -1,13 +1,14 @@
 """What a plan is truly worth once its events are settled, and which of several is best; no Django."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
+from grid.planner.compiled import compiled
 from grid.planner.problem import Floats
-from grid.problems import SLOT, SLOT_MINUTES, Ask, Night, terms_of
+from grid.problems import Ask, Night, terms_of
+from grid.slots import SLOT, SLOT_MINUTES
 
 HOURS = SLOT_MINUTES / 60
 Solution = Mapping[str, Any]
@@ -47,15 +48,31 @@ def baseline_power(night: Night, solution: Solution) -> Floats:
     The stay under way counts from its true plug-in; later ones start with the SoC that the plan expects then.
     """
     power_kw = np.zeros(night.slots.count)
-    for starts_at, ends_at in night.presence.stays:
-        began_at, soc_percent = starts_at, night.stay_soc_percent
-        if starts_at == night.slots.starts_at and night.stay_began_at is not None:
-            began_at = night.stay_began_at
-        else:
-            arrival = min(night.slots.count, max(0, -((night.slots.starts_at - starts_at) // SLOT)))
-            soc_percent = float(solution["soc_percent"][arrival])
-        missing_wh = max(0.0, night.limit_percent - soc_percent) / 100 * night.capacity_wh / night.charge_efficiency
-        full_at = began_at + timedelta(hours=missing_wh / night.charge_w)
-        if began_at < night.slots.ends_at and full_at > night.slots.starts_at:
-            power_kw += night.charge_w / 1000 * night.slots.shares_within(began_at, min(full_at, ends_at))
+    write_baseline(*baseline_terms(night), np.asarray(solution["soc_percent"], dtype=np.float64), power_kw)
     return power_kw
+
+
+def baseline_terms(night: Night) -> tuple[Floats, float, float, float, float, float]:
+    """Return what `write_baseline` needs of a night: stays, began, SoC then, limit, slots a percent takes, kW."""
+    began = np.nan if night.stay_began_at is None else (night.stay_began_at - night.slots.starts_at) / SLOT
+    per_percent = night.capacity_wh / 100 / night.charge_efficiency / night.charge_w / HOURS
+    limit, kw = night.limit_percent, night.charge_w / 1000
+    return night.presence.stays, began, night.stay_soc_percent, limit, per_percent, kw
+
+
+@compiled
+def write_baseline(  # noqa: PLR0917 - compiled code takes its arrays by position
+    stays: Floats, began: float, first_percent: float, limit: float, per_percent: float, kw: float,
+    soc_percent: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Add to `out` [T] the power of the car left alone; times are in slots, `began` NaN where it is not plugged in."""
+    slots = out.shape[0]
+    for stay in range(stays.shape[0]):
+        begins, soc = stays[stay, 0], first_percent
+        if begins == 0.0 and not np.isnan(began):
+            begins = began
+        else:
+            soc = soc_percent[min(slots, max(0, int(np.ceil(begins))))]
+        ends = min(begins + max(0.0, limit - soc) * per_percent, stays[stay, 1])
+        for t in range(max(0, int(np.floor(begins))), min(slots, int(np.ceil(ends)))):
+            out[t] += max(0.0, min(t + 1.0, ends) - max(float(t), begins)) * kw

@@ -111,27 +111,28 @@ class CarNow:
         return min(self.vehicle.max_discharge_w, self.can.max_discharge_w, self.site.export_limit_w)
 
 
-def load_cars(vehicle_ids: Collection[int], *, now: datetime, for_planning: bool = False) -> dict[int, CarNow]:
+def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNow]:
     """Return what is known of each car at `now`, by vehicle key; the number of queries does not grow with the cars.
 
-    `for_planning` leaves out the current plan and dispatch, because a new plan is made from neither, and what is kept
-    encrypted, because opening it takes longer than planning.
+    Planning many cars loads them by `fleet.load_fleet`, which leaves out what a plan is not made from.
     """
-    vehicles = _vehicles(vehicle_ids, without_secrets=for_planning)
+    rows = Vehicle.objects.filter(pk__in=vehicle_ids).select_related("owner", "preference", "planning")
+    vehicles = list(rows.order_by("pk"))
+    ids = [vehicle.pk for vehicle in vehicles]
     owner_ids = {vehicle.owner_id for vehicle in vehicles}
-    sites = {site.owner_id: site for site in _sites(owner_ids, without_secrets=for_planning)}
+    sites = {site.owner_id: site for site in _sites(owner_ids)}
     departures = _departures(vehicles)
     readings = _newest_readings(vehicles, Q())
     soc_readings = _newest_readings(vehicles, Q(soc_percent__isnull=False))
     sessions = {row.vehicle_id: row for row in PlugSession.objects.filter(vehicle__in=vehicles, unplugged_at=None)}
-    overrides = _by_vehicle(_overrides_in_force(vehicles, now))
+    overrides = _by_vehicle(overrides_in_force(ids, now))
     parts: dict[int, list[EventParticipation]] = {}
-    for part in participations_ahead(vehicles, now=now):
+    for part in participations_ahead(ids, now=now):
         parts.setdefault(part.enrollment.vehicle_id, []).append(part)
     purposes: dict[int, set[str]] = {}
     for user_id, purpose in Consent.objects.filter(user__in=owner_ids, revoked_at=None).values_list("user", "purpose"):
         purposes.setdefault(user_id, set()).add(purpose)
-    plans, dispatches = ({}, {}) if for_planning else _under_way(vehicles)
+    plans, dispatches = _under_way(vehicles)
     return {
         vehicle.pk: CarNow(
             vehicle=vehicle,
@@ -153,10 +154,10 @@ def load_cars(vehicle_ids: Collection[int], *, now: datetime, for_planning: bool
     }
 
 
-def participations_ahead(vehicles: Iterable[Vehicle], *, now: datetime) -> list[EventParticipation]:
+def participations_ahead(vehicle_ids: Collection[int], *, now: datetime) -> list[EventParticipation]:
     """Return the announced events that these cars take part in and that are not over, soonest first."""
     rows = EventParticipation.objects.filter(
-        enrollment__vehicle__in=vehicles,
+        enrollment__vehicle__any_of=vehicle_ids,
         enrollment__ended_at__isnull=True,
         state=EventParticipation.State.IN,
         event__state__in=OPEN_EVENT_STATES,
@@ -171,12 +172,6 @@ def _under_way(vehicles: Collection[Vehicle]) -> tuple[dict[int, Plan], dict[int
         "command", "participation"
     )
     return {plan.vehicle_id: plan for plan in plans}, {row.vehicle_id: row for row in dispatches}
-
-
-def _vehicles(vehicle_ids: Collection[int], *, without_secrets: bool) -> list[Vehicle]:
-    rows = Vehicle.objects.filter(pk__in=vehicle_ids).select_related("owner", "preference", "planning")
-    secrets = ("external_id", "vin") if without_secrets else ()
-    return list(rows.defer(*secrets).order_by("pk"))
 
 
 def _departures(vehicles: Collection[Vehicle]) -> dict[int, dict[int, time]]:
@@ -196,8 +191,8 @@ def _newest_readings(vehicles: Collection[Vehicle], condition: Q) -> dict[int, C
     return {reading.vehicle_id: reading for reading in rows}
 
 
-def _sites(owner_ids: Collection[int], *, without_secrets: bool) -> list[Site]:
-    sites = list(Site.objects.filter(owner__in=owner_ids).defer(*(["address"] if without_secrets else [])))
+def _sites(owner_ids: Collection[int]) -> list[Site]:
+    sites = list(Site.objects.filter(owner__in=owner_ids))
     # Thousands of homes share a few tariffs: each is read once.
     tariffs = Tariff.objects.select_related("utility", "price_feed", "carbon_feed")
     by_key = tariffs.in_bulk({site.tariff_id for site in sites})
@@ -206,8 +201,9 @@ def _sites(owner_ids: Collection[int], *, without_secrets: bool) -> list[Site]:
     return sites
 
 
-def _overrides_in_force(vehicles: Iterable[Vehicle], now: datetime) -> Iterable[ChargeOverride]:
-    return ChargeOverride.objects.filter(in_force_at(now), vehicle__in=vehicles).order_by("starts_at")
+def overrides_in_force(vehicle_ids: Collection[int], now: datetime) -> Iterable[ChargeOverride]:
+    """Return the owners' words in force at `now` for these cars, oldest first."""
+    return ChargeOverride.objects.filter(in_force_at(now), vehicle__any_of=vehicle_ids).order_by("starts_at")
 
 
 def in_force_at(now: datetime) -> Q:

@@ -13,7 +13,7 @@ from django.db import transaction
 from foundation import clock
 from grid import steering
 from grid.flows.cars import CarNow, load_cars
-from grid.flows.nights import next_departure
+from grid.flows.departures import next_departure
 from grid.flows.planning import ask_plan
 from grid.models import Dispatch, Plan, PlanningState
 from grid.steering import EventWindow, Moment, PlanSlot, Wish, must_renew

@@ -1,35 +1,30 @@
 """One car's night as the planner shall see it, and what is kept beside its plan."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from grid.bulk import Made
 from grid.flows.cars import CarNow
-from grid.flows.habits import Habit
+from grid.flows.departures import departures_ahead
+from grid.flows.habits import Habit, real_charge_w
 from grid.flows.pricebook import MICROS, NightPrices, PriceBook
-from grid.models import GridEvent
-from grid.problems import (
-    SLOT_MINUTES,
-    Ask,
-    Night,
-    departure_slots,
-    presence,
-    slots_from,
-)
+from grid.models import GridEvent, Tariff
+from grid.planner.hedge import SHORTFALL_PRICE, margin_slots
+from grid.planner.shape import SIX_AMPERES_KW, SWITCHES, nights_in
+from grid.presence import presence
+from grid.problems import Ask, Night, NightCare, departure_slots
+from grid.slots import SLOT, SLOT_MINUTES, Slots, slots_from
 from vehicles.automakers.base import HoldEnds
-from vehicles.schedule import SAFETY_MARGIN, next_departure_at
+from vehicles.schedule import SAFETY_MARGIN
 
 REPLAN_EVERY = timedelta(hours=1)
 ASK_AGAIN_AFTER = timedelta(minutes=5)
 RETRY_AFTER = timedelta(minutes=15)
-MOST_DEPARTURES = 4
 LATEST_GUESS = timedelta(hours=1)
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,12 +35,26 @@ class Draft:
     now: datetime
     obstacle: str = ""
     night: Night | None = None
-    made_from: Record = field(default_factory=dict)
+    made_from: str = ""
 
     @property
     def departure_at(self) -> datetime | None:
         """The next departure that the plan serves, or None."""
         return self.night.departures[0] if self.night and self.night.departures else None
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """The start of the plan's first slot, or None without a plan."""
+        return self.night.slots.starts_at if self.night else None
+
+    def made_from_text(self, made: Made) -> str:
+        """Return what the plan was made from, and what its care costs, as JSON."""
+        hedge, shape = made.added_cost
+        return (
+            f'{self.made_from}, "with_rewards": {"true" if made.with_rewards else "false"}, '
+            f'"expected_reward": {list(made.expected_reward)}, '
+            f'"added_cost": {{"hedge": {hedge:.6f}, "shape": {shape:.6f}}}}}'
+        )
 
     @property
     def next_due_at(self) -> datetime:
@@ -61,16 +70,17 @@ def draft_plan(car: CarNow, *, habit: Habit, prices: PriceBook, now: datetime) -
     if car.obstacle or car.site is None:
         return Draft(car, now, obstacle=car.obstacle or "no_home")
     departures = departures_ahead(car, now=now)
-    known = prices.of(car.site.tariff, slots_from(now=now, departures=departures))
-    night = _night(car, habit, known, departures, now)
+    slots = slots_from(now=now, departures=departures)
+    known = prices.of(car.site.tariff, slots)
+    night = _night(car, habit, known, slots, now)
     return Draft(car, now, night=night, made_from=_made_from(car, night, habit, known))
 
 
-def _night(car: CarNow, habit: Habit, known: NightPrices, departures: list[datetime], now: datetime) -> Night:
+def _night(car: CarNow, habit: Habit, known: NightPrices, slots: Slots, now: datetime) -> Night:
     preference, vehicle, soc_percent = car.preference, car.vehicle, car.soc_percent
     assert preference is not None
     assert soc_percent is not None
-    slots = slots_from(now=now, departures=departures)
+    departures = departures_ahead(car, now=now)
     is_eager, returns_at = _is_eager(car), None if car.is_plugged_at_home else _returns_at(habit, now)
     asks, discharge_w = _asks(car, is_eager=is_eager), car.discharge_w(now)
     limit = car.limit_percent if car.limit_percent is not None else 100.0
@@ -102,37 +112,33 @@ def _night(car: CarNow, habit: Habit, known: NightPrices, departures: list[datet
         target_percent=float(preference.target_soc_percent),
         max_percent=limit if fills_up else min(limit, float(preference.target_soc_percent)),
         departures=tuple(at for at in departures if at <= slots.ends_at),
-        margin=SAFETY_MARGIN + timedelta(seconds=car.can.worst_latency_seconds),
+        margin=_margin(car, habit),
         is_eager=is_eager,
         asks=asks,
         stay_began_at=car.session.plugged_in_at if car.session and returns_at is None else None,
         stay_soc_percent=float(car.session.soc_percent) if car.session else soc_percent,
         limit_percent=limit,
+        real_charge_w=real_charge_w(car, habit),
+        care=_care(habit, slots, is_eager=is_eager),
     )
 
 
-def departures_ahead(car: CarNow, *, now: datetime) -> list[datetime]:
-    """Return the car's next departures in order of time, by its home's clock; empty where the owner named none."""
-    return list(_departures_ahead(tuple(sorted(car.departures.items())), car.zone, now))
+def _margin(car: CarNow, habit: Habit) -> timedelta:
+    """Return how long before departure the car shall be ready: longer where we know little of when it truly leaves."""
+    little_known = margin_slots(len(habit.minutes_early), SLOT_MINUTES) * SLOT
+    return SAFETY_MARGIN + timedelta(seconds=car.can.worst_latency_seconds) + little_known
 
 
-@lru_cache(maxsize=4096)
-def _departures_ahead(weekly: tuple[tuple[int, time], ...], zone: ZoneInfo, now: datetime) -> tuple[datetime, ...]:
-    # Most owners leave at one of a few quarter hours: in a sweep over many cars each is worked out once.
-    found: list[datetime] = []
-    at = now
-    while len(found) < MOST_DEPARTURES:
-        leaves_at = next_departure_at(dict(weekly), zone, at)
-        if leaves_at is None:
-            break
-        found.append(leaves_at)
-        at = leaves_at
-    return tuple(found)
-
-
-def next_departure(car: CarNow, *, now: datetime) -> datetime | None:
-    """Return the car's next departure after `now`, or None for a car without one."""
-    return next(iter(departures_ahead(car, now=now)), None)
+def _care(habit: Habit, slots: Slots, *, is_eager: bool) -> NightCare:
+    if is_eager:  # it charges at once: there is nothing to hedge, to spread or to thin out
+        return NightCare(least_kw=SIX_AMPERES_KW)
+    return NightCare(
+        shortfall_price=SHORTFALL_PRICE,
+        minutes_early=habit.minutes_early,
+        switches=SWITCHES * nights_in(slots.count, SLOT_MINUTES / 60),
+        least_kw=SIX_AMPERES_KW,
+        is_spread=True,
+    )
 
 
 def _is_eager(car: CarNow) -> bool:
@@ -162,39 +168,59 @@ def _returns_at(habit: Habit, now: datetime) -> datetime:
     return expected if expected > now else now + LATEST_GUESS
 
 
-def _made_from(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> dict[str, Any]:
+def _made_from(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> str:
+    """Return what the plan is made from as JSON, without the closing brace: the plan's own part follows it.
+
+    It is written out, because a sweep over many cars spends longer in a JSON encoder than in the planner.
+    """
     assert car.preference is not None
     assert car.site is not None
     assert car.soc_reading is not None
-    feeds = {
-        name: feed.latest_ends_at.isoformat()
-        for name, feed in (("price", car.site.tariff.price_feed), ("carbon", car.site.tariff.carbon_feed))
+    tariff, reading = car.site.tariff, car.soc_reading
+    discharge_obstacle = "" if night.discharge_w else car.discharge_obstacle(night.slots.starts_at)
+    return (
+        f'{{"preference_version": {car.preference.version}, "site_version": {car.site.version}, '
+        f"{_of_tariff(tariff.slug, tariff.utility.currency, _known_until(tariff))}, "
+        f'"reading": {{"observed_at": "{reading.observed_at.isoformat()}", "soc_percent": {car.soc_percent}}}, '
+        f'"plug_session": {car.session.pk if car.session else "null"}, "override": "{car.override_kind}", '
+        f'"events": {_events(car) if car.participations else "[]"}, '
+        f'"asks": {_told(night.asks) if night.asks else "[]"}, '
+        f'"guessed_price_slots": {known.guessed}, "is_eager": {"true" if night.is_eager else "false"}, '
+        f'"discharge_obstacle": "{discharge_obstacle}", "away_minutes": {round(habit.away.total_seconds() / 60)}, '
+        f'"trip_share": {habit.trip_share:.4f}, "slot_minutes": {SLOT_MINUTES}, '
+        f'"departure_slots": {departure_slots(night)}, "charge_w": {night.power_w}'
+    )
+
+
+@lru_cache(maxsize=1024)
+def _of_tariff(slug: str, currency: str, known_until: tuple[tuple[str, datetime], ...]) -> str:
+    feeds = {name: at.isoformat() for name, at in known_until}
+    return json.dumps({"tariff": slug, "currency": currency, "feeds_known_until": feeds})[1:-1]
+
+
+def _known_until(tariff: Tariff) -> tuple[tuple[str, datetime], ...]:
+    return tuple(
+        (name, feed.latest_ends_at)
+        for name, feed in (("price", tariff.price_feed), ("carbon", tariff.carbon_feed))
         if feed is not None and feed.latest_ends_at is not None
-    }
-    return {
-        "preference_version": car.preference.version,
-        "site_version": car.site.version,
-        "tariff": car.site.tariff.slug,
-        "currency": car.site.tariff.utility.currency,
-        "reading": {"observed_at": car.soc_reading.observed_at.isoformat(), "soc_percent": car.soc_percent},
-        "plug_session": car.session.pk if car.session else None,
-        "override": car.override_kind,
-        "events": [{"event": str(part.event.public_id), "version": part.event.version} for part in car.participations],
-        "asks": [
+    )
+
+
+def _events(car: CarNow) -> str:
+    return json.dumps(
+        [{"event": str(part.event.public_id), "version": part.event.version} for part in car.participations]
+    )
+
+
+def _told(asks: tuple[Ask, ...]) -> str:
+    return json.dumps(
+        [
             {
                 "kind": ask.kind,
                 "starts_at": ask.starts_at.isoformat(),
                 "ends_at": ask.ends_at.isoformat(),
                 "reward_per_kwh": ask.reward_per_kwh,
             }
-            for ask in night.asks
-        ],
-        "feeds_known_until": feeds,
-        "guessed_price_slots": known.guessed,
-        "is_eager": night.is_eager,
-        "discharge_obstacle": "" if night.discharge_w else car.discharge_obstacle(night.slots.starts_at),
-        "away_minutes": round(habit.away.total_seconds() / 60),
-        "trip_share": round(habit.trip_share, 4),
-        "slot_minutes": SLOT_MINUTES,
-        "departure_slots": departure_slots(night),
-    }
+            for ask in asks
+        ]
+    )

@@ -1,14 +1,14 @@
 """Tonight's plan for every car: made when due, made anew when what it was made from has changed."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from foundation import clock
 from grid.bulk import Made, plan_nights
-from grid.flows.cars import CarNow, load_cars
-from grid.flows.habits import Habit, learn_habits
+from grid.flows.fleet import Due, load_fleet
+from grid.flows.habits import learn_habits
 from grid.flows.nights import RETRY_AFTER, Draft, draft_plan
 from grid.flows.pricebook import PriceBook
 from grid.flows.staleness import mark_stale
@@ -26,11 +26,11 @@ BATCH = 1000
 
 @dataclass(frozen=True)
 class Loaded:
-    """Cars claimed for planning and what is known of them, by vehicle key."""
+    """Cars claimed for planning until `lease_until` (wall time), and the keys of those whose habits are new."""
 
-    states: Mapping[int, PlanningState]
-    cars: Mapping[int, CarNow]
-    habits: Mapping[int, Habit]
+    due: Sequence[Due]
+    lease_until: datetime
+    learnt: frozenset[int] = frozenset()
 
 
 def ask_plan(*, vehicle: Vehicle, reason: str, at: datetime) -> None:
@@ -59,26 +59,30 @@ def plan_due(*, now: datetime, limit: int) -> int:
     made, left = 0, limit
     while left > 0:
         loaded = load_due(now=now, limit=min(left, BATCH))
-        if not loaded.states:
+        if not loaded.due:
             break
-        made += store_plans(make_plans(loaded, now=now), now=now)
-        left -= len(loaded.states)
+        made += store_plans(make_plans(loaded, now=now), lease_until=loaded.lease_until, now=now)
+        left -= len(loaded.due)
     return made
 
 
 def load_due(*, now: datetime, limit: int) -> Loaded:
     """Claim up to `limit` cars that are due and return all that planning needs to know of them."""
-    keys = PlanningState.objects.claim_plan_due(now=now, wall=clock.wall(), limit=limit, lease_seconds=LEASE_SECONDS)
-    states = {state.vehicle_id: state for state in PlanningState.objects.filter(pk__in=keys)} if keys else {}
-    if not states:
-        return Loaded({}, {}, {})
-    return Loaded(states, load_cars(states, now=now, for_planning=True), learn_habits(states, now=now))
+    wall = clock.wall()
+    keys = PlanningState.objects.claim_plan_due(now=now, wall=wall, limit=limit, lease_seconds=LEASE_SECONDS)
+    due = load_fleet(keys, now=now) if keys else []
+    habits = learn_habits([one.car for one in due if one.habit is None], now=now)
+    return Loaded(
+        due=[replace(one, habit=habits[one.car.vehicle.pk]) if one.habit is None else one for one in due],
+        lease_until=wall + timedelta(seconds=LEASE_SECONDS),
+        learnt=frozenset(habits),
+    )
 
 
 def make_plans(loaded: Loaded, *, now: datetime) -> list[Planned]:
     """Plan every loaded car at once; cars that cannot be drafted or planned say so."""
     drafts = _drafts(loaded, now)
-    ready = [(place, draft.night) for place, draft in enumerate(drafts) if draft.night is not None]
+    ready = [(place, draft.night) for place, (_, draft) in enumerate(drafts) if draft.night is not None]
     made: dict[int, Made] = {}
     try:
         plans = plan_nights([night for _, night in ready])
@@ -91,7 +95,10 @@ def make_plans(loaded: Loaded, *, now: datetime) -> list[Planned]:
                 made[place] = plan_nights([night])[0]
             except Exception:
                 logger.exception("planner refused vehicle %s", night.name)
-    return [Planned(draft, loaded.states[draft.car.vehicle.pk], made.get(place)) for place, draft in enumerate(drafts)]
+    return [
+        Planned(draft, one, made.get(place), has_new_habit=draft.car.vehicle.pk in loaded.learnt)
+        for place, (one, draft) in enumerate(drafts)
+    ]
 
 
 def _enlist_new_cars(*, now: datetime, limit: int) -> None:
@@ -100,13 +107,14 @@ def _enlist_new_cars(*, now: datetime, limit: int) -> None:
     PlanningState.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _drafts(loaded: Loaded, now: datetime) -> list[Draft]:
+def _drafts(loaded: Loaded, now: datetime) -> list[tuple[Due, Draft]]:
     prices = PriceBook()
     drafts = []
-    for car in loaded.cars.values():
+    for one in loaded.due:
         try:
-            drafts.append(draft_plan(car, habit=loaded.habits[car.vehicle.pk], prices=prices, now=now))
+            assert one.habit is not None
+            drafts.append((one, draft_plan(one.car, habit=one.habit, prices=prices, now=now)))
         except Exception:
-            logger.exception("plan of vehicle %s was not drafted", car.vehicle.public_id)
-            PlanningState.objects.filter(vehicle=car.vehicle).update(due_at=now + RETRY_AFTER, lease_until=None)
+            logger.exception("plan of vehicle %s was not drafted", one.car.vehicle.public_id)
+            PlanningState.objects.filter(pk=one.state_id).update(due_at=now + RETRY_AFTER, lease_until=None)
     return drafts

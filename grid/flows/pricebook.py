@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from grid.flows.feeds import values_between
 from grid.models import Feed, Tariff
 from grid.planner.problem import Floats
-from grid.problems import MAX_HORIZON, SLOT, SLOT_MINUTES, Slots, fill_gaps
+from grid.problems import fill_gaps
+from grid.slots import MAX_HORIZON, SLOT, SLOT_MINUTES, Slots
 from grid.tariffs import Rates, export_prices, import_prices, parse_periods
 
 # How far back a silent feed's last values are looked for, to be repeated by the hour of the day.
@@ -68,12 +70,8 @@ def _look_up(tariff: Tariff, slots: Slots) -> NightPrices:
         delivery_micros_per_kwh=tariff.delivery_micros_per_kwh,
         export_micros_per_kwh=tariff.export_rate_micros_per_kwh,
     )
-    known = import_prices(
-        rates,
-        starts_at=slots.starts_at - REPEAT_FROM,
-        slot_minutes=SLOT_MINUTES,
-        slot_count=REPEAT_SLOTS + slots.count,
-        market_micros=_values(tariff.price_feed, slots) if tariff.kind == Tariff.Kind.MARKET else (),
+    known = _import_prices(
+        rates, slots, tuple(_values(tariff.price_feed, slots)) if tariff.kind == Tariff.Kind.MARKET else ()
     )
     default = tariff.flat_rate_micros_per_kwh or UNKNOWN_PRICE_MICROS
     imports, _ = fill_gaps(known, wanted=slots.count, default=default)
@@ -85,6 +83,18 @@ def _look_up(tariff: Tariff, slots: Slots) -> NightPrices:
         carbon=_units(carbon),
         is_guessed=np.array([value is None for value in known[REPEAT_SLOTS:]]),
         is_carbon_known=any(value is not None for value in known_carbon),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _import_prices(rates: Rates, slots: Slots, market_micros: tuple[int | None, ...]) -> list[int | None]:
+    # The rules of a tariff give the same prices until the next quarter hour, however many sweeps there are.
+    return import_prices(
+        rates,
+        starts_at=slots.starts_at - REPEAT_FROM,
+        slot_minutes=SLOT_MINUTES,
+        slot_count=REPEAT_SLOTS + slots.count,
+        market_micros=market_micros,
     )
 
 

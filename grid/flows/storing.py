@@ -1,24 +1,26 @@
-"""Plans are kept many at a time; old ones that proved nothing are forgotten."""
+"""Plans are kept many at a time, by the worker whose claim still holds."""
 
 import logging
+import os
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import product
+from typing import Any
 
 from django.db import transaction
 
 from grid.bulk import Made
+from grid.column_writes import insert_rows, update_rows
+from grid.flows.cars import CarNow
+from grid.flows.fleet import Due
 from grid.flows.nights import RETRY_AFTER, Draft
 from grid.flows.staleness import VERSIONS_AN_EVENT
 from grid.models import Plan, PlanningState
+from grid.slots import SLOT_MINUTES
 
 logger = logging.getLogger(__name__)
-
-KEPT_FOR = timedelta(days=2)
-NOTED = [
-    "due_at", "lease_until", "reason", "planned_at", "obstacle", "preference_version", "site_version", "plug_session",
-    "override_mark", "event_mark", "prices_until", "dispatch_at",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,80 +28,97 @@ class Planned:
     """One car's draft and its plan; no plan where it has an obstacle or the planner refused it."""
 
     draft: Draft
-    state: PlanningState
+    due: Due
     made: Made | None
+    has_new_habit: bool = False
 
 
-def store_plans(planned: Sequence[Planned], *, now: datetime) -> int:
+def store_plans(planned: Sequence[Planned], *, lease_until: datetime, now: datetime) -> int:
     """Replace the cars' current plans, note what they were made from, and return how many plans were kept.
 
-    Where that fails for all at once, each car is kept by itself, so that one car's failure is its own.
+    A car whose claim until `lease_until` no longer holds is left to the worker that claimed it since. Where storing
+    fails for all at once, each car is kept by itself, so that one car's failure is its own.
     """
     if not planned:
         return 0
     try:
-        return _store(planned, now)
+        return _store(planned, lease_until, now)
     except Exception:
         if len(planned) == 1:
             logger.exception("plan of vehicle %s was not kept", planned[0].draft.car.vehicle.public_id)
             return 0
         logger.warning("%s plans were not kept at once; keeping them one by one", len(planned), exc_info=True)
-        return sum(store_plans([one], now=now) for one in planned)
+        return sum(store_plans([one], lease_until=lease_until, now=now) for one in planned)
 
 
 @transaction.atomic
-def _store(planned: Sequence[Planned], now: datetime) -> int:
-    plans = [_plan(one.draft, one.made, one.state.reason, now) for one in planned if one.made is not None]
+def _store(planned: Sequence[Planned], lease_until: datetime, now: datetime) -> int:
+    # Always in the same order, so that two workers never wait for each other.
+    mine = PlanningState.objects.filter(pk__any_of=[one.due.state_id for one in planned], lease_until=lease_until)
+    held = set(mine.order_by("pk").select_for_update().values_list("pk", flat=True))
+    planned = sorted((one for one in planned if one.due.state_id in held), key=lambda one: one.due.state_id)
+    if not planned:
+        return 0
     replaced = [one.draft.car.vehicle.pk for one in planned if one.made is not None or one.draft.obstacle]
-    Plan.objects.filter(vehicle__in=replaced, is_current=True).update(is_current=False)
-    Plan.objects.bulk_create(plans)
-    for one in planned:
-        _note(one, now)
-    # One statement for all rows; always in the same order, so that two workers never wait for each other.
-    states = sorted((one.state for one in planned), key=lambda state: state.pk)
-    PlanningState.objects.bulk_create(states, update_conflicts=True, unique_fields=["id"], update_fields=NOTED)
-    _forget_old_plans(replaced, now)
-    return len(plans)
+    Plan.objects.filter(vehicle__any_of=replaced, is_current=True).update(is_current=False)
+    kept = [one for one in planned if one.made is not None]
+    insert_rows(Plan, _plans(kept, now))
+    for made, learnt in product((True, False), repeat=2):
+        alike = [one for one in planned if (one.made is not None, one.has_new_habit) == (made, learnt)]
+        if alike:
+            update_rows(PlanningState, _notes(alike, now))
+    return len(kept)
 
 
-def _plan(draft: Draft, made: Made, reason: str, now: datetime) -> Plan:
-    assert draft.night is not None
-    return Plan(
-        vehicle=draft.car.vehicle,
-        made_at=now,
-        reason=reason,
-        starts_at=draft.night.slots.starts_at,
-        departure_at=draft.departure_at,
-        arrays=made.packed,
-        made_from={
-            **draft.made_from,
-            "with_rewards": made.with_rewards,
-            "expected_reward": list(made.expected_reward),
-        },
-    )
+def _plans(planned: Sequence[Planned], now: datetime) -> dict[str, list[Any]]:
+    count = len(planned)
+    return {
+        "public_id": _identities(count),
+        "vehicle": [one.draft.car.vehicle.pk for one in planned],
+        "made_at": [now] * count,
+        "reason": [one.due.reason for one in planned],
+        "starts_at": [one.draft.starts_at for one in planned],
+        "slot_minutes": [SLOT_MINUTES] * count,
+        "departure_at": [one.draft.departure_at for one in planned],
+        "arrays": [one.made.packed for one in planned if one.made],
+        "made_from": [one.draft.made_from_text(one.made) for one in planned if one.made],
+        "is_current": [True] * count,
+    }
 
 
-def _note(one: Planned, now: datetime) -> None:
-    draft, state, car = one.draft, one.state, one.draft.car
-    feed = car.site.tariff.price_feed if car.site else None
-    state.due_at = draft.next_due_at if one.made or draft.obstacle else now + RETRY_AFTER
-    state.lease_until = None
-    state.reason = "time"
-    state.planned_at = now
-    state.obstacle = draft.obstacle or ("" if one.made else "planner")
-    state.preference_version = car.preference.version if car.preference else 0
-    state.site_version = car.site.version if car.site else 0
-    state.plug_session = car.session
-    state.override_mark = sum(override.pk for override in car.overrides)
-    state.event_mark = sum(part.event_id * VERSIONS_AN_EVENT + part.event.version for part in car.participations)
-    state.prices_until = feed.latest_ends_at if feed else None
-    if one.made:
+def _identities(count: int) -> list[uuid.UUID]:
+    raw = os.urandom(16 * count)
+    return [uuid.UUID(bytes=raw[at : at + 16], version=4) for at in range(0, len(raw), 16)]
+
+
+def _notes(planned: Sequence[Planned], now: datetime) -> dict[str, list[Any]]:
+    """Return what is noted of cars that all have a plan or none, and all a new habit or none."""
+    cars = [one.draft.car for one in planned]
+    notes: dict[str, list[Any]] = {
+        "id": [one.due.state_id for one in planned],
+        "due_at": [one.draft.next_due_at if one.made or one.draft.obstacle else now + RETRY_AFTER for one in planned],
+        "lease_until": [None] * len(planned),
+        "reason": ["time"] * len(planned),
+        "planned_at": [now] * len(planned),
+        "obstacle": [one.draft.obstacle or ("" if one.made else "planner") for one in planned],
+        "preference_version": [car.preference.version if car.preference else 0 for car in cars],
+        "site_version": [car.site.version if car.site else 0 for car in cars],
+        "plug_session": [car.session.pk if car.session else None for car in cars],
+        "override_mark": [sum(override.pk for override in car.overrides) for car in cars],
+        "event_mark": [
+            sum(part.event_id * VERSIONS_AN_EVENT + part.event.version for part in car.participations) for car in cars
+        ],
+        "prices_until": [_prices_until(car) for car in cars],
+    }
+    if planned[0].made:
         # A new plan is a reason to look at the car at once.
-        state.dispatch_at = now
+        notes["dispatch_at"] = [now] * len(planned)
+    if planned[0].has_new_habit:
+        notes["habit"] = [one.due.habit.as_text() if one.due.habit else None for one in planned]
+        notes["learnt_at"] = [now] * len(planned)
+    return notes
 
 
-def _forget_old_plans(vehicle_ids: Sequence[int], now: datetime) -> None:
-    # Old plans that carried no dispatch prove nothing; keeping every hourly plan would fill the database.
-    old = Plan.objects.filter(vehicle__in=vehicle_ids, made_at__lt=now - KEPT_FOR, is_current=False, dispatches=None)
-    if keys := list(old.values_list("pk", flat=True)):
-        Plan.objects.filter(pk__in=keys).delete()
+def _prices_until(car: CarNow) -> datetime | None:
+    feed = car.site.tariff.price_feed if car.site else None
+    return feed.latest_ends_at if feed else None

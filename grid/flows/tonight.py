@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 from grid.flows.abilities import REASONS as ABILITIES
 from grid.flows.cars import CarNow, load_cars
+from grid.flows.departures import next_departure
 from grid.flows.explaining import explain_plan, to_next_departure
-from grid.flows.nights import next_departure
 from grid.models import Dispatch, EventParticipation, Plan
 from grid.planner.explain import shortfall_cause
-from grid.problems import SLOT
+from grid.slots import SLOT
 from grid.steering import STALE_AFTER
 from vehicles.models import ChargeOverride, Vehicle
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import models, transaction
 from django.db.models import Q
 
+from grid import lookups  # noqa: F401 - registers `any_of`
 from grid.packing import unpack_plan
 from vehicles.models import PlugSession, Vehicle
 
@@ -21,7 +22,8 @@ class PlanningStates(models.QuerySet["PlanningState"]):
         with transaction.atomic():
             due = self.filter(free, due_at__lte=now).order_by("due_at", "pk")
             keys = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
-            self.filter(pk__in=keys).update(lease_until=wall + timedelta(seconds=lease_seconds))
+            if keys:
+                self.filter(pk__any_of=keys).update(lease_until=wall + timedelta(seconds=lease_seconds))
         return keys
 
     def claim_dispatch_due(self, *, now: datetime, wall: datetime, limit: int, lease_seconds: int) -> list[int]:
@@ -54,6 +56,8 @@ class PlanningState(models.Model):
     event_mark = models.BigIntegerField(default=0, help_text="Which events it knew: the sum of their marks.")
     prices_until = models.DateTimeField(null=True, blank=True, help_text="How far market prices were known.")
     obstacle = models.CharField(max_length=40, blank=True, help_text="Why there is no plan.")
+    habit = models.JSONField(null=True, blank=True, help_text="What the car usually does, as flows/habits.py keeps it.")
+    learnt_at = models.DateTimeField(null=True, blank=True, help_text="When its habit was learnt.")
     dispatch_at = models.DateTimeField(null=True, blank=True, help_text="When the car is to be steered next.")
     dispatch_lease_until = models.DateTimeField(
         null=True, blank=True, help_text="A dispatcher is at work until then (wall time)."
@@ -92,7 +96,10 @@ class Plan(models.Model):
 
     class Meta:
         ordering = ["-made_at", "-pk"]
-        indexes = [models.Index(fields=["vehicle", "-made_at"], name="plan_newest")]
+        indexes = [
+            models.Index(fields=["vehicle", "-made_at"], name="plan_newest"),
+            models.Index(fields=["made_at"], condition=Q(is_current=False), name="plan_superseded"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["vehicle"], condition=Q(is_current=True), name="one_current_plan_per_vehicle"

@@ -13,7 +13,8 @@ import numpy as np
 from grid.planner.batch import Batch, pack, solve
 from grid.planner.fleet_solve import plans_of_steps
 from grid.planner.kernel_batch import stored_prices, workspace
-from grid.planner.kernel_switch import few_changes, find_ways
+from grid.planner.kernel_shape import few_switches
+from grid.planner.kernel_switch import find_ways
 from grid.planner.outcome import NEAR_KWH, cost_of
 from grid.planner.problem import Floats, Problem, ProblemError, read_problem
 from grid.planner.solve import Plan, error_plan, record
@@ -65,7 +66,7 @@ def plan_shaped(raw: Mapping[str, object], shape: Shape = Shape()) -> Shaped:
         return Shaped(error_plan(raw, str(error)), 0, 0.0)
     batch = pack([problem])
     best = solve(batch, problem.buy, problem.sell)
-    nights = max(1, math.ceil(problem.slots * problem.slot_hours / 24.0 - 0.5))
+    nights = nights_in(problem.slots, problem.slot_hours)
     soc = limit_switches(problem, batch, best.soc[0], nights * shape.switches)
     power, soc = _follow(problem, batch, soc)
     power, soc = _without_small_currents(problem, batch, power, shape.least_kw)
@@ -77,6 +78,11 @@ def plan_shaped(raw: Mapping[str, object], shape: Shape = Shape()) -> Shaped:
         is_cut=int(batch.is_cut[0]),
     )  # fmt: skip
     return Shaped(plan, switches_of(problem, soc), max(0.0, cost - float(best.cost[0])))
+
+
+def nights_in(slots: int, slot_hours: float) -> int:
+    """How many nights a horizon counts as: each may have its switches."""
+    return max(1, math.ceil(slots * slot_hours / 24.0 - 0.5))
 
 
 def switches_of(problem: Problem, soc: Floats) -> int:
@@ -102,7 +108,7 @@ def limit_switches(problem: Problem, batch: Batch, soc: Floats, limit: int) -> F
         problem.terminal_value_per_kwh, np.empty(0), 0.0,
     )  # fmt: skip
     few = soc.copy()
-    few_changes(car, workspace(problem.slots), limit, few)
+    few_switches(car, workspace(problem.slots), limit, problem.slots, few)
     return few
 
 

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from grid.again import plan_again
 from grid.bulk import plan_nights
 from grid.packing import unpack_plan
 from grid.planner.solve import plan_problem
-from grid.problems import Night, Slots, presence, problem_of
+from grid.presence import presence
+from grid.problems import Night, problem_of
+from grid.slots import Slots
 from tests.grid.test_problems import EVENT, SIX, night
 
 
@@ -47,6 +50,7 @@ def test_bulk_plans_are_those_of_the_format() -> None:
     for one, plan in zip(nights, made, strict=True):
         problem, solution, _ = unpack_plan(plan.packed)
         assert problem == problem_of(one, with_asks=False)
+        assert plan_again(problem)["power_kw"] == solution["power_kw"]
         alone: dict[str, Any] = dict(plan_problem(problem))
         assert solution["reasons"] == alone.pop("reasons")
         assert (solution["status"], solution["id"]) == (alone.pop("status"), alone.pop("id"))

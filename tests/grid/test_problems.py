@@ -10,18 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.planner.solve import plan_problem, plan_problems
-from grid.problems import (
-    MAX_HORIZON,
-    SLOT,
-    Ask,
-    Night,
-    Slots,
-    departure_slots,
-    fill_gaps,
-    presence,
-    problem_of,
-    slots_from,
-)
+from grid.presence import presence
+from grid.problems import Ask, Night, departure_slots, fill_gaps, problem_of
+from grid.slots import MAX_HORIZON, SLOT, Slots, slots_from
 from grid.worth import baseline_power, expected_reward, pick, true_cost
 
 SIX = datetime(2026, 11, 18, 18, 0, tzinfo=UTC)
@@ -102,9 +93,9 @@ def test_car_drives_only_while_it_is_away(minutes: list[int], away: int, back_in
     assert len(known.plugged) == len(known.trip_kwh) == slots.count
     assert not any(trip for trip, plugged in zip(known.trip_kwh, known.plugged, strict=True) if plugged)
     assert sum(known.trip_kwh) <= 12 * (len(departures) + 1) + 1e-3
-    for starts_at, ends_at in known.stays:
-        assert starts_at <= ends_at
-        for slot in slots.whole_within(starts_at, ends_at):
+    for begins, ends in known.stays.tolist():
+        assert begins <= ends
+        for slot in slots.whole_within(slots.starts_at + begins * SLOT, slots.starts_at + ends * SLOT):
             assert known.plugged[slot] == 1
 
 

@@ -10,10 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from accounts.flows.consents import revoke_consent
 from accounts.models import User
 from benchmarks.rows import make_cars
+from grid.again import plan_again
+from grid.flows.forgetting import forget_old_plans
 from grid.flows.planning import ask_plan, current_plan, mark_stale, plan_due
 from grid.flows.settling import settle_due
 from grid.models import EventParticipation, Feed, GridEvent, Plan, PlanningState, SeriesPoint, Site, Tariff
-from grid.planner.solve import plan_problem
 from tests.factories import grid, nights
 from vehicles.flows.preferences import charge_now, save_preference, set_paused, skip_tonight
 from vehicles.models import PlugSession, Vehicle
@@ -55,12 +56,11 @@ def test_plan_can_be_computed_again_from_what_is_kept(alice: User, now: datetime
     plan = plan_of(nights.plugged_car(alice, now=now).vehicle, now=now)
 
     kept = Plan.objects.get(pk=plan.pk)
-    again: dict[str, Any] = dict(plan_problem(kept.problem))
+    again = plan_again(kept.problem)
 
-    assert again["reasons"] == kept.solution["reasons"]
-    for key in ("power_kw", "soc_percent"):
-        assert [round(value, 6) for value in again[key]] == kept.solution[key]
-    for key in ("cost", "lower_bound", "cash", "carbon_kg", "cost_of_charging_at_once", "shortfall_kwh"):
+    for key in ("power_kw", "soc_percent", "switches"):
+        assert again[key] == kept.solution[key]
+    for key in ("cost", "hedge_cost", "shape_cost"):
         assert again[key] == pytest.approx(kept.solution[key], abs=1e-9)
     assert plan.inputs["preference_version"] == 1
     assert plan.inputs["reading"]["soc_percent"] == 50
@@ -86,15 +86,24 @@ def test_plan_is_made_anew_within_the_hour_and_one_counts(alice: User, now: date
     assert Plan.objects.filter(is_current=True).get() == second
 
 
-def test_old_plans_are_forgotten_but_those_that_moved_a_car_are_kept(alice: User, now: datetime) -> None:
-    vehicle = nights.plugged_car(alice, now=now).vehicle
-    plan_of(vehicle, now=now)
-    moved = plan_of(vehicle, now=now + HOUR)
-    vehicle.dispatches.create(plan=moved, mode="hold", starts_at=now, ends_at=now + HOUR, created_at=now)
-
+def test_old_plans_are_forgotten_but_those_that_helped_in_an_event_are_kept(alice: User, now: datetime) -> None:
+    enrolled = nights.plugged_car(alice, now=now)
+    vehicle = enrolled.vehicle
+    part = grid.participation(enrolled, now=now)
+    old, moved, helped = (plan_of(vehicle, now=now + hours * HOUR) for hours in range(3))
+    stretch = {"mode": "hold", "starts_at": now, "ends_at": now + HOUR, "created_at": now, "stopped_at": now}
+    without_event = vehicle.dispatches.create(plan=moved, **stretch)
+    vehicle.dispatches.create(plan=helped, participation=part, **stretch)
     latest = plan_of(vehicle, now=now + timedelta(days=3))
 
-    assert set(Plan.objects.all()) == {moved, latest}
+    assert forget_old_plans(now=now + timedelta(days=14), limit=10) == 0
+    assert forget_old_plans(now=now + timedelta(days=20), limit=1) == 1
+    assert forget_old_plans(now=now + timedelta(days=20), limit=10) == 1
+    assert forget_old_plans(now=now + timedelta(days=20), limit=10) == 0
+    assert set(Plan.objects.all()) == {helped, latest}
+    without_event.refresh_from_db()
+    assert without_event.plan is None
+    assert old != latest
 
 
 def _preference(vehicle: Vehicle, now: datetime) -> None:
@@ -257,9 +266,9 @@ def test_number_of_queries_is_that_of_a_batch_whatever_the_cars(count: int, db: 
         assert plan_due(now=now, limit=count) == count
 
     inserts = [query["sql"] for query in queries if query["sql"].startswith("INSERT")]
-    assert len(queries) - len(inserts) == 24
+    assert len(queries) - len(inserts) == 19
     # SQLite takes a limited number of values a statement, so that it needs several for one bulk insert.
-    assert len(inserts) == 2 or (connection.features.max_query_params and count == 200)
+    assert len(inserts) == 1 or (connection.features.max_query_params and count == 200)
 
 
 def test_lease_keeps_a_second_planner_away(alice: User, now: datetime) -> None:
