@@ -80,7 +80,7 @@ def read_capabilities_answer(body: Any, *, scopes: tuple[str, ...], has_webhook:
         reads=tuple(reads),
         is_metered=is_metered,
         pushes=("webhook",) if has_webhook else (),
-        min_poll_seconds=300,
+        min_poll_seconds=60,
     )
     if ACTION_SCOPE not in granted:
         return replace(can, refusals=(*refusals, "charging_scope_missing"))

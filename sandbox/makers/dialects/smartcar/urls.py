@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from sandbox.makers.dialects.smartcar import api, commands, connect, webhooks
+from sandbox.makers.dialects.smartcar import api, commands, connect, verify
 
 API = "vehicle/v3"
 
@@ -13,5 +13,5 @@ urlpatterns: list[URLPattern] = [
     path(f"{API}/vehicles/<slug:vehicle_id>/signals", api.list_signals),
     path(f"{API}/vehicles/<slug:vehicle_id>/signals/<slug:code>", api.show_signal),
     path(f"{API}/vehicles/<slug:vehicle_id>/commands/charge/<slug:name>", commands.send_command),
-    path("control/verify", webhooks.verify),
+    path("control/verify", verify.verify),
 ]

@@ -8,17 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import requests
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
-
 from sandbox.cars import garage, physics
 from sandbox.cars.models import Car
 from sandbox.makers.dialects.smartcar.api import describe_car, describe_signals, write_instant
 from sandbox.makers.dialects.smartcar.errors import user_id_of
 from sandbox.makers.models import Grant
-from sandbox.world import clock, config
 
 MOST_A_POST = 1
 WEBHOOK = {"version": "4.0", "webhookId": "5a8e5e38-1e12-4011-a36d-56f120053f9e", "webhookName": "Charging"}
@@ -80,25 +74,3 @@ def write_body(events: Sequence[tuple[str, dict[str, Any]]], *, is_test: bool) -
 def write_headers(body: bytes, *, secret: str, wall: datetime) -> dict[str, str]:  # noqa: ARG001 - carries no time
     """Return the signature over the raw body."""
     return {"SC-Signature": hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}
-
-
-# Exempt from CSRF: it changes nothing here.
-@csrf_exempt
-@require_POST
-def verify(request: HttpRequest, maker: str) -> HttpResponseBase:  # noqa: ARG001 - a view's signature
-    """Challenge the listener as the dashboard's "Verify this webhook" does; says whether it answered rightly."""
-    url, secret = config.webhook_of("smartcar")
-    if not url:
-        return JsonResponse({"error": "SANDBOX_SMARTCAR_WEBHOOK_URL is not set"}, status=409)
-    challenge = secrets.token_urlsafe(24)
-    meta = WEBHOOK | {"deliveredAt": write_instant(clock.wall())}
-    event = {"eventId": secrets.token_hex(8), "eventType": "VERIFY", "data": {"challenge": challenge}, "meta": meta}
-    with requests.Session() as session:
-        session.trust_env = False
-        reply = session.post(url, json=event, timeout=15, allow_redirects=False)
-    expected = hmac.new(secret.encode(), challenge.encode(), hashlib.sha256).hexdigest()
-    try:
-        answered = reply.json().get("challenge") if reply.ok else None
-    except ValueError:
-        answered = None
-    return JsonResponse({"verified": answered == expected, "status": reply.status_code})
