@@ -5,7 +5,7 @@ is idempotent by its key, moves each account's counters once, in primary-key ord
 conditional UPDATE (no balance is checked before it is locked), inside one short transaction. `writing.py` has the SQL.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +31,7 @@ __all__ = [
     "balance",
     "check",
     "owner_account",
+    "owner_accounts",
     "owner_balance",
     "post",
     "post_many",
@@ -95,6 +96,31 @@ def account(kind: str, key: str, currency: str, owner: User | None = None) -> Le
 def owner_account(owner: User, currency: str) -> LedgerAccount:
     """Return the account of what the platform owes `owner` in `currency`."""
     return account(LedgerAccount.Kind.OWNER_PAYABLE, str(owner.public_id), currency, owner=owner)
+
+
+def owner_accounts(owner_ids: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], LedgerAccount]:
+    """Return many owners' accounts by (public id, currency), opening those that are new, in three queries.
+
+    `owner_ids` names the primary key of each.
+    """
+    found = _find_owner_accounts(owner_ids)
+    if len(found) < len(owner_ids):
+        LedgerAccount.objects.bulk_create(
+            (
+                LedgerAccount(kind=LedgerAccount.Kind.OWNER_PAYABLE, key=key, currency=currency, owner_id=owner_id)
+                for (key, currency), owner_id in sorted(owner_ids.items())
+                if (key, currency) not in found
+            ),
+            ignore_conflicts=True,
+        )
+        found = _find_owner_accounts(owner_ids)
+    return found
+
+
+def _find_owner_accounts(owner_ids: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], LedgerAccount]:
+    keys = {key for key, _ in owner_ids}
+    rows = LedgerAccount.objects.filter(kind=LedgerAccount.Kind.OWNER_PAYABLE, key__in=keys, part=0)
+    return {(row.key, row.currency): row for row in rows if (row.key, row.currency) in owner_ids}
 
 
 def post(

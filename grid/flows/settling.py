@@ -1,22 +1,24 @@
 """What each car delivered in an event and what it earned: computed once from readings, corrected by new rows only."""
 
+import json
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from accounts.flows.notices import notify
 from foundation import clock
+from grid.flows.cases import READINGS_AROUND, Cases, cases_of
+from grid.flows.crediting import post_due_settlements
 from grid.metering import evidence
-from grid.metering.cases import Car, Case, Reading, Stay, Window
 from grid.metering.energy import MISSING
-from grid.metering.settlement import is_seen_after, readings_needed, settle
+from grid.metering.settlement import settle
 from grid.models import EventParticipation, GridEvent, Settlement
-from rewards import ledger
-from rewards.models import LedgerAccount
-from vehicles.models import ChargeReading, PlugSession
+from vehicles.models import ChargeReading
+
+__all__ = ["post_due_settlements", "settle_due"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +27,19 @@ ASK_AGAIN_AFTER = timedelta(minutes=10)
 # Without readings from after the event's end nothing is known; so long they are waited for.
 READINGS_DEADLINE = timedelta(hours=24)
 CORRECTED_FOR = timedelta(days=7)
-READINGS_AROUND = timedelta(hours=6)
-MOST_READINGS = 2000
+AT_ONCE = 500
+COLUMNS = [field.attname for field in Settlement._meta.concrete_fields if field.name not in {"id", "evidence"}]  # noqa: SLF001 - public but for its name
+COLUMNS.append("evidence")
+# The rest of a car's and a home's row is encrypted, and takes longer to read than the settlement takes.
+NEEDED = (
+    "public_id",
+    "event",
+    "enrollment__vehicle__capacity_wh",
+    "enrollment__vehicle__charge_efficiency",
+    "enrollment__vehicle__max_charge_w",
+    "enrollment__site__evse_max_charge_w",
+)
+SWEEP_SECONDS = 20.0  # of real time; a task may take 30
 
 
 def settle_due(*, now: datetime, limit: int) -> int:
@@ -34,17 +47,17 @@ def settle_due(*, now: datetime, limit: int) -> int:
 
     A car whose readings from after the event have not come yet is waited for, until a deadline: then its energy is
     missing, which credits nothing and is corrected by a next revision when readings arrive. Cars whose owner opted
-    out, or that were unable, took no part and get no settlement.
+    out, or that were unable, took no part and get no settlement. A large event is gone on with by the next sweep.
     """
-    made = 0
+    made, ends_at = 0, time.monotonic() + SWEEP_SECONDS
     for event in _claim_events(now, limit):
         try:
-            made += _settle_event(event, now)
+            made += _settle_event(event, now, ends_at=ends_at)
         except Exception:
             logger.exception("event %s was not settled", event.public_id)
     for missing in _correctable(now)[:limit]:
         try:
-            made += _settle_part(missing.participation, now, revision=missing.revision + 1) is not None
+            made += _correct(missing, now)
         except Exception:
             logger.exception("settlement %s was not corrected", missing.public_id)
     return made
@@ -59,25 +72,83 @@ def _claim_events(now: datetime, limit: int) -> list[GridEvent]:
             due.order_by("settle_at", "pk").select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit]
         )
         GridEvent.objects.filter(pk__in=keys).update(lease_until=wall + timedelta(seconds=LEASE_SECONDS))
-    return list(GridEvent.objects.filter(pk__in=keys).order_by("settle_at", "pk"))
+    claimed = GridEvent.objects.filter(pk__in=keys).select_related("terms__program__utility")
+    return list(claimed.order_by("settle_at", "pk"))
 
 
-def _settle_event(event: GridEvent, now: datetime) -> int:
-    parts = EventParticipation.objects.filter(
-        event=event, state=EventParticipation.State.IN, settlements__isnull=True
-    ).select_related("event__terms__program__utility", "enrollment__vehicle__owner", "enrollment__site")
-    made, waiting, failed = 0, 0, 0
-    for part in parts.order_by("pk"):
+def _settle_event(event: GridEvent, now: datetime, *, ends_at: float) -> int:
+    """Settle the cars that can be, some hundreds at a time; a car that fails or waits holds up no other."""
+    made, after = 0, 0
+    while parts := list(_ready(event, now).filter(pk__gt=after).order_by("pk")[:AT_ONCE]):
+        if time.monotonic() > ends_at:
+            GridEvent.objects.filter(pk=event.pk).update(lease_until=None)  # still due: the next sweep goes on
+            return made
+        GridEvent.objects.filter(pk=event.pk).update(lease_until=clock.wall() + timedelta(seconds=LEASE_SECONDS))
+        made += _keep(_work_out(event, parts, now))
+        after = parts[-1].pk
+    _close_event(event, now, is_done=not _open_parts(event).exists())
+    return made
+
+
+def _open_parts(event: GridEvent) -> QuerySet[EventParticipation]:
+    return EventParticipation.objects.filter(event=event, state=EventParticipation.State.IN, settlements__isnull=True)
+
+
+def _ready(event: GridEvent, now: datetime) -> QuerySet[EventParticipation]:
+    """Return the parts that need be waited for no longer."""
+    rows = _open_parts(event).select_related("enrollment__vehicle", "enrollment__site").only(*NEEDED)
+    if now >= event.ends_at + READINGS_DEADLINE:
+        return rows
+    seen = ChargeReading.objects.filter(
+        vehicle=OuterRef("enrollment__vehicle"),
+        observed_at__gte=event.ends_at,
+        observed_at__lte=event.ends_at + READINGS_AROUND,
+    )
+    return rows.filter(Exists(seen))
+
+
+def _work_out(event: GridEvent, parts: Sequence[EventParticipation], now: datetime) -> list[Settlement]:
+    """Return the settlements of parts in one event, not saved yet; none of a car for which it fails."""
+    cases, made = cases_of(event, parts), []
+    for part in parts:
+        part.event = event  # with its terms, read once
         try:
-            settlement = _settle_part(part, now, revision=1)
+            made.append(_settlement(part, cases, now, revision=1))
         except Exception:
             logger.exception("participation %s was not settled", part.public_id)
-            failed += 1
-            continue
-        made += settlement is not None
-        waiting += settlement is None
-    _close_event(event, now, is_done=not waiting and not failed)
     return made
+
+
+def _keep(settlements: Sequence[Settlement]) -> int:
+    """Save new revisions, each once whoever saves it; returns how many were saved. One that fails stays due."""
+    try:
+        with transaction.atomic():
+            _insert(settlements)
+    except DatabaseError:
+        logger.warning("%d settlements were not saved together; saving them singly", len(settlements), exc_info=True)
+    else:
+        return len(settlements)
+    kept = 0
+    for settlement in settlements:
+        try:
+            with transaction.atomic():
+                settlement.save(force_insert=True)
+            kept += 1
+        except DatabaseError:
+            same = Settlement.objects.filter(participation=settlement.participation, revision=settlement.revision)
+            if not same.exists():  # nobody else settled it in the meantime
+                logger.exception("participation %s was not settled", settlement.participation.public_id)
+    return kept
+
+
+def _insert(settlements: Sequence[Settlement]) -> None:
+    if connection.vendor != "postgresql":
+        Settlement.objects.bulk_create(settlements)
+        return
+    # Evidence is long and full of quotes: as parameters of a statement it would take most of the time.
+    with connection.cursor() as cursor, cursor.copy(f"COPY grid_settlement ({', '.join(COLUMNS)}) FROM STDIN") as copy:
+        for one in settlements:
+            copy.write_row([*(getattr(one, name) for name in COLUMNS[:-1]), json.dumps(one.evidence)])
 
 
 def _close_event(event: GridEvent, now: datetime, *, is_done: bool) -> None:
@@ -108,139 +179,31 @@ def _correctable(now: datetime) -> list[Settlement]:
     )
 
 
-def _settle_part(part: EventParticipation, now: datetime, *, revision: int) -> Settlement | None:
-    """Settle one car's part; None where its readings are still waited for, or a correction would correct nothing."""
-    event = part.event
-    case = case_of(part)
-    if not is_seen_after(case) and (revision > 1 or now < event.ends_at + READINGS_DEADLINE):
-        return None
+def _correct(missing: Settlement, now: datetime) -> int:
+    """Add the next revision where readings now tell something; returns how many were added."""
+    part = missing.participation
+    settlement = _settlement(part, cases_of(part.event, [part]), now, revision=missing.revision + 1)
+    return 0 if settlement.grade == MISSING else _keep([settlement])
+
+
+def _settlement(part: EventParticipation, cases: Cases, now: datetime, *, revision: int) -> Settlement:
+    """Work out one car's part; the row is not saved yet."""
+    case = cases.of(part)
     result = settle(case)
-    if result.grade == MISSING and revision > 1:
-        return None
-    terms = event.terms
-    settlement, is_new = Settlement.objects.get_or_create(
+    return Settlement(
         participation=part,
         revision=revision,
-        defaults={
-            "method": terms.baseline_method,
-            "method_version": terms.baseline_version,
-            "baseline_wh": result.baseline_wh,
-            "net_wh": result.net_wh,
-            "delivered_wh": result.delivered_wh,
-            "credited_wh": result.credited_wh,
-            "reward_micros_per_kwh": event.reward_micros_per_kwh,
-            "amount_minor": result.amount_minor,
-            "currency": terms.program.utility.currency,
-            "grade": result.grade,
-            "reason": result.reason,
-            "evidence": evidence.write(case, result),
-            "created_at": now,
-        },
-    )
-    return settlement if is_new else None
-
-
-def case_of(part: EventParticipation) -> Case:
-    """Return what one car's settlement depends on, from its stays at home and its readings around the event."""
-    event, vehicle, site = part.event, part.enrollment.vehicle, part.enrollment.site
-    window = Window(event.starts_at, event.ends_at)
-    return Case(
-        kind=event.kind,
-        event=window,
-        car=Car(
-            capacity_wh=vehicle.capacity_wh,
-            charge_efficiency=vehicle.charge_efficiency,
-            power_w=min(vehicle.max_charge_w, site.evse_max_charge_w),
-        ),
-        stays=tuple(_stays(vehicle.pk, window)),
-        readings=readings_needed(tuple(_readings(vehicle.pk, window)), window),
-        method=event.terms.baseline_method,
-        method_version=event.terms.baseline_version,
-        rate_micros_per_kwh=event.reward_micros_per_kwh,
-        currency=event.terms.program.utility.currency,
-    )
-
-
-def _stays(vehicle_id: int, window: Window) -> Iterable[Stay]:
-    rows = PlugSession.objects.filter(
-        Q(unplugged_at__isnull=True) | Q(unplugged_at__gt=window.starts_at),
-        vehicle=vehicle_id,
-        is_at_home=True,
-        plugged_in_at__lt=window.ends_at,
-    )
-    for row in rows.order_by("plugged_in_at"):
-        yield Stay(row.plugged_in_at, row.unplugged_at, row.soc_percent, row.limit_percent)
-
-
-def _readings(vehicle_id: int, window: Window) -> Iterable[Reading]:
-    rows = ChargeReading.objects.filter(
-        vehicle=vehicle_id,
-        observed_at__gte=window.starts_at - READINGS_AROUND,
-        observed_at__lte=window.ends_at + READINGS_AROUND,
-    )
-    values = rows.order_by("observed_at").values_list("observed_at", "soc_percent", "imported_wh", "exported_wh")
-    for observed_at, soc_percent, imported_wh, exported_wh in values[:MOST_READINGS]:
-        yield Reading(observed_at, soc_percent, imported_wh, exported_wh)
-
-
-def post_due_settlements(*, now: datetime, limit: int) -> int:
-    """Post up to `limit` settlements to the ledger, each once, and return how many were marked as posted.
-
-    A settlement that earned nothing is marked without a transfer. Of a correction only what it adds is posted; one
-    that takes away takes nothing from the owner.
-    """
-    due = Settlement.objects.filter(posted_at__isnull=True).select_related(
-        "participation__event__terms__program__utility", "participation__enrollment__vehicle__owner"
-    )
-    posted = 0
-    for settlement in due.order_by("created_at", "pk")[:limit]:
-        try:
-            posted += _post(settlement, now)
-        except Exception:
-            logger.exception("settlement %s was not posted", settlement.public_id)
-    return posted
-
-
-@transaction.atomic
-def _post(settlement: Settlement, now: datetime) -> int:
-    amount_minor = settlement.amount_minor - _posted_before(settlement)
-    utility = settlement.participation.event.terms.program.utility
-    owner = settlement.participation.enrollment.vehicle.owner
-    if amount_minor > 0:
-        ledger.post(
-            key=f"settlement:{settlement.public_id}",
-            debit=ledger.account(LedgerAccount.Kind.UTILITY_RECEIVABLE, utility.slug, settlement.currency),
-            credit=ledger.account(
-                LedgerAccount.Kind.OWNER_PAYABLE, str(owner.public_id), settlement.currency, owner=owner
-            ),
-            amount_minor=amount_minor,
-            label=f"Event {settlement.participation.event.starts_at:%Y-%m-%d}",
-            now=now,
-        )
-        _tell_owner(settlement, amount_minor, now)
-    return Settlement.objects.filter(pk=settlement.pk, posted_at__isnull=True).update(posted_at=now)
-
-
-def _posted_before(settlement: Settlement) -> int:
-    """Return what earlier revisions brought the owner: the highest amount that any of them stated."""
-    earlier = Settlement.objects.filter(
-        participation=settlement.participation, revision__lt=settlement.revision, posted_at__isnull=False
-    )
-    return max(earlier.values_list("amount_minor", flat=True), default=0)
-
-
-def _tell_owner(settlement: Settlement, amount_minor: int, now: datetime) -> None:
-    event = settlement.participation.event
-    notify(
-        user=settlement.participation.enrollment.vehicle.owner,
-        kind="settlement_posted",
-        key=f"settlement:{settlement.public_id}",
-        params={
-            "amount_minor": amount_minor,
-            "currency": settlement.currency,
-            "energy": f"{settlement.credited_wh / 1000:.2f} kWh",
-            "starts_at": event.starts_at.isoformat(),
-            "settlement": str(settlement.public_id),
-        },
-        now=now,
+        method=case.method,
+        method_version=case.method_version,
+        baseline_wh=result.baseline_wh,
+        net_wh=result.net_wh,
+        delivered_wh=result.delivered_wh,
+        credited_wh=result.credited_wh,
+        reward_micros_per_kwh=case.rate_micros_per_kwh,
+        amount_minor=result.amount_minor,
+        currency=case.currency,
+        grade=result.grade,
+        reason=result.reason,
+        evidence=evidence.write(case, result),
+        created_at=now,
     )

@@ -8,6 +8,7 @@ between, nobody can say how much of it fell into the event, and the value is unk
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 from grid.metering.cases import Car, Reading, Window
@@ -15,7 +16,7 @@ from grid.metering.cases import Car, Reading, Window
 MAX_EDGE_GAP = timedelta(hours=1)
 MEASURED, DERIVED, MISSING = "measured", "derived", "missing"
 
-Point = tuple[datetime, Fraction]
+Point = tuple[datetime, Fraction | Decimal | int]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def value_at(points: Sequence[Point], at: datetime) -> Fraction | None:
     after = next((point for point in points if point[0] >= at), None)
     if before is None or after is None:
         return None
-    (from_at, low), (to_at, high) = before, after
+    # Exact numbers are slow to make: of all the points only these two are turned into them.
+    (from_at, low), (to_at, high) = ((at, Fraction(value)) for at, value in (before, after))
     if low == high:
         return low
     if to_at - from_at > MAX_EDGE_GAP:
@@ -90,9 +92,9 @@ def _derived(readings: Sequence[Reading], window: Window, car: Car) -> Energy | 
     )
 
 
-def _points(readings: Iterable[Reading], value: Callable[[Reading], object]) -> list[Point]:
+def _points(readings: Iterable[Reading], value: Callable[[Reading], Decimal | int | None]) -> list[Point]:
     known = ((reading.observed_at, value(reading)) for reading in readings)
-    return [(at, Fraction(str(number))) for at, number in known if number is not None]
+    return [(at, number) for at, number in known if number is not None]
 
 
 def _edges(points: Sequence[Point], window: Window) -> tuple[Fraction, Fraction] | None:

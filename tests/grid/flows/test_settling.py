@@ -1,5 +1,6 @@
 """From readings to the ledger: once, with reasons, corrected only by new rows."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.models import Notice, User
+from grid.flows import settling
 from grid.flows.settling import post_due_settlements, settle_due
 from grid.metering import evidence
 from grid.models import Enrollment, EventParticipation, GridEvent, ProgramTerms, Settlement
@@ -314,3 +316,70 @@ def test_enrollment_that_ended_meanwhile_is_still_paid(part: EventParticipation,
     post_due_settlements(now=due_at(part), limit=10)
 
     assert ledger.owner_balance(alice, "USD").posted_minor == 4_520
+
+
+@pytest.fixture
+def other(part: EventParticipation, bob: User, now: datetime) -> EventParticipation:
+    """Bob's car in the same event."""
+    return grid.participation(nights.plugged_car(bob, now=now), now=now, in_event=part.event)
+
+
+def test_large_event_is_gone_on_with_by_the_next_sweep(
+    part: EventParticipation, other: EventParticipation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held(part)
+    held(other)
+    monkeypatch.setattr(settling, "SWEEP_SECONDS", -1)
+    assert settle_due(now=due_at(part), limit=10) == 0
+    monkeypatch.setattr(settling, "SWEEP_SECONDS", 20)
+    monkeypatch.setattr(settling, "AT_ONCE", 1)
+
+    assert settle_due(now=due_at(part), limit=10) == 2
+    part.event.refresh_from_db()
+    assert part.event.state == GridEvent.State.SETTLED
+
+
+def test_settlement_saved_by_somebody_else_leaves_the_others_saved(
+    part: EventParticipation, other: EventParticipation
+) -> None:
+    held(part)
+    held(other)
+    settle_due(now=due_at(part), limit=10)
+    both = list(Settlement.objects.order_by("pk"))
+    Settlement.objects.filter(participation=other).delete()
+
+    assert settling._keep([fresh(one) for one in both]) == 1
+    assert Settlement.objects.count() == 2
+
+
+def fresh(one: Settlement) -> Settlement:
+    one.pk, one.public_id = None, uuid.uuid4()
+    one._state.adding = True
+    return one
+
+
+def test_settlement_that_cannot_be_posted_leaves_the_others_posted(
+    part: EventParticipation, other: EventParticipation, alice: User, bob: User
+) -> None:
+    held(part)
+    held(other)
+    settle_due(now=due_at(part), limit=10)
+    Settlement.objects.filter(participation=part).update(currency="XXX")
+
+    assert post_due_settlements(now=due_at(part), limit=10) == 1
+    assert ledger.owner_balance(bob, "USD").posted_minor == 4_520
+    assert ledger.owner_balance(alice, "USD").posted_minor == 0
+    assert ledger.check() == []
+
+
+def test_correction_waits_for_what_it_corrects(part: EventParticipation, alice: User) -> None:
+    held(part)
+    settle_due(now=due_at(part), limit=10)
+    second = fresh(Settlement.objects.get())
+    second.revision, second.amount_minor = 2, 5_000
+    second.save()
+
+    assert post_due_settlements(now=due_at(part), limit=1) == 1
+    assert ledger.owner_balance(alice, "USD").posted_minor == 4_520
+    assert post_due_settlements(now=due_at(part), limit=1) == 1
+    assert ledger.owner_balance(alice, "USD").posted_minor == 5_000
