@@ -87,8 +87,8 @@ def capabilities_under(scopes: Sequence[str]) -> Capabilities:
         can_wake=may_charge,
         can_schedule=can_hold,
         refusals=tuple(refusals),
-        min_poll_seconds=600,
-        daily_budget=200,
+        min_poll_seconds=60,
+        daily_budget=200,  # 40 cents a car: every answer below 500 is billed
         budget_scope="vehicle",
         worst_latency_seconds=900,
     )
