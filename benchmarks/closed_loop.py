@@ -21,6 +21,7 @@ MARGINS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)  # hours earlier than announced
 SHORT_KWH = 1.0
 GAUGE = 0.001  # a car's gauge shows tenths of a percent of its battery
 SIDES = {"evening": 9.0, "as parked": 0.0}  # hours later than the sessions were
+V2G_SIDE = "evening, V2G"
 FEW = 0.03  # the share of cars short at which savings are compared
 MOST = 0.75  # of the savings without a hedge, at which the cars short are compared
 SLOW_KW = 3.6
@@ -100,6 +101,7 @@ def run(*, is_short: bool = False) -> Iterator[Ratio]:
     for name, hours_later in SIDES.items():
         yield from _side(name, build_world(sessions, hours_later=hours_later))
     if not is_short:
+        yield from _side(V2G_SIDE, build_world(sessions, hours_later=SIDES["evening"], is_v2g=True))
         yield from _slow(sessions)
 
 

@@ -22,6 +22,9 @@ STATION_KW = 6.656  # 32 A at 208 V
 BATTERY_KWH = 60.0
 TAPER = Taper(from_percent=95.0, share=0.3)
 BELOW_FULL = 0.8  # what a car that does not slow down charges to
+RESERVE = 0.3  # what V2G leaves in the battery
+BACK = 0.85  # of a kWh charged comes back: all losses are booked where the plug sees them
+WEAR = 0.05  # currency for a kWh given back
 DEVIATION_KWH = 0.01  # so far from its plan a car is planned anew
 HORIZON_HOURS = 48.0
 FULL_KWH = 1e-6
@@ -44,25 +47,28 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The sessions as cars [N]: power, battery, SoC wanted (kWh), price of each step [N, S]."""
+    """The sessions as cars [N]: power, battery, SoC wanted (kWh), price of each step [N, S]; all V2G or none."""
 
     sessions: Sessions
     power_kw: Floats
     capacity_kwh: Floats
     wanted_kwh: Floats
     price: Floats
+    is_v2g: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What each car [N] got by its departure and by the announced one (or its own, if earlier), kWh, and its cost."""
+    """What each car [N] gained by its departure and by the announced one (or its own, if earlier), kWh; its cost."""
 
     kwh: Floats
     kwh_as_announced: Floats
     cost: Floats
 
 
-def build_world(sessions: Sessions, *, station_kw: float = STATION_KW, hours_later: float = 0.0) -> World:
+def build_world(
+    sessions: Sessions, *, station_kw: float = STATION_KW, hours_later: float = 0.0, is_v2g: bool = False
+) -> World:
     """Make cars of sessions; `hours_later` moves them along the day's prices."""
     power = np.maximum(station_kw, sessions.energy_kwh / sessions.stay_hours)
     capacity = np.maximum(BATTERY_KWH, sessions.energy_kwh)
@@ -71,7 +77,8 @@ def build_world(sessions: Sessions, *, station_kw: float = STATION_KW, hours_lat
     world = World(sessions, power, capacity, capacity, price)
     is_short = simulate(world, Policy("charge at once")).kwh < sessions.energy_kwh - FULL_KWH
     capacity = np.where(is_short, np.maximum(BATTERY_KWH, sessions.energy_kwh / BELOW_FULL), capacity)
-    return replace(world, capacity_kwh=capacity, wanted_kwh=np.where(is_short, BELOW_FULL * capacity, capacity))
+    wanted = np.where(is_short, BELOW_FULL * capacity, capacity)
+    return replace(world, capacity_kwh=capacity, wanted_kwh=wanted, is_v2g=is_v2g)
 
 
 def simulate(world: World, policy: Policy) -> Outcome:
@@ -84,7 +91,7 @@ def simulate(world: World, policy: Policy) -> Outcome:
     for step in range(steps):
         slot, is_new_slot = step // STEPS_A_SLOT, step % STEPS_A_SLOT == 0
         left = np.clip(sessions.stay_hours - step * hours, 0.0, hours)
-        is_here = (left > 0.0) & (soc < world.wanted_kwh - FULL_KWH)
+        is_here = (left > 0.0) & ((soc < world.wanted_kwh - FULL_KWH) | (world.is_v2g & (slot < ready)))
         if not is_here.any():
             break
         if policy.caution is not None and is_new_slot:
@@ -92,13 +99,14 @@ def simulate(world: World, policy: Policy) -> Outcome:
             due = np.flatnonzero(is_here & is_due & (slot < ready))
             if len(due):
                 plan[due, slot:] = _plan(world, policy.caution, due, left=ready[due] - slot, slot=slot, soc=soc)
-            planned = soc + plan[:, slot] * SLOT_MINUTES / 60.0
+            planned = soc + np.where(plan[:, slot] > 0.0, 1.0, 1.0 / BACK) * plan[:, slot] * SLOT_MINUTES / 60.0
         asked = np.where(slot < ready, plan[:, slot], np.inf)
         drawn = np.minimum(np.minimum(asked, _most_kw(world, soc)) * left, world.wanted_kwh - soc) * is_here
+        stored = np.where(drawn > 0.0, drawn, drawn / BACK)
         until = np.clip(sessions.announced_hours - step * hours, 0.0, left) / np.maximum(left, FULL_KWH)
-        as_announced += drawn * until
-        soc = soc + drawn
-        cost += drawn * world.price[:, step]
+        as_announced += stored * until
+        soc = soc + stored
+        cost += drawn * world.price[:, step] + WEAR * np.maximum(-drawn, 0.0)
     return Outcome(soc - begun, as_announced, cost)
 
 
@@ -134,11 +142,12 @@ def _plan(world: World, caution: Caution, due: Chosen, *, left: Chosen, slot: in
 
 
 def _problem(world: World, car: int, *, price: Floats, left: int, soc: float) -> Problem:
-    zeros, wanted = np.zeros(len(price)), float(world.wanted_kwh[car])
+    zeros, wanted, battery = np.zeros(len(price)), float(world.wanted_kwh[car]), float(world.capacity_kwh[car])
+    power, floor = float(world.power_kw[car]), min(RESERVE * battery, soc) if world.is_v2g else 0.0
     return Problem(
         id="", slot_hours=SLOT_MINUTES / 60.0, import_price=price, export_price=price, carbon=zeros, carbon_price=0.0,
         adder=zeros, plugged=(np.arange(len(price)) < left).astype(np.uint8), trip_kwh=zeros,
-        capacity_kwh=float(world.capacity_kwh[car]), start_kwh=soc, max_charge_kw=float(world.power_kw[car]),
-        max_discharge_kw=0.0, charge_efficiency=1.0, discharge_efficiency=1.0, wear_per_kwh=0.0, minimum_kwh=0.0,
-        reserve_kwh=0.0, max_kwh=wanted, targets=((left, wanted),), terminal_value_per_kwh=0.0, tie_rank=None,
+        capacity_kwh=battery, start_kwh=soc, max_charge_kw=power, max_discharge_kw=power * world.is_v2g,
+        charge_efficiency=1.0, discharge_efficiency=BACK, wear_per_kwh=WEAR, minimum_kwh=floor, reserve_kwh=floor,
+        max_kwh=wanted, targets=((left, wanted),), terminal_value_per_kwh=0.0, tie_rank=None,
     )  # fmt: skip

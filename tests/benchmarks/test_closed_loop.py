@@ -76,6 +76,17 @@ def test_announced_departures_are_kept(frontier: list[Point]) -> None:
     assert min(each.kept for each in frontier[:-1]) == 1.0
 
 
+def test_v2g_saves_more_and_keeps_its_promises_too(sessions: Sessions, frontier: list[Point]) -> None:
+    world = build_world(sessions, hours_later=9.0, is_v2g=True)
+    some = hedges()
+    without, tenth, strong = points(world, [some[0], some[2], some[-1]])
+    assert without.saved > frontier[0].saved + 0.05
+    assert tenth.saved > without.saved - 0.01
+    assert tenth.short < 0.6 * without.short
+    assert strong.short < 0.02
+    assert min(without.kept, tenth.kept, strong.kept) == 1.0
+
+
 def test_late_plans_would_break_the_promise(evening: World) -> None:
     at_once = simulate(evening, Policy("charge at once"))
     late = simulate(evening, Policy("late", hedges()[0].caution, earlier_hours=-3.0))
