@@ -5,11 +5,13 @@ not known speaks for leaving the car alone, because a car left alone charges.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 MAX_COMMAND = timedelta(minutes=15)
 RENEW_BEFORE = timedelta(minutes=10)
+# A car that has what its owner wants may charge for a minute between two holds: nothing is lost but a call spared.
+RENEW_LATE = timedelta(minutes=2)
 # A command that would end sooner than this is not worth a call to the maker.
 MIN_COMMAND = timedelta(minutes=1)
 STALE_AFTER = timedelta(minutes=30)
@@ -50,8 +52,9 @@ class EventWindow:
 class Moment:
     """What is known of a car now. `obstacle` is why it is not steered at all; `override` charge_now, skip or "".
 
-    `is_timed`: the car ends a hold by itself. `discharge_w` is what it may give back now (0 = nothing), positive.
-    `safe_release_at` is the last instant at which a hold may end so that departure is kept; None = no departure.
+    `is_timed`: the car ends a hold by itself, or keeps a schedule that does. `discharge_w` is what it may give back now
+    (0 = nothing), positive. `safe_release_at` is the last instant at which a hold may end so that departure is kept;
+    None = no departure. `is_full`: the car has reached its own limit, so that it would not charge anyhow.
     """
 
     now: datetime
@@ -61,6 +64,9 @@ class Moment:
     soc_percent: float | None = None
     minimum_percent: float = 0.0
     reserve_percent: float = 0.0
+    target_percent: float = 100.0
+    is_full: bool = False
+    stale_after: timedelta = STALE_AFTER
     override: str = ""
     can_hold: bool = True
     is_timed: bool = True
@@ -75,7 +81,8 @@ class Moment:
 class Wish:
     """What the car shall do: `free` (charge as it would), `hold` or `discharge` until the stretch ends.
 
-    `until` is the latest end of a command asked for now; `ends_at` the end of the plan's stretch.
+    `until` is the latest end of a command asked for now; `ends_at` the end of the plan's stretch. A command in force is
+    followed by the next one `renew_before` its end.
     """
 
     mode: str
@@ -84,6 +91,7 @@ class Wish:
     ends_at: datetime | None = None
     until: datetime | None = None
     participation: int | None = None
+    renew_before: timedelta = RENEW_BEFORE
 
 
 def decide(moment: Moment) -> Wish:
@@ -98,7 +106,7 @@ def decide(moment: Moment) -> Wish:
     if wish.until is None:
         return wish
     if moment.safe_release_at is not None and wish.until > moment.safe_release_at:
-        wish = Wish(wish.mode, wish.reason, wish.power_w, wish.ends_at, moment.safe_release_at, wish.participation)
+        wish = replace(wish, until=moment.safe_release_at)
     if wish.until is not None and wish.until - moment.now < MIN_COMMAND:
         return Wish(FREE, "departure" if wish.until == moment.safe_release_at else "over")
     return wish
@@ -107,7 +115,7 @@ def decide(moment: Moment) -> Wish:
 def _why_free(moment: Moment) -> str:
     if moment.obstacle:
         return moment.obstacle
-    if moment.read_at is None or moment.now - moment.read_at > STALE_AFTER:
+    if moment.read_at is None or moment.now - moment.read_at > moment.stale_after:
         return "stale"
     if not moment.is_plugged_at_home:
         return "unplugged"
@@ -130,6 +138,9 @@ def _wanted(moment: Moment, slots: Sequence[PlanSlot]) -> Wish:
         return early or Wish(FREE, "left" if not slots[0].is_plugged else "plan")
     if mode == HOLD and not moment.is_timed and event is None:
         return Wish(FREE, "not_in_event")
+    if mode == HOLD and moment.is_full and event is None:
+        return Wish(FREE, "full")
+    is_ready = moment.soc_percent is not None and moment.soc_percent >= moment.target_percent
     power_w = -min(-slots[0].power_w, moment.discharge_w) if mode == DISCHARGE else 0
     ends_at = _stretch_end(moment, slots, mode, event)
     quiet_until = ends_at if mode == DISCHARGE else _quiet_end(moment, slots, event)
@@ -140,6 +151,7 @@ def _wanted(moment: Moment, slots: Sequence[PlanSlot]) -> Wish:
         ends_at=ends_at,
         until=min(moment.now + MAX_COMMAND, quiet_until),
         participation=event.participation if event else None,
+        renew_before=RENEW_LATE if is_ready and mode == HOLD and event is None else RENEW_BEFORE,
     )
 
 
@@ -201,4 +213,4 @@ def must_renew(*, wish: Wish, command_ends_at: datetime | None, now: datetime) -
         return False
     if command_ends_at is None or command_ends_at <= now:
         return True
-    return command_ends_at < now + RENEW_BEFORE and wish.until - command_ends_at >= MIN_COMMAND
+    return command_ends_at < now + wish.renew_before and wish.until - command_ends_at >= MIN_COMMAND

@@ -12,6 +12,7 @@ from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
 from vehicles import gateway
 from vehicles.automakers.registry import AUTOMAKERS
+from vehicles.flows.chargers import can_ever_discharge
 from vehicles.flows.places import set_home_from_vehicle
 from vehicles.flows.preferences import (
     UnableToSavePreference,
@@ -77,7 +78,7 @@ def makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
 def preferences(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Show and change what the owner wants of one car."""
     car = owned_vehicle(request, vehicle)
-    can_give_back = car.can.can_discharge
+    can_give_back = can_ever_discharge(car)
     form = PreferenceForm(request.POST or None, preference=car.preference)
     if request.method == "POST" and form.is_valid():
         try:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from foundation import clock
-from vehicles.flows import cars, places, preferences
+from vehicles.flows import bills, cars, places, preferences
 from vehicles.models import ChargeOverride, ChargePreference, Vehicle
 from vehicles.serializers import (
     OverrideSerializer,
@@ -20,6 +20,8 @@ from vehicles.serializers import (
     SpecsSerializer,
     VehicleSerializer,
 )
+from vehicles.serializers_driving import BillSerializer, SteeringSerializer, steering_of
+from vehicles.viewsets_chargers import CHARGER_ROUTES
 from vehicles.viewsets_links import LINK_ROUTES
 
 
@@ -78,6 +80,18 @@ class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
         places.set_home_from_vehicle(vehicle=self.get_object(), now=clock.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @extend_schema(responses=BillSerializer(many=True))
+    @action(detail=True, pagination_class=None)
+    def bill(self, request: Request, public_id: str) -> Response:
+        """What our asking cost the car, and us: this month and the two before."""
+        return Response(BillSerializer(bills.bills_of(self.get_object(), now=clock.now()), many=True).data)
+
+    @extend_schema(responses=SteeringSerializer)
+    @action(detail=True)
+    def steering(self, request: Request, public_id: str) -> Response:
+        """Who else steers the car, and what keeps it from giving energy back."""
+        return Response(SteeringSerializer(steering_of(self.get_object())).data)
+
     @extend_schema(request=SpecsSerializer, responses=VehicleSerializer)
     @action(detail=True, methods=["put"])
     def specs(self, request: Request, public_id: str) -> Response:
@@ -120,4 +134,5 @@ ROUTES: list[tuple[str, type, str]] = [
     ("vehicles", VehicleViewSet, "vehicle"),
     ("overrides", OverrideViewSet, "override"),
     *LINK_ROUTES,
+    *CHARGER_ROUTES,
 ]

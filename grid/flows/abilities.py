@@ -1,10 +1,12 @@
 """Whether a car can help in an event, and what its owner reads where it cannot."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from grid.flows.cars import CarNow
-from grid.models import GridEvent
-from vehicles.models import ChargeOverride
+from grid.models import GridEvent, Site
+from vehicles.flows import chargers
+from vehicles.models import ChargeOverride, Vehicle
 
 # Keys are stored with the participation, texts are shown; a car's own obstacles are those of CarNow.
 REASONS: dict[str, str] = {
@@ -45,6 +47,20 @@ def why_holding_only(car: CarNow, *, event: GridEvent) -> str:
     lacking = car.discharge_obstacle(event.starts_at)
     # An override in force now may be over by then, and the dispatcher heeds it anyhow.
     return f"no_v2g_{lacking}" if lacking not in {"", "override"} else ""
+
+
+def missing_for_discharge(vehicle: Vehicle, *, now: datetime) -> list[str]:
+    """Return everything that keeps the car from giving energy back, as keys of `vehicles.wording.MESSAGES`.
+
+    Car, wall box, car maker and the home's agreement with its utility; one that is missing hides no other.
+    """
+    missing = chargers.obstacles_to_discharge(vehicle)
+    site = Site.objects.filter(owner=vehicle.owner_id).first()
+    last_day = site.export_permission_ends_on_date if site else None
+    is_over = site is not None and last_day is not None and now.astimezone(ZoneInfo(site.time_zone)).date() > last_day
+    if site is None or not site.has_export_permission or site.export_limit_w <= 0 or is_over:
+        missing.append("v2g_permission")
+    return missing
 
 
 def is_skipping(car: CarNow, *, at: datetime) -> bool:

@@ -6,20 +6,24 @@ asks for the same command twice and gets it once.
 """
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from foundation import clock
 from grid import steering
+from grid.flows import tending
 from grid.flows.cars import CarNow, load_cars
 from grid.flows.departures import next_departure
 from grid.flows.planning import ask_plan
 from grid.models import Dispatch, Plan, PlanningState
 from grid.steering import EventWindow, Moment, PlanSlot, Wish, must_renew
+from vehicles.flows import foreign
+from vehicles.flows.allowing import oldest_reading
 from vehicles.flows.commands import UnableToCommand, renew_hold, request_command
 from vehicles.flows.telemetry import ask_reading
-from vehicles.models import Command
+from vehicles.models import Command, ForeignSign
 from vehicles.schedule import latest_safe_release_at
 
 logger = logging.getLogger(__name__)
@@ -50,10 +54,10 @@ def dispatch_due(*, now: datetime, limit: int) -> int:
     if not keys:
         return 0
     vehicle_ids = list(PlanningState.objects.filter(pk__in=keys).values_list("vehicle", flat=True))
-    changed = 0
+    changed, signs = 0, foreign.open_signs(vehicle_ids)
     for car in load_cars(vehicle_ids, now=now).values():
         try:
-            changed += steer(car, now=now)
+            changed += steer(car, sign=signs.get(car.vehicle.pk), now=now)
         except UnableToCommand as refusal:
             logger.info("vehicle %s was not commanded: %s", car.vehicle.public_id, refusal.reason_code)
             _close_refused(car, refusal.reason_code, now)
@@ -63,14 +67,19 @@ def dispatch_due(*, now: datetime, limit: int) -> int:
     return changed
 
 
-def steer(car: CarNow, *, now: datetime) -> bool:
+def steer(car: CarNow, *, now: datetime, sign: ForeignSign | None = None) -> bool:
     """Bring one car's dispatch and commands in line with its plan; return whether anything was asked or given back.
 
-    Raises UnableToCommand where a first command is refused; then nothing is left behind.
+    `sign` says that somebody else steers the car too. Raises UnableToCommand where a first command is refused; then
+    nothing is left behind.
     """
-    wish = steering.decide(moment_of(car, now=now))
+    moment = moment_of(car, now=now)
+    if sign is not None and foreign.has_given_up(sign=sign, now=now):
+        moment = replace(moment, obstacle=moment.obstacle or "foreign_schedule")
+    wish = steering.decide(moment)
     _notice_deviation(car, now)
     _ask_edge_readings(car, now)
+    tending.tend(car, wish=wish, sign=sign, now=now)
     with transaction.atomic():
         state = PlanningState.objects.select_for_update().get(vehicle=car.vehicle)
         dispatch = Dispatch.objects.filter(vehicle=car.vehicle, stopped_at=None).select_related("command").first()
@@ -87,7 +96,9 @@ def steer(car: CarNow, *, now: datetime) -> bool:
 
 def moment_of(car: CarNow, *, now: datetime) -> Moment:
     """Return what the steering rules need to know of a car."""
-    preference, reading = car.preference, car.soc_reading
+    preference, reading, can = car.preference, car.soc_reading, car.can
+    # Without a departure there is no schedule to keep in the car, and without that it is not held.
+    is_holdable = can.can_hold and not (can.needs_backstop and next_departure(car, now=now) is None)
     return Moment(
         now=now,
         obstacle=car.obstacle,
@@ -96,9 +107,12 @@ def moment_of(car: CarNow, *, now: datetime) -> Moment:
         soc_percent=car.soc_percent,
         minimum_percent=float(preference.minimum_soc_percent) if preference else 0.0,
         reserve_percent=float(preference.reserve_soc_percent) if preference else 0.0,
+        target_percent=float(preference.target_soc_percent) if preference else 100.0,
+        is_full=tending.is_full(car),
+        stale_after=oldest_reading(can),
         override=car.override_kind,
-        can_hold=car.can.can_hold,
-        is_timed=car.can.can_hold_until,
+        can_hold=is_holdable,
+        is_timed=can.can_hold_until or can.needs_backstop,
         discharge_w=car.discharge_w(now),
         planned_at=car.plan.made_at if car.plan else None,
         slots=slots_ahead(car.plan, now=now) if car.plan else (),
@@ -235,8 +249,13 @@ def _renew(car: CarNow, dispatch: Dispatch, wish: Wish, now: datetime) -> bool:
     assert wish.until is not None
     if command is not None and in_force_until is not None and command.ended_by == Command.EndedBy.WATCHDOG:
         # The maker was told once to stop; only the time at which our watchdog starts the car again moves.
-        renew_hold(command=command, ends_at=wish.until, departure_at=next_departure(car, now=now), now=now)
-        return True
+        try:
+            renew_hold(command=command, ends_at=wish.until, departure_at=next_departure(car, now=now), now=now)
+        except UnableToCommand as refusal:
+            if refusal.reason_code != "backstop_moved":
+                raise
+        else:
+            return True
     dispatch.command = _request(car, dispatch, wish, now)
     dispatch.renewals += 1
     dispatch.save(update_fields=["command", "renewals"])
@@ -253,6 +272,7 @@ def _request(car: CarNow, dispatch: Dispatch, wish: Wish, now: datetime) -> Comm
         power_w=wish.power_w,
         floor_soc_percent=preference.reserve_soc_percent if preference and wish.power_w < 0 else 0,
         charge_w=car.charge_w,
+        zone=car.zone.key,
         reason=wish.reason,
         departure_at=next_departure(car, now=now),
         now=now,

@@ -11,9 +11,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from accounts.models import User
 from foundation import clock
 from foundation.pages import owner_action, owner_read, refusals_as_messages, signed_in
+from grid.flows.abilities import missing_for_discharge
 from grid.flows.enrollment import enroll_vehicle, programs_open_to, withdraw_vehicle
 from grid.models import Enrollment, Program, Site
 from vehicles import wording
+from vehicles.flows import foreign
+from vehicles.flows.bills import bills_of
+from vehicles.flows.chargers import charger_of, chargers_of
 from vehicles.flows.preferences import open_override
 from vehicles.flows.telemetry import latest_reading
 from vehicles.models import ChargePreference, Command, HomePlace, Vehicle
@@ -42,10 +46,20 @@ def car(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         "knows_home": HomePlace.objects.filter(owner=owner).exists(),
         "enrollment": enrollment,
         "programs": [] if enrollment else _programs(found, now),
+        "foreign": _foreign(found, owner),
+        "bills": bills_of(found, now=now),
+        "charger": charger_of(found),
+        "chargers": [row for row in chargers_of(owner.pk) if row.serves is None],
+        "discharge_missing": [wording.message(key) for key in missing_for_discharge(found, now=now)],
         "commands": list(Command.objects.filter(vehicle=found)[:SHOWN_COMMANDS]),
         "now": now,
     }
     return render(request, "grid/car.html", context)
+
+
+def _foreign(vehicle: Vehicle, owner: User) -> str:
+    sign = foreign.open_sign(vehicle)
+    return foreign.describe(sign, owner.zone) if sign else ""
 
 
 def _departure_at(preference: ChargePreference, owner: User, now: datetime) -> datetime | None:

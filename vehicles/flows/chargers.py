@@ -125,8 +125,9 @@ def obstacles_to_discharge(vehicle: Vehicle) -> list[str]:
 
     The home's agreement with its utility is not asked for here; it belongs to the site.
     """
-    own, missing = vehicle.own, []
-    if own.max_discharge_w > 0:
+    own = vehicle.own
+    missing: list[str] = []
+    if own.can_discharge:
         return missing
     if not own.permits_discharge and not specs.is_bidirectional(make=vehicle.make, model=vehicle.model):
         missing.append("v2g_car")
@@ -136,6 +137,17 @@ def obstacles_to_discharge(vehicle: Vehicle) -> list[str]:
     if not own.permits_discharge:
         missing.append("v2g_maker")
     return missing
+
+
+def can_ever_discharge(vehicle: Vehicle) -> bool:
+    """Say whether the car could give energy back: by itself, or at the wall box that serves it, there now or not."""
+    return vehicle.can.can_discharge or not obstacles_to_discharge(vehicle)
+
+
+def chargers_of(owner_id: int) -> list[HomeCharger]:
+    """Return the owner's wall boxes behind links that work."""
+    rows = HomeCharger.objects.filter(link__owner=owner_id, link__state=VehicleLink.State.ACTIVE)
+    return list(rows.exclude(state=HomeCharger.State.UNLINKED).select_related("serves", "link")[:20])
 
 
 def with_charger(

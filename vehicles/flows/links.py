@@ -225,6 +225,8 @@ def refresh_idle_links(*, now: datetime, limit: int, workers: int = 1) -> int:
 
 
 def _renew(link: VehicleLink) -> bool:
+    if not VehicleLink.objects.filter(pk=link.pk, refreshed_at=link.refreshed_at).exists():
+        return False  # another worker has just done it
     try:
         gateway.refresh_grant(link)
     except (AutomakerError, NotSupported) as error:

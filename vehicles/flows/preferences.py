@@ -8,6 +8,7 @@ from django.db.models import F
 
 from foundation.refusals import Refusal
 from vehicles.flows import releases
+from vehicles.flows.chargers import can_ever_discharge
 from vehicles.models import ChargeOverride, ChargePreference, Command, Departure, Vehicle
 from vehicles.schedule import next_departure_at
 
@@ -48,7 +49,7 @@ def save_preference(
     _check_active(vehicle)
     _check_percents(target=target_soc_percent, minimum=minimum_soc_percent, reserve=reserve_soc_percent)
     _check_departures(departures)
-    if is_v2g_allowed and not vehicle.can.can_discharge:
+    if is_v2g_allowed and not can_ever_discharge(vehicle):
         raise UnableToSavePreference(
             "This car cannot give energy back, so V2G cannot be allowed.",
             code="v2g_not_possible",

@@ -1,0 +1,26 @@
+"""Which car a wall box serves. Whoever does not own both gets a 404."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+
+from accounts.models import User
+from foundation import clock
+from foundation.pages import owner_action, refusals_as_messages, signed_in
+from vehicles.flows.chargers import assign_charger
+from vehicles.models import HomeCharger
+from vehicles.views import owned_vehicle
+
+
+@owner_action
+def assign(request: HttpRequest, vehicle: UUID) -> HttpResponse:
+    """Let the posted wall box serve the car, or no car any more where `serves` is "no"."""
+    car = owned_vehicle(request, vehicle)
+    boxes = HomeCharger.objects.filter(link__owner=signed_in(request, User)).select_related("link", "serves")
+    charger = get_object_or_404(boxes, public_id=request.POST.get("charger", ""))
+    is_served = request.POST.get("serves") != "no"
+    said = f"{charger} serves {car} now." if is_served else f"{charger} serves no car now."
+    with refusals_as_messages(request, success=said):
+        assign_charger(charger=charger, vehicle=car if is_served else None, now=clock.now())
+    return redirect("car", car.public_id)
