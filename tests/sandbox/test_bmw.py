@@ -230,6 +230,19 @@ def test_api_wants_token_version_and_scope(bmw: BmwClient) -> None:
     assert error(bmw.call("GET", "vehicles/mappings")) == (503, "CU-503")
 
 
+def test_page_has_every_switch(bmw: BmwClient) -> None:
+    bmw.link(FRANK)
+    browser, url = OwnerBrowser(FRANK).session, f"{bmw.sandbox.url}/bmw/stream"
+    form = {"csrfmiddlewaretoken": browser.get(url, timeout=10) and browser.cookies["sandbox_csrf"]}
+    answer = browser.post(url, data=form | {"silent": "on"}, headers={"Referer": url}, timeout=10)
+    assert "The faults are set." in answer.text
+    assert (bmw.control()["silent"], bmw.control()["sendsTwice"]) == (True, False)
+    browser.post(url, data=form | {"once": "expireIdTokens"}, headers={"Referer": url}, timeout=10)
+    assert not [key for key in bmw.control()["keys"] if key["isValid"]]
+    assert bmw.control()["silent"] is True
+    assert "Stream and quota" in browser.get(f"{bmw.sandbox.url}/bmw/", timeout=10).text
+
+
 @pytest.fixture
 def listener(bmw: BmwClient) -> Iterator[Listener]:
     """Frank's listener, connected; everything that was said at the start is heard already."""
@@ -249,45 +262,48 @@ def listen(bmw: BmwClient, **kwargs: Any) -> Listener:
     raise AssertionError("the broker lets nobody in")
 
 
-def messages(listener: Listener, *, vin: str, wanted: str, count: int = 1) -> list[dict[str, Any]]:
-    """Return the next messages of the car that bring a value."""
-    found: list[dict[str, Any]] = []
-    while len(found) < count:
-        _, topic, body = listener.next("message")
-        if topic.endswith(f"/{vin}") and wanted in body["data"]:
-            found.append(body)
-    return found
+def hear_charge(bmw: BmwClient, listener: Listener, soc_percent: int) -> dict[str, Any]:
+    """Put the battery there and return the message that says so; everything before it is heard by then."""
+    bmw.sandbox.control("PATCH", f"cars/{FRANKS_I4}", socPercent=soc_percent)
+    return hear(listener, SOC, soc_percent)
+
+
+def hear(listener: Listener, name: str, value: Any) -> dict[str, Any]:
+    """Return the next message of the i4 that brings the value."""
+    while True:
+        body: dict[str, Any] = listener.next("message")[2]
+        if body["vin"] == FRANKS_I4 and body["data"].get(name, {}).get("value") == value:
+            return body
 
 
 def test_stream_brings_what_changed_alone(bmw: BmwClient, listener: Listener) -> None:
-    bmw.sandbox.control("PATCH", f"cars/{FRANKS_I4}", socPercent=41)
-    while (body := messages(listener, vin=FRANKS_I4, wanted=SOC)[0])["data"][SOC]["value"] != 41:
-        continue
+    body = hear_charge(bmw, listener, 41)
     assert body["vin"] == body["topic"] == FRANKS_I4
     assert body["data"][SOC] == {"timestamp": "2026-11-19T02:00:00.000Z", "value": 41, "unit": "percent"}
     bmw.sandbox.control("PATCH", f"cars/{FRANKS_I4}", action="unplug")
-    (body,) = messages(listener, vin=FRANKS_I4, wanted=PLUGGED)
-    assert body["data"][PLUGGED]["value"] is False
+    body = hear(listener, PLUGGED, value=False)
+    assert body["data"][STATUS]["value"] == "NOCHARGING"
     assert SOC not in body["data"]
 
 
 def test_old_container_sends_everything_twice(bmw: BmwClient, listener: Listener) -> None:
     bmw.control(sendsTwice=True)
-    bmw.sandbox.control("PATCH", f"cars/{FRANKS_I4}", action="unplug")
-    first, second = messages(listener, vin=FRANKS_I4, wanted=PLUGGED, count=2)
+    first = hear_charge(bmw, listener, 42)
+    second = hear(listener, SOC, 42)
     assert first["data"] == second["data"]
     assert first["entityId"] != second["entityId"]
 
 
 def test_silent_stream_says_nothing(bmw: BmwClient, listener: Listener) -> None:
-    bmw.sandbox.control("PATCH", f"cars/{FRANKS_I4}", action="unplug")
-    messages(listener, vin=FRANKS_I4, wanted=PLUGGED)
+    hear_charge(bmw, listener, 43)
     bmw.control(silent=True)
     time.sleep(0.6)  # a round that had begun may still speak
-    bmw.sandbox.control("PATCH", f"cars/{FRANKS_I4}", action="plug_in")
+    bmw.sandbox.control("PATCH", f"cars/{FRANKS_I4}", action="unplug")
     time.sleep(1.2)
-    heard = [event for event in listener.events.queue if event[0] == "message"]
-    assert not [body for _, _, body in heard if PLUGGED in body["data"]]
+    heard = [event[2]["data"] for event in listener.events.queue if event[0] == "message"]
+    assert not [data for data in heard if PLUGGED in data]
+    bmw.control(silent=False)
+    hear(listener, PLUGGED, value=False)
 
 
 def test_dropped_listener_may_come_again_with_the_same_token(bmw: BmwClient, listener: Listener) -> None:
@@ -309,8 +325,7 @@ def test_expired_id_token_is_dropped_and_let_in_no_more(bmw: BmwClient, listener
 def test_stream_of_another_account_stays_closed(bmw: BmwClient, listener: Listener) -> None:
     grace = BmwClient(bmw.sandbox).link(GRACE)
     spy = listen(grace, topic=f"{bmw.tokens['gcid']}/+")
-    bmw.sandbox.control("PATCH", f"cars/{FRANKS_I4}", action="unplug")
-    messages(listener, vin=FRANKS_I4, wanted=PLUGGED)
+    hear_charge(bmw, listener, 44)
     with pytest.raises(queue.Empty):
         spy.next("message", seconds=0.5)
     spy.stop()

@@ -58,8 +58,9 @@ READ_ONLY = Capabilities(
     hold_ends=HoldEnds.NONE,
     pushes=("stream",),
     refusals=("no_commands", "no_discharge"),
-    min_poll_seconds=3600,  # two cars of one account then stay below the account's 50 requests a day
-    daily_budget=50,
+    min_poll_seconds=1800,
+    daily_budget=45,  # of the account's 50: lists of cars and containers need some, too
+    budget_scope="user",
 )
 
 

@@ -176,11 +176,12 @@ class Listener:
         for push in gateway.adapter("bmw").read_message(topic, payload):
             self.pushes.put(push)
 
-    def next(self) -> Push:
-        """Return the next push about the i4's plug."""
+    def next(self, soc_percent: int) -> Push:
+        """Return the next push that finds the i4 at this charge."""
         while True:
             push = self.pushes.get(timeout=10)
-            if push.external_id == I4 and push.state is not None and push.state.is_plugged_in is not None:
+            soc = push.state.soc_percent if push.state is not None and push.external_id == I4 else None
+            if soc is not None and soc.value == soc_percent:
                 return push
 
     def stop(self) -> None:
@@ -207,8 +208,8 @@ def test_stream_brings_readings_once_and_asks_nothing_of_the_quota(alice: User, 
     listener = listen(car.link)
     world.control(sendsTwice=True)
     world.sandbox.control("PUT", "clock", simulated_at=EVENING.replace(minute=5).isoformat(), rate=0)
-    world.move(action="unplug")
-    first, second = listener.next(), listener.next()
+    world.move(socPercent=47)
+    first, second = listener.next(47), listener.next(47)
     listener.stop()
 
     applied = [
@@ -219,8 +220,8 @@ def test_stream_brings_readings_once_and_asks_nothing_of_the_quota(alice: User, 
     assert applied == [1, 0]
     reading = latest_reading(car)
     assert reading is not None
-    assert (reading.is_plugged_in, reading.charge_state, reading.source) == (False, "unplugged", "stream")
-    assert reading.soc_percent is not None
+    assert (reading.soc_percent, reading.source) == (Decimal(47), "stream")
+    assert (reading.is_plugged_in, reading.charge_state) == (True, "charging")  # as they were: they did not change
     assert ChargeReading.objects.filter(vehicle=car).count() == 2
     assert world.control()["requestsToday"][ACCOUNT] == before
 

@@ -1,10 +1,12 @@
-"""The control API of what is BMW's alone: the stream, the quota, containers and device codes under way."""
+"""The control of what is BMW's alone, as API and as page: stream, quota, containers and device codes under way."""
 
 from datetime import UTC
 from typing import Any
 
+from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -16,6 +18,14 @@ from sandbox.world.bodies import BadBody, read_flag, read_number, read_object, r
 
 FAULTS = {"silent": "is_silent", "sendsTwice": "sends_twice"}
 ONCE = ("dropConnections", "expireIdTokens", "expireDeviceCodes", "deleteContainers")
+LABELS = {
+    "silent": "The stream says nothing",
+    "sendsTwice": "Everything comes twice, as from an old container",
+    "dropConnections": "Drop every listener",
+    "expireIdTokens": "Let the id tokens run out",
+    "expireDeviceCodes": "Let codes under way run out",
+    "deleteContainers": "Delete every container",
+}
 
 
 # Exempt from CSRF: PATCH from another origin needs a preflight, which nobody here answers.
@@ -26,6 +36,24 @@ def control(request: HttpRequest, maker: str) -> HttpResponseBase:  # noqa: ARG0
     """Show the stream, its keys and today's requests; PATCH sets faults, or does one of ONCE."""
     if request.method == "PATCH":
         _patch(read_object(request))
+    return JsonResponse(_describe())
+
+
+@require_http_methods(["GET", "POST"])
+def show_control(request: HttpRequest, maker: str) -> HttpResponse:  # noqa: ARG001
+    """Show the same as a page, with a box for each fault and a button for what is done once."""
+    if request.method == "POST":
+        once = request.POST.get("once", "")
+        _patch({once: True} if once in ONCE else {name: name in request.POST for name in FAULTS})
+        messages.success(request, f"{LABELS[once]}: done." if once in ONCE else "The faults are set.")
+        return redirect("bmw-control")
+    found = _describe()
+    faults = [(name, LABELS[name], found[name]) for name in FAULTS]
+    once_only = [(name, LABELS[name]) for name in ONCE]
+    return render(request, "bmw/control.html", found | {"faults": faults, "once": once_only})
+
+
+def _describe() -> dict[str, Any]:
     faults, running, wall = StreamFaults.current(), stream.current(), clock.wall()
     today = clock.now().astimezone(UTC).date()
     days = DayOfRequests.objects.filter(on_date=today).select_related("owner")[:100]
@@ -41,7 +69,7 @@ def control(request: HttpRequest, maker: str) -> HttpResponseBase:  # noqa: ARG0
             for key in keys
         ],
     }
-    return JsonResponse(answer)
+    return answer
 
 
 def _patch(body: dict[str, Any]) -> None:

@@ -14,4 +14,5 @@ urlpatterns: list[URLPattern] = [
     path("cardata/customers/containers", api.list_containers),
     path("cardata/customers/containers/<str:container_id>", api.show_container),
     path("control", control.control),
+    path("stream", control.show_control, name="bmw-control"),
 ]
