@@ -13,7 +13,9 @@ class Feed(models.Model):
         """What the values are."""
 
         DAY_AHEAD_PRICE = "day_ahead_price", "day-ahead energy price"
+        REAL_TIME_PRICE = "real_time_price", "real-time energy price"
         MARGINAL_CARBON = "marginal_carbon", "marginal carbon intensity"
+        AVERAGE_CARBON = "average_carbon", "average carbon intensity"
 
     source = models.SlugField(max_length=32)
     zone = models.CharField(max_length=32)
