@@ -50,7 +50,7 @@ def test_fleet_names_its_source_and_belongs_to_its_maker(path: Path) -> None:
     for account in fleet["accounts"]:
         assert account["email"].endswith(f"@{path.stem}.sandbox")
         for car in account["cars"]:
-            assert ZoneInfo(account["time_zone"])
+            assert ZoneInfo(account["time_zone"]).key == account["time_zone"]
             assert car.get("trips", "pattern") in TRIPS
             assert 0 < car["onboard_charge_w"] <= 19_200
             assert 0 < car["first_soc_percent"] < 90

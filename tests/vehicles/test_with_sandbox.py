@@ -54,12 +54,8 @@ class World:
     def __init__(self, sandbox: SandboxProcess, anchor_file: Path) -> None:
         self.sandbox = sandbox
         self.anchor_file = anchor_file
-        sandbox.control("PUT", "clock", simulated_at="2027-06-01T00:00:00Z", rate=0)
-        sandbox.control("GET", "cars")  # from there, setting the clock back parks every car at home, free of orders
+        sandbox.control("POST", "reset", at=EVENING.isoformat(), socPercent=50)
         self.set(EVENING)
-        for car in sandbox.control("GET", "cars"):
-            faults = {name: 0 if name == "commandDelaySeconds" else False for name in car["faults"]}
-            sandbox.control("PATCH", f"cars/{car['vehicleId']}", faults=faults, socPercent=50)
 
     def set(self, at: datetime) -> None:
         """Put both clocks."""
