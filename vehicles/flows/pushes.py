@@ -61,8 +61,10 @@ def apply_pushes(
 
 
 def _apply_once(maker: str, push: Push, *, source: str, now: datetime, link: VehicleLink | None) -> bool:
+    # Two owners may share an account, and then each hears the same message once.
+    event_id = f"{link.pk}:{push.event_id}" if link is not None else push.event_id
     with transaction.atomic():  # a message counts as known only if it was applied whole
-        if push.event_id and not _is_new(maker, push.event_id):
+        if push.event_id and not _is_new(maker, event_id):
             return False
         return _apply(maker, push, source=source, now=now, link=link)
 

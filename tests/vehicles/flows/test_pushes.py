@@ -17,7 +17,7 @@ from tests.vehicles.scripted_maker import VIN, scripted_maker, sign, state
 from vehicles.automakers.base import CommandReceipt, Observed, ReceiptState, VehicleState
 from vehicles.automakers.push import Push, PushKind
 from vehicles.flows import telemetry
-from vehicles.flows.pushes import MOST_BODY_BYTES, forget_old_messages
+from vehicles.flows.pushes import MOST_BODY_BYTES, apply_pushes, forget_old_messages
 from vehicles.models import ChargeReading, Command, MakerMessage, Vehicle, VehicleLink
 
 CAR, SUBJECT = "car-canary-one", "subject-canary"
@@ -87,6 +87,20 @@ def test_repeats_and_shuffled_messages_end_in_the_newest_state(
     assert sorted(kept) == [51, 52, 53]
     assert ChargeReading.objects.order_by("-observed_at")[0].soc_percent == 53
     assert MakerMessage.objects.count() == 3
+
+
+def test_two_owners_of_one_account_hear_the_same_message_once_each(
+    alice: User, bob: User, car: Vehicle, now: datetime, script: dict[str, Any]
+) -> None:
+    other = make.link(bob, maker="scripted", subject_hash=keyed_hash(f"scripted:{SUBJECT}"))
+    make.ready_car(bob, now=now, of=other, external_id=CAR, vin=VIN, is_controlling=False)
+
+    applied = [
+        apply_pushes(maker="scripted", pushes=[told(now - MINUTE, "one")], source="stream", now=now, link=link)
+        for link in (car.link, other, car.link, other)
+    ]
+
+    assert applied == [1, 1, 0, 0]
 
 
 def test_message_that_failed_half_way_is_taken_at_its_repeat(
