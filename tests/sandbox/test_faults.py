@@ -174,3 +174,22 @@ def test_pages_show_the_truth_and_switch_faults(ford: FordClient) -> None:
     page = browser.post(f"{page_url}change", data=form, headers={"Referer": page_url}, timeout=10)
     assert "Done: go away now." in page.text
     assert requests.post(f"{page_url}change", data={"action": "come_home"}, timeout=10).status_code == 403
+
+
+def test_makers_page_switches_its_faults(ford: FordClient) -> None:
+    ford.link(ALICE)
+    browser = requests.Session()
+    for maker in ("ford", "honda"):
+        page_url = f"{ford.sandbox.url}/{maker}/"
+        browser.get(page_url, timeout=10)
+        form = {"csrfmiddlewaretoken": browser.cookies["sandbox_csrf"], "garbled": "on", "twice": "on"}
+        browser.post(f"{page_url}faults", data=form, headers={"Referer": page_url}, timeout=10)
+    garbled, pushing = (ford.sandbox.control("GET", f"makers/{maker}") for maker in ("ford", "honda"))
+    assert (garbled["garbled"], garbled["apiDown"], garbled["webhooks"]) == (True, False, {})
+    assert pushing["webhooks"] == {"twice": True}
+    page_url = f"{ford.sandbox.url}/ford/"
+    form = {"csrfmiddlewaretoken": browser.cookies["sandbox_csrf"], "expire": "1"}
+    page = browser.post(f"{page_url}faults", data=form, headers={"Referer": page_url}, timeout=10)
+    assert "Access tokens expired" in page.text
+    ford.sandbox.control("PATCH", "makers/ford", garbled=False)
+    assert ford.vehicle("GET", ALICES_TRUCK).status_code == 401

@@ -61,6 +61,15 @@ def test_reads_are_rationed_and_the_owners_app_counts(gm: MakerClient) -> None:
     assert [ask(gm, "status").status_code for _ in range(2)] == [200, 429]
 
 
+def test_owners_look_from_the_cars_page_counts_too(gm: MakerClient) -> None:
+    browser, url = requests.Session(), f"{gm.sandbox.url}/gm/owner-app/{BOLT}"
+    pages = [browser.post(url, headers={"Accept": "text/html"}, timeout=10).text for _ in range(5)]
+
+    assert "in advance until Thu 19 Nov 04:00 UTC" in pages[3]
+    assert "the ration of reads is used up" in pages[4]
+    assert "looks at it in the maker" in pages[4]
+
+
 def test_stop_holds_until_start(gm: MakerClient) -> None:
     gm.link(GUS)
     command = tell(gm, "STOP_CHARGING", key="one")
