@@ -8,7 +8,7 @@ from django import forms
 from django.forms import BoundField
 from django.http import QueryDict
 
-from vehicles.models import ChargePreference
+from vehicles.models import ChargePreference, Vehicle
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -59,3 +59,31 @@ class PreferenceForm(forms.Form):
             reserve = min(wishes["reserve_soc_percent"], wishes["target_soc_percent"])
             wishes["reserve_soc_percent"] = max(reserve, wishes["minimum_soc_percent"])
         return wishes | {"departures": departures}
+
+
+class SpecsForm(forms.Form):
+    """What the battery holds and how fast the car charges, in the units that owners know. The flow checks the range."""
+
+    capacity_kwh = forms.DecimalField(
+        label="Usable battery, in kWh",
+        help_text="The manual and the maker's site call it usable or net capacity.",
+        max_digits=5,
+        decimal_places=1,
+    )
+    max_charge_kw = forms.DecimalField(
+        label="Fastest charging at home, in kW",
+        help_text="What the car's own charger takes: 7.2, 9.6 or 11.5 are usual.",
+        max_digits=4,
+        decimal_places=1,
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, vehicle: Vehicle) -> None:
+        initial = {"capacity_kwh": vehicle.capacity_wh / 1000, "max_charge_kw": vehicle.max_charge_w / 1000}
+        super().__init__(data, initial=initial)
+
+    def specs(self) -> dict[str, int]:
+        """Return the cleaned values as `save_specs` takes them."""
+        return {
+            "capacity_wh": int(self.cleaned_data["capacity_kwh"] * 1000),
+            "max_charge_w": int(self.cleaned_data["max_charge_kw"] * 1000),
+        }

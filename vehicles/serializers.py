@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from foundation import clock
 from vehicles import wording
+from vehicles.abilities import Ability, abilities
 from vehicles.automakers.base import Capabilities
 from vehicles.flows.preferences import open_override
 from vehicles.flows.telemetry import latest_reading
@@ -47,6 +48,15 @@ class CapabilitiesSerializer(serializers.Serializer[Capabilities]):
     is_metered = serializers.BooleanField()
 
 
+class AbilitySerializer(serializers.Serializer[Ability]):
+    """One thing the car can or cannot do, in words; linking again mends it where `needs_relink`."""
+
+    key = serializers.CharField()
+    text = serializers.CharField()
+    is_possible = serializers.BooleanField()
+    needs_relink = serializers.BooleanField()
+
+
 class OverrideSerializer(serializers.ModelSerializer[ChargeOverride]):
     """The owner's word over every plan."""
 
@@ -66,6 +76,7 @@ class VehicleSerializer(serializers.ModelSerializer[Vehicle]):
     link = serializers.UUIDField(source="link.public_id", read_only=True)
     maker = serializers.CharField(source="link.maker", read_only=True)
     capabilities = CapabilitiesSerializer(source="can", read_only=True)
+    abilities = serializers.SerializerMethodField()
     reading = serializers.SerializerMethodField()
     override = serializers.SerializerMethodField()
     trouble = serializers.SerializerMethodField()
@@ -88,11 +99,17 @@ class VehicleSerializer(serializers.ModelSerializer[Vehicle]):
             "max_discharge_w",
             "has_assumed_specs",
             "capabilities",
+            "abilities",
             "reading",
             "override",
             "trouble",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(AbilitySerializer(many=True))
+    def get_abilities(self, vehicle: Vehicle) -> list[dict[str, Any]]:
+        """What the car can and cannot do by itself, and why."""
+        return [dict(AbilitySerializer(ability).data) for ability in abilities(vehicle.own)]
 
     @extend_schema_field(ReadingSerializer(allow_null=True))
     def get_reading(self, vehicle: Vehicle) -> dict[str, Any] | None:

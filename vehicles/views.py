@@ -12,7 +12,9 @@ from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
 from vehicles import gateway
 from vehicles.automakers.registry import AUTOMAKERS
+from vehicles.flows.cars import UnableToSaveCar, save_specs, take_control
 from vehicles.flows.chargers import can_ever_discharge
+from vehicles.flows.health import link_health
 from vehicles.flows.places import set_home_from_vehicle
 from vehicles.flows.preferences import (
     UnableToSavePreference,
@@ -23,7 +25,7 @@ from vehicles.flows.preferences import (
     skip_tonight,
 )
 from vehicles.flows.telemetry import latest_reading
-from vehicles.forms import PreferenceForm
+from vehicles.forms import PreferenceForm, SpecsForm
 from vehicles.models import ChargeOverride, Vehicle, VehicleLink
 
 
@@ -41,25 +43,32 @@ def maker_name(slug: str) -> str:
 
 @owner_read
 def cars(request: HttpRequest) -> HttpResponse:
-    """List the owner's cars with their last reading, and the makers that can be linked."""
+    """List the owner's cars with their last reading, how their accounts fare, and the makers that can be linked."""
     owner = signed_in(request, User)
     rows = Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE).select_related("preference")
-    links = [link for link in VehicleLink.objects.filter(owner=owner) if link.state != VehicleLink.State.REVOKED]
-    waiting = set(
-        Vehicle.objects.filter(link__in=links, state=Vehicle.State.OFFERED).values_list("link_id", flat=True)
-    ) - set(rows.values_list("link_id", flat=True))
+    links = VehicleLink.objects.filter(owner=owner).exclude(state=VehicleLink.State.REVOKED)
+    accounts = [_account(link) for link in links.prefetch_related("vehicles")]
     context = {
         "cars": [{"vehicle": row, "preference": row.preference, "reading": latest_reading(row)} for row in rows],
-        "broken_links": [_shown_link(link) for link in links if link.state == VehicleLink.State.NEEDS_RELINK],
-        "waiting_links": [_shown_link(link) for link in links if link.pk in waiting],
-        "makers": makers_on_offer({link.maker for link in links}),
+        "accounts": accounts,
+        "broken_accounts": [one for one in accounts if one["health"].state == VehicleLink.State.NEEDS_RELINK],
+        "waiting_accounts": [one for one in accounts if one["health"].next_step == "choose"],
+        "makers": makers_on_offer({one["maker"] for one in accounts}),
         "now": clock.now(),
     }
     return render(request, "vehicles/cars.html", context)
 
 
-def _shown_link(link: VehicleLink) -> dict[str, Any]:
-    return {"public_id": link.public_id, "maker": link.maker, "maker_name": maker_name(link.maker)}
+def _account(link: VehicleLink) -> dict[str, Any]:
+    states = [vehicle.state for vehicle in link.vehicles.all()]
+    return {
+        "public_id": link.public_id,
+        "maker": link.maker,
+        "maker_name": maker_name(link.maker),
+        "health": link_health(link),
+        "cars": states.count(Vehicle.State.ACTIVE),
+        "offered": states.count(Vehicle.State.OFFERED) if link.state == VehicleLink.State.ACTIVE else 0,
+    }
 
 
 def makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
@@ -89,6 +98,31 @@ def preferences(request: HttpRequest, vehicle: UUID) -> HttpResponse:
             messages.success(request, "Saved. The next plan follows in a moment.")
             return redirect("car", car.public_id)
     return render(request, "vehicles/preferences.html", {"form": form, "vehicle": car, "can_give_back": can_give_back})
+
+
+@owner_page
+def specs(request: HttpRequest, vehicle: UUID) -> HttpResponse:
+    """Let the owner say what battery and charger the car has."""
+    car = owned_vehicle(request, vehicle)
+    form = SpecsForm(request.POST or None, vehicle=car)
+    if request.method == "POST" and form.is_valid():
+        try:
+            save_specs(vehicle=car, now=clock.now(), **form.specs())
+        except UnableToSaveCar as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, "Saved. The next plan counts with it.")
+            return redirect("car", car.public_id)
+    return render(request, "vehicles/specs.html", {"form": form, "vehicle": car})
+
+
+@owner_action
+def control(request: HttpRequest, vehicle: UUID) -> HttpResponse:
+    """Steer a car from here that was only watched."""
+    car = owned_vehicle(request, vehicle)
+    with refusals_as_messages(request, success=f"{car} is steered from here now."):
+        take_control(vehicle=car, now=clock.now())
+    return _back(request, car)
 
 
 @owner_action

@@ -15,9 +15,12 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts.models import User
 from foundation import clock
 from foundation.pages import owner_action, owner_page, owner_read, refusals_as_messages, signed_in
+from vehicles import wording
+from vehicles.abilities import abilities
 from vehicles.automakers.base import LinkKind
 from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.flows.attempts import REASONS, UnableToLink
+from vehicles.flows.cars import controlling_elsewhere
 from vehicles.flows.device_codes import begin_device_link, poll_attempt
 from vehicles.flows.links import begin_link, choose_vehicles, complete_link, revoke_link
 from vehicles.flows.tickets import hand_back, open_ticket
@@ -186,7 +189,21 @@ def choose(request: HttpRequest, link: UUID) -> HttpResponse:
             messages.success(request, "Your car takes part now. These are our defaults; change what you like.")
             return redirect("car_preferences", vehicles[0].public_id)
         return redirect("cars")
-    context = {"offered": offered, "maker_name": maker_name(found.maker), "cars_url": reverse("cars")}
+    rows = [
+        {
+            "vehicle": row,
+            "abilities": abilities(row.own),
+            "is_steered_elsewhere": bool(row.vin_hash) and controlling_elsewhere(row) is not None,
+        }
+        for row in offered
+    ]
+    context = {
+        "offered": rows,
+        "needs_relink": any(key in wording.RELINK_REFUSALS for row in offered for key in row.own.refusals),
+        "maker": found.maker,
+        "maker_name": maker_name(found.maker),
+        "cars_url": reverse("cars"),
+    }
     return render(request, "vehicles/choose.html", context)
 
 

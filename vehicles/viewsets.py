@@ -84,7 +84,8 @@ class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
     @action(detail=True, pagination_class=None)
     def bill(self, request: Request, public_id: str) -> Response:
         """What our asking cost the car, and us: this month and the two before."""
-        return Response(BillSerializer(bills.bills_of(self.get_object(), now=clock.now()), many=True).data)
+        months = bills.bills_of(self.get_object(), now=clock.now())
+        return Response([BillSerializer(month).data for month in months])
 
     @extend_schema(responses=SteeringSerializer)
     @action(detail=True)
@@ -100,6 +101,13 @@ class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
         wanted = SpecsSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         vehicle = cars.save_specs(vehicle=vehicle, now=clock.now(), **wanted.validated_data)
+        return Response(VehicleSerializer(vehicle).data)
+
+    @extend_schema(request=None, responses=VehicleSerializer)
+    @action(detail=True, methods=["post"])
+    def control(self, request: Request, public_id: str) -> Response:
+        """Steer the car from here, once no other link that works does."""
+        vehicle = cars.take_control(vehicle=self.get_object(), now=clock.now())
         return Response(VehicleSerializer(vehicle).data)
 
 

@@ -26,6 +26,7 @@ MESSAGES: dict[str, str] = {
     "v2g_maker": "The car's maker has not agreed that a wall box takes energy from its battery.",
     "v2g_permission": "Your home has no agreement with the utility to give energy back.",
     "events_only": "This maker can only start and stop charging, so we pause the car for events alone.",
+    "restart_limit": "Below a certain charge its maker does not start it again, so we leave it alone there.",
     "charging_scope_missing": "You did not allow us to steer charging. Link the account again and allow it.",
     "place_scope_missing": "You did not share the car's place, so we cannot tell whether it is at home.",
 }

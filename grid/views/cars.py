@@ -15,9 +15,11 @@ from grid.flows.abilities import missing_for_discharge
 from grid.flows.enrollment import enroll_vehicle, programs_open_to, withdraw_vehicle
 from grid.models import Enrollment, Program, Site
 from vehicles import wording
+from vehicles.abilities import abilities
 from vehicles.flows import foreign
 from vehicles.flows.bills import bills_of
 from vehicles.flows.chargers import charger_of, chargers_of
+from vehicles.flows.health import link_health
 from vehicles.flows.preferences import open_override
 from vehicles.flows.telemetry import latest_reading
 from vehicles.models import ChargePreference, Command, HomePlace, Vehicle
@@ -42,6 +44,8 @@ def car(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         "departure_at": _departure_at(found.preference, owner, now),
         "override": open_override(found, now),
         "maker_name": maker_name(found.link.maker),
+        "health": link_health(found.link),
+        "abilities": abilities(found.own),
         "trouble": wording.message(found.read_failure) if found.read_failure else "",
         "knows_home": HomePlace.objects.filter(owner=owner).exists(),
         "enrollment": enrollment,

@@ -1,17 +1,20 @@
-"""The page with the code: goes on by itself, says why it cannot, and is for the session that began alone."""
+"""Pages of links: the code to type, how accounts fare, what cars can do and how to mend what they cannot."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.test import Client
 
 from accounts.models import User
+from tests.factories import vehicles as make
 from tests.vehicles.scripted_maker import WAIT, scripted_maker
-from vehicles.automakers.base import LinkKind
+from vehicles.automakers.base import Capabilities, LinkKind
 from vehicles.automakers.errors import AuthRevoked, LinkPending, UpstreamDown
-from vehicles.models import LinkAttempt, VehicleLink
+from vehicles.models import LinkAttempt, Vehicle, VehicleLink
 
 HTMX = {"HX-Request": "true"}
 
@@ -145,3 +148,114 @@ def test_hosted_page_comes_back_with_the_account(
     # The account's name travels through the browser: knowing it must not open another owner's cars.
     assert "linked by somebody else" in link(other, user_id="account-one")
     assert VehicleLink.objects.count() == 1
+
+
+@pytest.fixture
+def car(alice: User, at_now: time_machine.Traveller, now: datetime) -> Vehicle:
+    """Alice's car that takes part."""
+    return make.ready_car(alice, now=now)
+
+
+def text_of(browser: Client, address: str) -> str:
+    text: str = browser.get(address).content.decode()
+    return text
+
+
+def test_accounts_are_listed_with_state_age_and_next_step(browser: Client, car: Vehicle) -> None:
+    text = text_of(browser, "/cars/")
+    assert "Linked accounts" in text
+    assert "Working" in text
+    assert "2 minutes ago" in text
+
+    VehicleLink.objects.update(state="needs_relink", state_reason="login_required")
+    text = text_of(browser, "/cars/")
+    assert "wants you to sign in again" in text
+    assert text.count("Link again") == 2  # at the top, and beside the account
+
+    VehicleLink.objects.update(state="active")
+    Vehicle.objects.update(read_failure="car_asleep")
+    assert "The car is asleep" in text_of(browser, "/cars/")
+
+
+def test_cars_that_came_later_are_offered_beside_the_account(browser: Client, car: Vehicle, now: datetime) -> None:
+    make.vehicle(car.link, now=now, state=Vehicle.State.OFFERED, is_controlling=False)
+    text = text_of(browser, "/cars/")
+    assert "1 more car can take part" in text
+    assert f"/cars/choose/{car.link.public_id}/" in text
+
+
+def test_car_page_says_what_it_can_and_cannot_and_how_to_mend_it(browser: Client, car: Vehicle) -> None:
+    address = f"/cars/{car.public_id}/"
+    assert "We can pause its charging" in text_of(browser, address)
+    assert "Link again" not in text_of(browser, address)
+    Vehicle.objects.update(capabilities=Capabilities(refusals=("charging_scope_missing",)).as_json())
+
+    text = text_of(browser, address)
+
+    assert "You did not allow us to steer charging" in text
+    assert "Link again" in text
+
+
+def test_choosing_says_what_each_car_can_and_asks_for_missing_permissions(
+    browser: Client, car: Vehicle, bob: User, now: datetime
+) -> None:
+    can = Capabilities(hold_ends="timed", refusals=("place_scope_missing",))
+    hers = make.ready_car(bob, now=now)
+    shared = {"state": Vehicle.State.OFFERED, "is_controlling": False, "can": can, "vin": hers.vin}
+    make.vehicle(car.link, now=now, **shared)
+
+    text = text_of(browser, f"/cars/choose/{car.link.public_id}/")
+
+    assert "We can pause its charging" in text
+    assert "cannot tell whether it is at home" in text.replace("&#x27;", "'")
+    assert "Link again and allow it" in text
+    assert "Somebody else's link steers this car" in text.replace("&#x27;", "'")
+
+
+def test_watched_car_is_steered_once_nobody_else_does(browser: Client, car: Vehicle, bob: User, now: datetime) -> None:
+    Vehicle.objects.filter(pk=car.pk).update(is_controlling=False)
+    hers = make.ready_car(bob, now=now, vin=car.vin)
+    assert "Another account steers this car" in text_of(browser, f"/cars/{car.public_id}/")
+
+    refused = browser.post(f"/cars/{car.public_id}/control/", follow=True).content.decode()
+    assert "still steered from another account" in refused
+    Vehicle.objects.filter(pk=hers.pk).update(is_controlling=False)
+    assert "is steered from here now" in browser.post(f"/cars/{car.public_id}/control/", follow=True).content.decode()
+    car.refresh_from_db()
+    assert car.is_controlling
+
+
+def test_guessed_battery_is_asked_for_and_corrected(browser: Client, car: Vehicle) -> None:
+    Vehicle.objects.update(has_assumed_specs=True)
+    assert "We guessed its battery" in text_of(browser, f"/cars/{car.public_id}/")
+    address = f"/cars/{car.public_id}/specs/"
+    assert 'value="123.0"' in text_of(browser, address)
+
+    wrong = browser.post(address, {"capacity_kwh": "1", "max_charge_kw": "11.5"})
+    assert "A battery holds 5 to 300 kWh" in wrong.content.decode()
+    assert "required" in browser.post(address, {}).content.decode()
+    saved = browser.post(address, {"capacity_kwh": "98.3", "max_charge_kw": "11.5"}, follow=True)
+
+    assert "The next plan counts with it" in saved.content.decode()
+    car.refresh_from_db()
+    assert (car.capacity_wh, car.max_charge_w, car.has_assumed_specs) == (98_300, 11_500, False)
+
+
+def test_account_at_a_maker_is_no_way_in(client: Client, ford_grant: dict[str, str], alice: User) -> None:
+    """Allauth signs people in; coming back from a maker with a good permission signs nobody in and links nothing."""
+    answer = client.get("/cars/link/callback/ford/", ford_grant)
+    assert answer["Location"].startswith("/account/login/")
+    assert "_auth_user_id" not in client.session
+    assert not VehicleLink.objects.exists()
+    assert "allauth.socialaccount" not in settings.INSTALLED_APPS
+    for path in ("/account/3rdparty/", "/account/social/connections/", "/account/ford/login/"):
+        assert client.get(path).status_code == 404
+
+
+@pytest.fixture
+def ford_grant(alice: User, at_now: time_machine.Traveller) -> dict[str, str]:
+    """What Ford sends back to Alice, who has signed out meanwhile."""
+    browser = Client()
+    browser.force_login(alice)
+    sent = browser.post("/cars/link/", {"maker": "ford"})["Location"]
+    return {"state": parse_qs(urlsplit(sent).query)["state"][0], "code": "the-code"}
