@@ -15,7 +15,13 @@ MODEL_3, MODEL_Y = "5YJ3E1EA5RF000001", "7SAYGDEE8RF000002"
 IDS = {MODEL_3: "1492931520111001", MODEL_Y: "1492931520111002"}
 SCOPES = "openid offline_access vehicle_device_data vehicle_location vehicle_cmds vehicle_charging_cmds"
 HOME: dict[str, Any] = {"lat": 37.8044, "lon": -122.2712}
-START: dict[str, Any] = {"days_of_week": "All", "enabled": True, "start_enabled": True, "end_enabled": False, "one_time": True}
+START: dict[str, Any] = {
+    "days_of_week": "All",
+    "enabled": True,
+    "start_enabled": True,
+    "end_enabled": False,
+    "one_time": True,
+}
 
 
 @pytest.fixture
@@ -32,7 +38,10 @@ def data(tesla: MakerClient, vin: str = MODEL_3, endpoints: str = "charge_state;
 def tell(tesla: MakerClient, command: str, vin: str = MODEL_3, **body: Any) -> Any:
     reply = tesla.call("POST", f"proxy/api/1/vehicles/{vin}/command/{command}", json=body)
     assert reply.status_code == 200, reply.text
-    return reply.json()["response"]
+    found = reply.json()["response"]
+    return (
+        found | {"reason": found.get("reason") or found["string"].rpartition(": ")[2]} if "string" in found else found
+    )
 
 
 def truth(tesla: MakerClient, vin: str = MODEL_3) -> Any:
@@ -103,7 +112,8 @@ def test_command_that_nobody_signed_is_refused(tesla: MakerClient) -> None:
 def test_car_says_why_there_was_nothing_to_do(tesla: MakerClient) -> None:
     tesla.link(GRACE)
 
-    assert tell(tesla, "charge_start") == {"result": False, "reason": "is_charging"}
+    refusal = {"result": False, "string": "car could not execute command: is_charging"}
+    assert tell(tesla, "charge_start") == refusal | {"reason": "is_charging"}
     assert tell(tesla, "charge_stop") == {"result": True, "reason": ""}
     assert truth(tesla)["state"] == "HOLDING"
     assert tell(tesla, "charge_stop")["reason"] == "not_charging"
@@ -154,7 +164,7 @@ def test_start_for_another_place_or_another_day_does_not_count_tonight(tesla: Ma
     tesla.call("POST", f"api/1/vehicles/{MODEL_3}/wake_up")
     step(tesla, seconds=11)
     assert tell(tesla, "remove_charge_schedule", id=8)["result"] is True
-    assert tell(tesla, "remove_charge_schedule", id=8) == {"result": False, "reason": "not_found"}
+    assert tell(tesla, "remove_charge_schedule", id=8)["reason"] == "not_found"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ from vehicles.automakers.redirecting import Redirecting
 from vehicles.automakers.wire import ask, wait_until
 
 WRONG_REGION = "wrong region"
+NO_KEY = "public key has not been paired"  # the proxy's words, with a 500: the owner has yet to add our virtual key
 REGION = "api_base"  # the name under which a grant's extras keep the account's region
 ENDPOINTS = ("charge_state", "location_data")
 
@@ -189,6 +190,8 @@ class Tesla(Redirecting):
         """Return what Tesla means where its status says something else than everybody's."""
         if reply.status_code == 421:
             return UpstreamDown(WRONG_REGION)
+        if reply.status_code == 500 and NO_KEY in _error_word(reply):
+            return Rejected("virtual key missing")
         if reply.status_code == 401 and _error_word(reply) == "login_required":
             return AuthRevoked("login_required")  # a new password, or a refresh token used twice
         if reply.status_code == 429:
@@ -201,6 +204,6 @@ class Tesla(Redirecting):
 
 def _error_word(reply: requests.Response) -> str:
     try:
-        return text(pick(read_json(reply), "error"))
+        return text(pick(read_json(reply), "error"), limit=300)
     except AnswerUnreadable:
         return ""

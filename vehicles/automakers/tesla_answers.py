@@ -47,6 +47,7 @@ CHARGE_STATES = {
 # Reasons of `result: false` that mean "it is so already" (seen in public clients: evcc, TWCManager, TeslaSolarCharger).
 ALREADY = {"is_charging", "charging", "not_charging", "complete", "requested", "already_set", "already_started"}
 MODELS = {"3": "Model 3", "S": "Model S", "X": "Model X", "Y": "Model Y", "C": "Cybertruck", "R": "Roadster"}
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 YEARS = "ABCDEFGHJKLMNPRSTVWXY"  # the tenth letter of a VIN, from 2010 on
 
 
@@ -183,7 +184,7 @@ def write_schedule(backstop: Backstop, *, schedule_id: int) -> dict[str, Any]:
     local = backstop.start_at.astimezone(ZoneInfo(backstop.zone))
     return {
         "id": schedule_id,
-        "days_of_week": local.strftime("%A"),
+        "days_of_week": DAYS[local.weekday()],
         "enabled": True,
         "start_enabled": True,
         "start_time": local.hour * 60 + local.minute,
@@ -194,12 +195,18 @@ def write_schedule(backstop: Backstop, *, schedule_id: int) -> dict[str, Any]:
     }
 
 
+def _reason(response: Any) -> str:
+    """Return why not: the API's `reason`, or the proxy's `string` («car could not execute command: is_charging»)."""
+    said = text(pick(response, "reason")) or text(pick(response, "string"), limit=200)
+    return said.rpartition(": ")[2].strip().lower()
+
+
 def read_outcome(body: Any, *, command: str, now: datetime) -> CommandReceipt:
     """Return what the car made of a command; raises NotPluggedIn or Rejected where it refused.
 
     Tesla gives commands no ids. A schedule that is not there needs no removing.
     """
-    result, reason = boolean(pick(body, "response", "result")), text(pick(body, "response", "reason")).lower()
+    result, reason = boolean(pick(body, "response", "result")), _reason(pick(body, "response"))
     if result is None:
         raise CommandTimeout("an answer without a result")
     if result:

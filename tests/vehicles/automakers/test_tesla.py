@@ -221,6 +221,30 @@ def test_reason_says_whether_there_was_nothing_to_do(
         tell()
 
 
+@pytest.mark.parametrize(("name", "reason"), [("stop", "not_charging"), ("start", "is_charging")])
+def test_proxys_own_wording_of_a_reason_is_read(door: responses.RequestsMock, name: str, reason: str) -> None:
+    """As teslamotors/vehicle-command writes it: under `string`, behind a sentence."""
+    for other in ("add", "remove"):
+        door.add(*told(other), json=recording("tesla", "command"))
+    refusal = {"result": False, "string": f"car could not execute command: {reason}"}
+    door.add(*told(name), json={"response": refusal, "error": "", "error_description": ""})
+    maker, car = KIT.adapter(), KIT.car()
+
+    hold_or_resume = (
+        maker.hold(car, until=UNTIL, key="k", backstop=BACKSTOP) if name == "stop" else maker.resume(car, key="k")
+    )
+
+    assert hold_or_resume.state == "noop"
+
+
+def test_missing_virtual_key_is_a_refusal(door: responses.RequestsMock) -> None:
+    error = "vehicle rejected request: your public key has not been paired with the vehicle"
+    door.add(*told("add"), status=500, json={"response": None, "error": error, "error_description": ""})
+
+    with pytest.raises(Rejected):
+        KIT.adapter().hold(KIT.car(), until=UNTIL, key="k", backstop=BACKSTOP)
+
+
 def test_resume_starts_first_and_then_forgets_the_schedule(door: responses.RequestsMock) -> None:
     door.add(*told("start"), json=recording("tesla", "command"))
     door.add(*told("remove"), json=refused("not_found"))

@@ -67,7 +67,11 @@ def send_command(request: HttpRequest, grant: Grant, tag: str, name: str) -> Htt
         except BadBody as error:
             raise Refused(400, "invalid_field", code=str(error)) from error
         if isinstance(wanted, str):
-            return JsonResponse({"response": {"result": False, "reason": wanted}})
+            refusal = {
+                "result": False,
+                "string": f"car could not execute command: {wanted}",
+            }  # as Tesla's proxy words it
+            return JsonResponse({"response": refusal, "error": "", "error_description": ""})
         kind, body = wanted
         garage.receive_command(car, kind=kind, body=body, now=clock.now())
     return JsonResponse({"response": {"result": True, "reason": ""}})
