@@ -4,7 +4,7 @@ import itertools
 import json
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -75,7 +75,7 @@ class Stopwatch:
     """Adds up where the time of a thread's calls goes."""
 
     def __init__(self) -> None:
-        self.spent: Counter[str] = Counter()
+        self.spent: dict[str, float] = defaultdict(float)
 
     def around(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return `function` with its time counted as `part`."""

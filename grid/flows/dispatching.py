@@ -109,7 +109,7 @@ def moment_of(car: CarNow, *, now: datetime) -> Moment:
         reserve_percent=float(preference.reserve_soc_percent) if preference else 0.0,
         target_percent=float(preference.target_soc_percent) if preference else 100.0,
         is_full=tending.is_full(car),
-        stale_after=oldest_reading(can),
+        stale_after=oldest_reading(car.vehicle),
         override=car.override_kind,
         can_hold=is_holdable,
         is_timed=can.can_hold_until or can.needs_backstop,

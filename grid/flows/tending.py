@@ -7,7 +7,7 @@ from grid.models import GridEvent
 from grid.steering import Wish
 from vehicles.automakers.base import ChargeState
 from vehicles.flows import foreign, limits, waking
-from vehicles.flows.allowing import oldest_reading
+from vehicles.flows.allowing import OLDEST_READING, oldest_reading
 from vehicles.models import ChargeOverride, ForeignSign
 
 WAKE_LEAD = timedelta(minutes=10)
@@ -47,7 +47,7 @@ def _keep_limit(car: CarNow, *, now: datetime) -> None:
     reading, preference = car.soc_reading, car.preference
     if car.obstacle or reading is None or preference is None or not car.is_plugged_at_home:
         return
-    if reading.observed_at < now - oldest_reading(car.can) or car.override_kind == ChargeOverride.Kind.SKIP:
+    if reading.observed_at < now - oldest_reading(car.vehicle) or car.override_kind == ChargeOverride.Kind.SKIP:
         return
     takes_energy = any(
         part.event.kind == GridEvent.Kind.ABSORB
@@ -60,13 +60,17 @@ def _keep_limit(car: CarNow, *, now: datetime) -> None:
 
 
 def _wake(car: CarNow, *, now: datetime) -> None:
-    """Wake a car that sleeps at its plug although it has committed to an event now or in a few minutes."""
-    if not car.can.can_wake or not car.can.can_hold or car.obstacle or not car.is_plugged_at_home:
-        return
+    """Wake a car that is silent at its plug although an event that it committed to needs it to do something.
+
+    A car that sleeps does not charge, so an event that only asks for that lets it sleep.
+    """
     reading = car.soc_reading
-    if reading is not None and reading.observed_at >= now - oldest_reading(car.can):
+    if not car.can.can_wake or car.obstacle or reading is None or not car.is_plugged_at_home:
+        return
+    if reading.observed_at >= now - OLDEST_READING:
         return
     for part in car.participations:
-        if part.event.starts_at - WAKE_LEAD <= now < part.event.ends_at - WAKE_LEAD:
+        is_idle_enough = part.event.kind == GridEvent.Kind.HOLD and reading.charge_state != ChargeState.CHARGING
+        if not is_idle_enough and part.event.starts_at - WAKE_LEAD <= now < part.event.ends_at - WAKE_LEAD:
             waking.wake_for_event(vehicle=car.vehicle, event=str(part.pk), now=now)
             return

@@ -14,6 +14,8 @@ from vehicles.schedule import latest_safe_release_at, soc_after
 
 LONGEST_HOLD = timedelta(minutes=15)
 OLDEST_READING = timedelta(minutes=30)
+OLDEST_ASLEEP = timedelta(hours=12)
+ASLEEP = "car_asleep"  # the message key of a reading that failed so
 STEERABLE_HOLDS = frozenset({HoldEnds.TIMED, HoldEnds.SCHEDULE, HoldEnds.START_STOP})
 
 
@@ -49,7 +51,7 @@ def check_allowed(intent: Intent, *, now: datetime) -> None:
     assert preference is not None
     _check_ability(intent, can, preference)
     _check_backstop(intent, can)
-    reading = _usable_reading(vehicle, can, now=now)
+    reading = _usable_reading(vehicle, now=now)
     _check_charge(intent, can, preference, reading)
     latest = _latest_release_at(intent, can, preference, reading, now=now)
     if latest is not None and intent.ends_at > latest:
@@ -68,8 +70,15 @@ def latest_release_at(intent: Intent, *, now: datetime) -> datetime | None:
     return _latest_release_at(intent, intent.vehicle.can, wishes, reading, now=now)
 
 
-def oldest_reading(can: Capabilities) -> timedelta:
-    """Return how old a reading may be: half an hour, or longer where the maker may not be asked that often."""
+def oldest_reading(vehicle: Vehicle) -> timedelta:
+    """Return how old a reading of the car may be to steer by: half an hour, with two exceptions.
+
+    Longer where the maker may not be asked that often. Much longer for a car that is known to sleep and keeps a
+    schedule of ours: asleep at its plug it neither charges nor leaves, and what it said last still holds.
+    """
+    can = vehicle.can
+    if can.needs_backstop and vehicle.read_failure == ASLEEP:
+        return OLDEST_ASLEEP
     return max(OLDEST_READING, 1.5 * timedelta(seconds=can.min_poll_seconds))
 
 
@@ -134,9 +143,9 @@ def _check_backstop(intent: Intent, can: Capabilities) -> None:
         )
 
 
-def _usable_reading(vehicle: Vehicle, can: Capabilities, *, now: datetime) -> ChargeReading:
+def _usable_reading(vehicle: Vehicle, *, now: datetime) -> ChargeReading:
     reading = latest_reading(vehicle)
-    if reading is None or reading.soc_percent is None or reading.observed_at < now - oldest_reading(can):
+    if reading is None or reading.soc_percent is None or reading.observed_at < now - oldest_reading(vehicle):
         raise UnableToCommand("The car has not been heard of for too long.", code="stale_reading")
     if not reading.is_plugged_in:
         raise UnableToCommand("The car is not plugged in.", code="not_plugged_in")

@@ -217,7 +217,11 @@ def _note_failure(vehicle: Vehicle, error: AutomakerError, *, now: datetime) -> 
         after = ELSEWHERE
     else:
         after = min(MOST_BACKOFF, FIRST_BACKOFF * 2 ** min(vehicle.read_failures, 6))
-    if not is_asked_to_wait and _is_commanded(vehicle, now=now):
+    is_asleep = isinstance(error, Unreachable) and error.is_asleep
+    # A car that sleeps through its hold does what it shall; only what is under way is looked for often.
+    rows = Command.objects.filter(vehicle=vehicle)
+    is_awaited = rows.filter(state__in=Command.UNFINISHED) if is_asleep else rows.occupying(now)
+    if not is_asked_to_wait and is_awaited.exists():
         after = min(after, budgets.PAUSES[budgets.Need.OFTEN])
     key = "maker_off" if error.reason == "maker_off" else error.message_key
     _come_back(vehicle, after=after, now=now, failure=key)
