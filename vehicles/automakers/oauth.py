@@ -77,6 +77,8 @@ class OAuthClient:
             "code_challenge_method": "S256",
             **self.provider.extra,
         }
+        if self.provider.client_secret:  # RFC 8628, 3.1: who has a secret shows it here, too
+            fields["client_secret"] = self.provider.client_secret
         try:
             reply = self._look_at_status(
                 self._open("").post(
