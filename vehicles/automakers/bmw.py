@@ -70,6 +70,7 @@ class Bmw(Defaults):
     slug = "bmw"
     name = "BMW"
     link_kind = LinkKind.DEVICE_CODE
+    idle_days = 14
 
     def __init__(self, credentials: Mapping[str, str], tools: Tools) -> None:
         self.tools = tools

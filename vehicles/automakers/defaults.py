@@ -10,7 +10,12 @@ from vehicles.automakers.push import Push, StreamPlan, WebhookAnswer
 
 
 class Defaults:
-    """Every command and push refused as not supported, and nothing to give back."""
+    """Every command and push refused as not supported, and nothing to give back.
+
+    `idle_days` is how long a grant lives that nobody uses; 0: for ever, because its tokens are our own app's.
+    """
+
+    idle_days = 90
 
     def revoke(self, *, access_token: str, refresh_token: str) -> None:
         """Do nothing: the maker has no address for it, and the grant lapses by itself."""

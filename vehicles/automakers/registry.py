@@ -24,6 +24,10 @@ class AutomakerClass(Protocol):
     def link_kind(self) -> LinkKind:
         """How an owner gives access."""
 
+    @property
+    def idle_days(self) -> int:
+        """How many days a grant lives that nobody uses; 0: for ever."""
+
     def __call__(self, credentials: Mapping[str, str], tools: Tools) -> Automaker:
         """Make the adapter."""
 

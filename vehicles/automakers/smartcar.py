@@ -66,6 +66,7 @@ class Smartcar(Defaults):
     slug = "smartcar"
     name = "Other makes (Smartcar)"
     link_kind = LinkKind.HOSTED_PAGE
+    idle_days = 0  # every token is our app's own; owners withdraw their connection, it does not lapse
 
     def __init__(self, credentials: Mapping[str, str], tools: Tools) -> None:
         self.tools = tools

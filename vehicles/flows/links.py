@@ -17,6 +17,7 @@ from foundation.fields import keyed_hash
 from vehicles import gateway
 from vehicles.automakers.base import LinkCallback, LinkKind, RedirectTo
 from vehicles.automakers.errors import AutomakerError, LinkPending, NotSupported
+from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.flows import cars, chargers
 from vehicles.flows.attempts import (
     UnableToLink,
@@ -32,11 +33,18 @@ from vehicles.flows.joining import join
 from vehicles.flows.rounds import work_through
 from vehicles.models import Command, HomeCharger, LinkAttempt, Vehicle, VehicleLink
 
+__all__ = [
+    "UnableToLink",
+    "begin_link",
+    "choose_vehicles",
+    "complete_link",
+    "finish",
+    "refresh_idle_links",
+    "revoke_link",
+]
 logger = logging.getLogger(__name__)
 
-# A grant that is not used still lapses; it is renewed when a fifth of its life is left, or after two idle weeks.
-IDLE_REFRESH = timedelta(days=14)
-LEAST_LIFE_LEFT = timedelta(days=18)
+LONGEST_IDLE = timedelta(days=14)
 LONGEST_LEAVING = timedelta(hours=1)
 
 
@@ -215,13 +223,22 @@ def refresh_idle_links(*, now: datetime, limit: int, workers: int = 1) -> int:
     for link in _leaving(now)[:limit]:
         _give_back(link)
         worked += 1
-    due = VehicleLink.objects.filter(state=VehicleLink.State.ACTIVE).filter(
-        Q(refreshed_at__lt=wall - IDLE_REFRESH) | Q(refresh_expires_at__lt=wall + LEAST_LIFE_LEFT)
-    )
+    due = VehicleLink.objects.filter(_lapses_soon(wall), state=VehicleLink.State.ACTIVE)
     rested = Q(refreshed_at__isnull=True) | Q(refreshed_at__lt=wall - timedelta(hours=12))
     awake = Q(quiet_until__isnull=True) | Q(quiet_until__lt=wall)
     rows = due.filter(rested & awake).order_by("refreshed_at")[: max(0, limit - worked)]
     return worked + work_through(rows, _renew, workers=workers)
+
+
+def _lapses_soon(wall: datetime) -> Q:
+    """Return what finds grants that were not used for half of their maker's patience, or have a fifth of it left."""
+    due = Q(pk__in=[])
+    for slug, maker in AUTOMAKERS.items():
+        if maker.idle_days:
+            life = timedelta(days=maker.idle_days)
+            is_idle = Q(refreshed_at__lt=wall - min(LONGEST_IDLE, life / 2))
+            due |= Q(maker=slug) & (is_idle | Q(refresh_expires_at__lt=wall + life / 5))
+    return due
 
 
 def _renew(link: VehicleLink) -> bool:

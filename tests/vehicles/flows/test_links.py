@@ -17,6 +17,8 @@ from tests.factories import vehicles as make
 from tests.vehicles.automakers.kits.base import recording
 from tests.vehicles.automakers.kits.ford import CAR
 from tests.vehicles.conftest import BASE
+from tests.vehicles.scripted_maker import scripted_maker
+from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.flows.cars import UnableToSaveCar, take_control
 from vehicles.flows.links import (
     UnableToLink,
@@ -412,6 +414,34 @@ def test_idle_grants_are_renewed_before_they_lapse(
     for row in (idle, lapsing):
         row.refresh_from_db()
         assert (row.refresh_token, row.refreshed_at) == ("refresh-two", wall)
+
+
+@pytest.fixture
+def scripted(settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A maker whose every word is scripted."""
+    return scripted_maker(settings, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("idle_days", "idle_since", "renewals"), [(14, 6, 0), (14, 8, 1), (90, 13, 0), (90, 15, 1), (0, 400, 0)]
+)
+def test_makers_patience_decides_when_an_idle_grant_is_renewed(
+    alice: User, scripted: dict[str, Any], idle_days: int, idle_since: int, renewals: int
+) -> None:
+    AUTOMAKERS["scripted"].idle_days = idle_days  # type: ignore[misc]  # a class of this test alone
+    wall = clock.wall()
+    idle = {"refreshed_at": wall - timedelta(days=idle_since), "refresh_expires_at": None}
+    make.link(alice, maker="scripted", **idle)
+
+    assert refresh_idle_links(now=wall, limit=10) == renewals
+    assert len(scripted.get("refreshed", [])) == renewals
+
+
+def test_patience_is_as_the_makers_publish_it() -> None:
+    assert {slug: maker.idle_days for slug, maker in AUTOMAKERS.items() if maker.idle_days != 90} == {
+        "bmw": 14,
+        "smartcar": 0,
+    }
 
 
 def test_one_broken_grant_keeps_no_other_from_being_renewed(
