@@ -86,7 +86,9 @@ class Tesla(Redirecting):
 
     def read_state(self, car: CarAccess) -> VehicleState:
         """Return what the car says; Unreachable while it sleeps, for asking never wakes it."""
-        wanted = ENDPOINTS if "place" in car.capabilities.reads else ENDPOINTS[:1]
+        granted = tesla_answers.scopes_in(car.access_token) or car.scopes  # an owner may take the place back later
+        has_place = "place" in car.capabilities.reads and tesla_answers.PLACE in granted
+        wanted = ENDPOINTS if has_place else ENDPOINTS[:1]
         path = f"/api/1/vehicles/{quote(car.external_id, safe='')}/vehicle_data?endpoints={'%3B'.join(wanted)}"
         return tesla_answers.read_data(self._read(car.account, path), now=self.tools.clock.now())
 

@@ -144,6 +144,13 @@ def test_place_is_asked_for_only_where_it_was_granted(door: responses.RequestsMo
     assert KIT.adapter().read_state(KIT.car(can)).soc_percent is not None
 
 
+def test_place_taken_back_at_tesla_costs_no_reading(door: responses.RequestsMock) -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"scp": ["vehicle_device_data"]}).encode()).decode().rstrip("=")
+    door.add("GET", told("data")[1].replace("%3Blocation_data", ""), json=recording("tesla", "vehicle_data"))
+
+    assert KIT.adapter().read_state(replace(KIT.car(), access_token=f"e30.{claims}.x")).soc_percent is not None
+
+
 def test_hold_stores_a_start_before_it_stops(door: responses.RequestsMock) -> None:
     for name in ("add", "stop"):
         door.add(*told(name), json=recording("tesla", "command"))

@@ -9,9 +9,10 @@ from tests.vehicles.makers.conftest import MINUTE, World
 from vehicles import gateway
 from vehicles.automakers.base import HoldEnds
 from vehicles.automakers.errors import Unreachable
+from vehicles.flows import foreign
 from vehicles.flows.commands import renew_hold
 from vehicles.flows.telemetry import latest_reading
-from vehicles.models import Command, Vehicle, VehicleLink
+from vehicles.models import Command, ForeignSign, Vehicle, VehicleLink
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
 MODEL_3 = "5YJ3E1EA0RF000004"
@@ -134,3 +135,15 @@ def test_limit_goes_to_the_car(alice: User, evening: World) -> None:
         assert receipt.state == expected
 
     assert evening.truth(CAR_ID)["limitPercent"] == 70
+
+
+def test_owners_own_window_is_noticed_and_named(alice: User, evening: World) -> None:
+    car = take_part(alice, evening)
+    evening.break_car(CAR_ID, foreignSchedule=True)  # it may charge from 01:00 to 05:00 alone; it is 20:00
+
+    evening.pass_by(35 * MINUTE)
+
+    sign = foreign.open_sign(car)
+    assert sign is not None
+    assert sign.kind == ForeignSign.Kind.STOPPED
+    assert evening.truth(CAR_ID)["waiting"]
