@@ -29,6 +29,8 @@ TICKS = {
     "vehicles.tasks.list_due_accounts": 12,
     "vehicles.tasks.forget_old_messages": 720,
     "grid.tasks.fetch_due_feeds": 6,
+    "grid.tasks.poll_due_operators": 1,
+    "grid.tasks.report_due_events": 6,
     "grid.tasks.announce_due_events": 1,
     "grid.tasks.plan_due": 1,
     "grid.tasks.forget_old_plans": 12,

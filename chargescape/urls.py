@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from chargescape import views
 from chargescape.routes import router
+from grid.views.bells import operator_bell
 from rewards.webhooks import stripe_webhook
 from vehicles.webhooks import maker_webhook
 
@@ -29,6 +30,8 @@ urlpatterns = [
     path("", include("rewards.urls")),
     path("webhooks/stripe/", stripe_webhook, name="stripe_webhook"),
     path("webhooks/makers/<slug:maker>/", maker_webhook, name="maker_webhook"),
+    path("webhooks/openadr/<uuid:link>/", operator_bell, name="operator_bell"),
+    path("webhooks/openadr/<uuid:link>/<slug:echo>", operator_bell),
     path("account/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/v1/", include(router.urls)),

@@ -7,7 +7,8 @@ from django.conf import settings
 from foundation.http import open_session
 from grid.feeds.base import FeedError, FeedSource
 from grid.feeds.registry import SOURCES
-from grid.models import Feed
+from grid.models import Feed, OperatorLink
+from grid.operators.openadr3.client import VtnClient
 
 
 class FeedUnknown(FeedError):
@@ -22,3 +23,15 @@ def open_feed(feed: Feed) -> FeedSource:
     if adapter is None or options is None:
         raise FeedUnknown(f"no adapter for {feed.source}")
     return cast(FeedSource, adapter(session=open_session(), **options))
+
+
+def open_operator(link: OperatorLink) -> VtnClient:
+    """Return the client of a utility's server."""
+    return VtnClient(
+        session=open_session(),
+        api_base=link.api_base,
+        version=link.version,
+        client_id=link.oauth_id,
+        client_secret=link.client_secret,
+        token_url=link.token_url,
+    )

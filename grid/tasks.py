@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from foundation import clock
-from grid.flows import dispatching, events, feeds, forgetting, planning, settling
+from grid.flows import dispatching, events, feeds, forgetting, operators, planning, reporting, settling
 
 logger = logging.getLogger(__name__)
 
@@ -14,6 +14,18 @@ logger = logging.getLogger(__name__)
 def fetch_due_feeds() -> None:
     """Fetch prices and carbon that are due."""
     _report("feeds fetched", feeds.fetch_due_feeds(now=clock.now(), limit=20))
+
+
+@shared_task(name="grid.tasks.poll_due_operators")
+def poll_due_operators() -> None:
+    """Ask the utilities' servers that are due."""
+    _report("utilities asked", operators.poll_due_operators(now=clock.now(), limit=20))
+
+
+@shared_task(name="grid.tasks.report_due_events")
+def report_due_events() -> None:
+    """Send utilities the reports they are owed."""
+    _report("reports sent", reporting.report_due_events(limit=20))
 
 
 @shared_task(name="grid.tasks.announce_due_events")

@@ -48,6 +48,12 @@ TEXTS: dict[str, NoticeText] = {
         "{program} no longer needs help from {starts_at} to {ends_at}. Your car charges by its usual plan.",
         "/events/",
     ),
+    "event_changed": NoticeText(
+        "The event on {starts_at} has changed",
+        "{program} now asks for help from {starts_at} to {ends_at}. Your plan follows by itself and your car is still "
+        "ready when you leave; you may leave this one out on the event's page.",
+        "/events/",
+    ),
     "event_shortened": NoticeText(
         "The event of {starts_at} has ended early",
         "{program} ended its request at {ends_at}. What your car delivered until then is paid.",

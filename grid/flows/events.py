@@ -94,19 +94,25 @@ def check_event(
     now: datetime,
     reward_micros_per_kwh: int | None = None,
     announce_at: datetime | None = None,
+    ignoring: GridEvent | None = None,
 ) -> None:
-    """Refuse an event that breaks its terms, the calendar or common sense; raises UnableToSaveEvent."""
+    """Refuse an event that breaks its terms, the calendar or common sense; raises UnableToSaveEvent.
+
+    `announce_at` in the past means that owners know of it since then; `ignoring` is the event's own earlier form.
+    """
     starts_at, ends_at = _instant(starts_at), _instant(ends_at)
     _check_time(starts_at=starts_at, ends_at=ends_at, now=now)
     _check_terms(terms, kind=kind, starts_at=starts_at, ends_at=ends_at)
-    _check_notice(terms, starts_at=starts_at, announce_at=max(_instant(announce_at or now), now))
+    announced_at = _instant(announce_at or now)
+    _check_notice(terms, starts_at=starts_at, announce_at=announced_at if ignoring else max(announced_at, now))
     _check_size(terms, target_w=target_w, reward_micros_per_kwh=reward_micros_per_kwh)
-    other = GridEvent.objects.filter(
+    others = GridEvent.objects.filter(
         terms__program=terms.program_id,
         state__in=GridEvent.OPEN_STATES,
         starts_at__lt=ends_at,
         ends_at__gt=starts_at,
-    ).first()
+    )
+    other = (others.exclude(pk=ignoring.pk) if ignoring else others).first()
     if other is not None:
         zone = terms.program.utility.zone
         span = f"{other.starts_at.astimezone(zone):%Y-%m-%d %H:%M} to {other.ends_at.astimezone(zone):%H:%M %Z}"

@@ -2,7 +2,8 @@
 
 from grid.models.dispatches import Dispatch
 from grid.models.events import EventApproval, EventParticipation, GridEvent
-from grid.models.plans import Plan, PlanningState
+from grid.models.operators import OperatorAsk, OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
+from grid.models.plans import Plan, PlanningState, PlanningWatch
 from grid.models.programs import Enrollment, Program, ProgramTerms
 from grid.models.series import Feed, SeriesPoint
 from grid.models.settlements import Settlement
@@ -16,8 +17,14 @@ __all__ = [
     "EventParticipation",
     "Feed",
     "GridEvent",
+    "OperatorAsk",
+    "OperatorEvent",
+    "OperatorLink",
+    "OperatorProgram",
+    "OperatorReport",
     "Plan",
     "PlanningState",
+    "PlanningWatch",
     "Program",
     "ProgramTerms",
     "SeriesPoint",

@@ -75,6 +75,17 @@ class PlanningState(models.Model):
         return f"plan of {self.vehicle} due {self.due_at:%Y-%m-%d %H:%M}"
 
 
+class PlanningWatch(models.Model):
+    """How far the search for plans out of date has come; one row."""
+
+    after = models.BigIntegerField(default=0, help_text="States up to this key were compared in this round.")
+    last_stay = models.BigIntegerField(default=0, help_text="The newest stay at a plug that was seen.")
+    looked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"plans compared up to {self.after}"
+
+
 class Plan(models.Model):
     """A plan over slots of `slot_minutes` from `starts_at`. The newest one of a car counts.
 

@@ -1,9 +1,8 @@
-"""The utility's own events: how its page words them in OpenADR 3, and when one is over."""
+"""The utility's own events: how its page words them in OpenADR 3, and when one is over. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
-
-from sandbox.vtn.models import Body
+from typing import Any
 
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 KINDS = {
@@ -20,7 +19,7 @@ def write_duration(length: timedelta) -> str:
 
 def word_event(
     *, program_id: str, kind: str, starts_at: datetime, length: timedelta, target_kw: float, priority: int = 1
-) -> Body:
+) -> dict[str, Any]:
     """Return an event of one interval that asks the group for `target_kw` (> 0) of the kind; raises KeyError."""
     payload, sign = KINDS[kind]
     return {
@@ -41,7 +40,7 @@ def word_event(
     }
 
 
-def is_over(body: Body, now: datetime) -> bool:
+def is_over(body: dict[str, Any], now: datetime) -> bool:
     """Say whether the event has ended; one whose end cannot be told is not over."""
     period = body.get("intervalPeriod") or {}
     length = _read_duration(str(period.get("duration", "")))

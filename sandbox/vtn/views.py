@@ -102,10 +102,12 @@ def control_faults(request: HttpRequest) -> HttpResponseBase:
 
 
 @csrf_exempt
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "POST", "DELETE"])
 @refuse_bad_bodies
 def control_events(request: HttpRequest) -> HttpResponseBase:
-    """List the events, or ask for help: POST kind, startsAt (or minutesAhead), minutes, targetKw, priority?."""
+    """List the events, ask for help (POST kind, startsAt or minutesAhead, minutes, targetKw, priority?), drop all."""
+    if request.method == "DELETE":
+        VtnObject.objects.filter(kind=Kind.EVENT).delete()
     if request.method == "POST":
         return JsonResponse(_shown(_make_event(read_object(request))), status=201)
     return JsonResponse([_shown(row) for row in VtnObject.objects.filter(kind=Kind.EVENT)], safe=False)

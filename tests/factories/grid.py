@@ -12,6 +12,8 @@ from grid.models import (
     EventParticipation,
     Feed,
     GridEvent,
+    OperatorLink,
+    OperatorProgram,
     Program,
     ProgramTerms,
     Site,
@@ -156,3 +158,17 @@ def participation(of: Enrollment, *, now: datetime, in_event: GridEvent | None =
     """Return the car's part in an announced event."""
     announced = in_event or event(now=now, state=GridEvent.State.ANNOUNCED, announced_at=now)
     return EventParticipation.objects.create(event=announced, enrollment=of, invited_at=now)
+
+
+def operator_program(*, now: datetime, of: Program | None = None, **link_fields: Any) -> OperatorProgram:
+    """Return a program as a utility's OpenADR 3.1 server knows it, with terms in force."""
+    of = of or terms(now=now).program
+    values: dict[str, Any] = {
+        "protocol": OperatorLink.Protocol.OPENADR_3_1,
+        "api_base": "https://vtn.test/openadr3/3.1.0",
+        "oauth_id": "ven",
+        "client_secret": "secret-one",
+        "ven_name": "fleet-1",
+    }
+    link = OperatorLink.objects.create(utility=of.utility, **(values | link_fields))
+    return OperatorProgram.objects.create(link=link, remote_id="program-1", program=of)

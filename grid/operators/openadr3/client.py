@@ -21,6 +21,10 @@ MOST_PAGES = 200
 SCOPES = "read_all read_targets read_ven_objects write_reports write_subscriptions write_vens"
 
 
+class NotThere(OperatorUnreadable):
+    """The server has no such object (404)."""
+
+
 class VtnClient:
     """One VTN as one VEN sees it. Raises `grid.operators.base` errors."""
 
@@ -56,6 +60,17 @@ class VtnClient:
         """Return the program's events that are not over, whole pages or nothing: a part would look like deletions."""
         query = {"programID": program_id}
         return list(self._pages("/events", query | {"active": "true"} if self.is_3_1 else query))
+
+    def event(self, event_id: str) -> Mapping[str, Any] | None:
+        """Return one event, None where the server says that it is no more."""
+        path = f"/events/{quote(event_id, safe='')}"
+        try:
+            record = self._ask("GET", path)
+        except NotThere:
+            return None
+        if not isinstance(record, Mapping):
+            raise OperatorUnreadable("an event is no object")
+        return record
 
     def register(self, ven_name: str, attributes: list[dict[str, Any]] | None = None) -> str:
         """Return the id of our VEN of that name, made where the server has none."""
@@ -175,7 +190,7 @@ def check_status(reply: requests.Response) -> None:
         raise OperatorRefused(f"HTTP {status}")
     if status >= requests.codes.internal_server_error:
         raise OperatorUnreachable(f"HTTP {status}")
-    raise OperatorUnreadable(f"HTTP {status}")
+    raise (NotThere if status == requests.codes.not_found else OperatorUnreadable)(f"HTTP {status}")
 
 
 def _json(reply: requests.Response) -> Any:

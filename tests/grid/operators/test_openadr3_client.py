@@ -9,7 +9,7 @@ import responses
 
 from foundation.http import open_session
 from grid.operators.base import OperatorBusy, OperatorError, OperatorRefused, OperatorUnreachable, OperatorUnreadable
-from grid.operators.openadr3.client import VtnClient
+from grid.operators.openadr3.client import NotThere, VtnClient
 from tests.openadr3_spec import judge
 
 BASE = "https://vtn.test/openadr3/3.1.0"
@@ -77,7 +77,7 @@ def test_token_is_fetched_once_and_again_when_refused(door: Any) -> None:
     ("answer", "error"),
     [
         ({"status": 403}, OperatorRefused),
-        ({"status": 404}, OperatorUnreadable),
+        ({"status": 404}, NotThere),
         ({"status": 429, "headers": {"Retry-After": "7"}}, OperatorBusy),
         ({"status": 500}, OperatorUnreachable),
         ({"status": 302, "headers": {"Location": "https://elsewhere.test"}}, OperatorUnreadable),
@@ -141,6 +141,16 @@ def test_subscription_is_made_once(door: Any, version: str, operation: str) -> N
         judge("subscriptionRequest", body)
     door.replace("GET", f"{BASE}/subscriptions", json=[body | {"id": "s-0"}])
     assert client(version).subscribe(**wish) == "s-0"
+
+
+def test_event_that_is_no_more_is_none_and_a_failing_server_is_not(door: Any) -> None:
+    door.get(f"{BASE}/events/e%2F1", json={"id": "e/1"})
+    assert client().event("e/1") == {"id": "e/1"}
+    door.replace("GET", f"{BASE}/events/e%2F1", status=404)
+    assert client().event("e/1") is None
+    door.replace("GET", f"{BASE}/events/e%2F1", status=500)
+    with pytest.raises(OperatorUnreachable):
+        client().event("e/1")
 
 
 def test_report_is_sent_or_replaced(door: Any) -> None:
