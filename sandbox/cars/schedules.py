@@ -1,7 +1,8 @@
 """Charging schedules that a car keeps by itself: one-time starts that were sent to it, and its owner's daily window."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAY_MINUTES = 24 * 60
@@ -46,15 +47,23 @@ class DailyWindow:
         """Return the first opening or closing later than `after`."""
         return min(at for at, _ in self._edges(after, time_zone) if at > after)
 
-    def _edges(self, around: datetime, time_zone: str) -> list[tuple[datetime, bool]]:
-        zone = ZoneInfo(time_zone)
-        today = around.astimezone(zone).date()
-        edges = []
-        for days in (-2, -1, 0, 1, 2):
-            for minute, is_opening in ((self.start_minute, True), (self.stop_minute, False)):
-                local = datetime.combine(today + timedelta(days=days), time(minute // 60, minute % 60), zone)
-                edges.append((local.astimezone(UTC), is_opening))
-        return edges
+    def _edges(self, around: datetime, time_zone: str) -> tuple[tuple[datetime, bool], ...]:
+        today = around.astimezone(ZoneInfo(time_zone)).date()
+        return _edges_near(today, self.start_minute, self.stop_minute, time_zone)
+
+
+@lru_cache(maxsize=4096)
+def _edges_near(
+    local_date: date, start_minute: int, stop_minute: int, time_zone: str
+) -> tuple[tuple[datetime, bool], ...]:
+    """Return the openings (True) and closings of the days around `local_date`, in UTC."""
+    edges = []
+    for days in (-2, -1, 0, 1, 2):
+        for minute, is_opening in ((start_minute, True), (stop_minute, False)):
+            wall = time(minute // 60, minute % 60)
+            local = datetime.combine(local_date + timedelta(days=days), wall, ZoneInfo(time_zone))
+            edges.append((local.astimezone(UTC), is_opening))
+    return tuple(edges)
 
 
 def next_at(minute: int, *, after: datetime, time_zone: str) -> datetime:
