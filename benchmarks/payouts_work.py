@@ -6,6 +6,7 @@ Prints one JSON object a part.
 import json
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,7 +113,12 @@ def check(owners: int) -> dict[str, float]:
 def main() -> None:
     """Do the part that the arguments name."""
     part, owners = sys.argv[1], int(sys.argv[2])
-    parts = {"make": lambda: make(owners), "request": request, "send": send, "check": lambda: check(owners)}
+    parts: dict[str, Callable[[], dict[str, float]]] = {
+        "make": lambda: make(owners),
+        "request": request,
+        "send": send,
+        "check": lambda: check(owners),
+    }
     sys.stdout.write("\n" + json.dumps(parts[part]()))
 
 

@@ -37,6 +37,7 @@ TICKS = {
     "grid.tasks.dispatch_due": 1,
     "grid.tasks.settle_due": 2,
     "grid.tasks.post_due_settlements": 2,
+    "grid.tasks.pay_due_earnings": 12,
     "rewards.tasks.request_due_payouts": 2,
     "rewards.tasks.send_due_payouts": 1,
     "rewards.tasks.resolve_unknown_payouts": 2,

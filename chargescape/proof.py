@@ -18,10 +18,11 @@ from django.db.models import Q
 from accounts.models import User
 from foundation.sheets import harmless_cell
 from grid.models import Settlement
-from rewards.models import ChainLink, LedgerAccount, Transfer
+from rewards.models import ChainLink, Earning, LedgerAccount, Transfer
 from rewards.proofs import GENESIS
 
 SCHEMA = 1
+MOST_LINKS = 20_000  # other people's rows lie between an owner's: in a large ledger far more than anybody downloads
 LINES = ("id", "created_at", "kind", "key", "label", "amount_minor", "currency")
 
 
@@ -45,6 +46,7 @@ def proof_bundle(*, owner: User, now: datetime) -> dict[str, Any]:
             }
             for account in accounts
         },
+        "earnings": [_earning(one) for one in Earning.objects.filter(owner=owner).order_by("pk")],
         "settlements": [_settlement(one) for one in settlements.order_by("created_at", "pk")],
         "transfers": [_transfer(row) for row in transfers],
         "chain": _chain(transfers),
@@ -90,6 +92,19 @@ def _settlement(one: Settlement) -> dict[str, Any]:
     }
 
 
+def _earning(one: Earning) -> dict[str, Any]:
+    return {
+        "id": str(one.public_id),
+        "form": one.form,
+        "title": one.title,
+        "period_date": one.period_date.isoformat(),
+        "amount_minor": one.amount_minor,
+        "currency": one.currency,
+        "created_at": _instant(one.created_at),
+        "calculation": one.calculation,
+    }
+
+
 def _transfer(row: Transfer) -> dict[str, Any]:
     return {
         "row": str(row.pk),
@@ -112,14 +127,25 @@ def _link_of(row: Transfer) -> ChainLink | None:
 
 
 def _chain(transfers: Iterable[Transfer]) -> dict[str, Any]:
-    """Return the chain from the owner's first link to their last, other people's rows as hashes alone."""
-    own = sorted(link.pk for row in transfers if (link := _link_of(row)) is not None)
+    """Return the chain from the owner's first link to their last, other people's rows as hashes alone.
+
+    Where more lie between than a bundle may hold, `rows` is empty and `links` has the owner's own links alone.
+    """
+    own = sorted((link for row in transfers if (link := _link_of(row)) is not None), key=lambda link: link.pk)
     if not own:
-        return {"starts_after": GENESIS, "rows": [], "ends_with": GENESIS, "own_rows": 0}
-    links = ChainLink.objects.filter(pk__gte=own[0], pk__lte=own[-1]).order_by("pk")
-    first, last = ChainLink.objects.get(pk=own[0]), ChainLink.objects.get(pk=own[-1])
-    rows = list(links.values_list("row_hash", flat=True))
-    return {"starts_after": first.previous_hash, "rows": rows, "ends_with": last.hash, "own_rows": len(own)}
+        return {"starts_after": GENESIS, "rows": [], "links": [], "ends_with": GENESIS, "own_rows": 0, "length": 0}
+    first, last = own[0], own[-1]
+    between = ChainLink.objects.filter(pk__gte=first.pk, pk__lte=last.pk)
+    length = between.count()
+    is_whole = length <= MOST_LINKS
+    return {
+        "starts_after": first.previous_hash,
+        "rows": list(between.order_by("pk").values_list("row_hash", flat=True)) if is_whole else [],
+        "links": [] if is_whole else [[link.previous_hash, link.row_hash, link.hash] for link in own],
+        "ends_with": last.hash,
+        "own_rows": len(own),
+        "length": length,
+    }
 
 
 def _instant(at: datetime) -> str:

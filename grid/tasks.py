@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from foundation import clock
-from grid.flows import dispatching, events, feeds, forgetting, operators, planning, reporting, settling
+from grid.flows import dispatching, events, feeds, forgetting, operators, paying, planning, reporting, settling
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,12 @@ def settle_due() -> None:
 def post_due_settlements() -> None:
     """Post settlements to the ledger."""
     _report("settlements posted", settling.post_due_settlements(now=clock.now(), limit=200))
+
+
+@shared_task(name="grid.tasks.pay_due_earnings")
+def pay_due_earnings() -> None:
+    """Credit what programs pay besides their rate per kWh."""
+    _report("earnings written", paying.pay_due_earnings(now=clock.now(), limit=500))
 
 
 def _report(what: str, count: int) -> None:

@@ -163,6 +163,47 @@ def check_settlement(one: Json) -> Iterator[str]:
         yield f"settlement {one['id']}: its evidence is in another currency"
 
 
+def pay_minor(calculation: Json) -> int:
+    """Return what a form of pay gives by its terms and inputs, as docs/earnings.md states it."""
+    terms, inputs, form = calculation["terms"], calculation["inputs"], calculation["terms"]["form"]
+    if form == "enrollment_bonus":
+        amount = terms["amount_minor"] * (inputs["days_enrolled"] >= terms.get("after_days", 0))
+    elif form == "monthly":
+        joins = 100 * inputs["joined"] >= terms.get("min_joined_percent", 0) * inputs["events"]
+        stays = inputs["opted_out"] <= terms.get("max_opt_outs", inputs["opted_out"])
+        amount = terms["amount_minor"] * (inputs["is_whole_month"] and joins and stays)
+    elif form == "per_event":
+        amount = terms["amount_minor"] * (inputs["credited_wh"] >= terms.get("min_credited_wh", 1))
+    elif form == "seasonal_capacity":
+        per_kw, seconds = terms["minor_per_kw"], inputs["event_seconds"]
+        amount = round(Fraction(inputs["credited_wh"] * 3600 * per_kw, seconds * 1000)) if seconds else 0
+    elif form == "pool":
+        floor = terms["pool_minor"] * inputs["own_wh"] // inputs["total_wh"]
+        amount = floor + (inputs["place"] < inputs["cents_left"])
+    else:
+        raise ValueError(f"form of pay {form}")
+    return int(min(amount, terms.get("most_minor", amount)))
+
+
+def check_earnings(bundle: Json) -> Iterator[str]:
+    """Yield what is wrong with pay besides the rate per kWh: its sum, and what of it reached the ledger."""
+    posted = {row["key"]: row for row in bundle["transfers"] if row["key"].startswith("earning:")}
+    settled = {one["id"]: one["credited_wh"] for one in bundle["settlements"]}
+    for one in bundle.get("earnings", []):
+        stated, due = one["calculation"]["result"]["amount_minor"], pay_minor(one["calculation"])
+        if not due == stated == one["amount_minor"]:
+            yield f"earning {one['id']}: {due} by its terms, stated are {one['amount_minor']} and {stated}"
+        row = posted.pop(f"earning:{one['id']}", None)
+        if (row["amount_minor"] if row else 0) != one["amount_minor"]:
+            yield f"earning {one['id']}: {one['amount_minor']} is due, the ledger has {row and row['amount_minor']}"
+        if row and (row["currency"] != one["currency"] or row["credit"] not in bundle["accounts"]):
+            yield f"earning {one['id']}: posted to another account or currency"
+        if "settlement" in (inputs := one["calculation"]["inputs"]) and settled.get(inputs["settlement"]) != inputs["credited_wh"]:
+            yield f"earning {one['id']}: its settlement says something else"
+    for key in posted:
+        yield f"transfer {key}: its earning is not in the bundle"
+
+
 def check_totals(bundle: Json) -> Iterator[str]:
     """Yield where balances are not the sum of the transfers."""
     sums: dict[str, int] = defaultdict(int)
@@ -178,15 +219,24 @@ def check_totals(bundle: Json) -> Iterator[str]:
             yield f"account {account}: {sums[account]} by its transfers, {stated['posted_minor']} stated"
 
 
+def link_hash(previous: str, row: str) -> str:
+    """Return the hash of the link after `previous`."""
+    return hashlib.sha256(f"{previous}\x1f{row}".encode()).hexdigest()
+
+
 def check_chain(bundle: Json) -> Iterator[str]:
     """Yield where the chain breaks, and transfers that it does not seal."""
     chain = bundle["chain"]
     sealed: dict[str, int] = {}
-    previous: str = chain["starts_after"]
+    ends_with: str = chain["starts_after"]
     for number, row in enumerate(chain["rows"]):
-        previous = hashlib.sha256(f"{previous}\x1f{row}".encode()).hexdigest()
+        ends_with = link_hash(ends_with, row)
         sealed[row] = number
-    if previous != chain["ends_with"]:
+    for number, (previous, row, stated) in enumerate(chain.get("links", [])):
+        if link_hash(previous, row) != stated:
+            yield f"link {number + 1} of the chain is not as it was laid"
+        sealed[row], ends_with = number, stated
+    if ends_with != chain["ends_with"]:
         yield "the chain does not end with the stated hash"
     places = []
     for row in bundle["transfers"]:
@@ -221,11 +271,12 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         bundle = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-        findings = [*check_settlements(bundle), *check_totals(bundle), *check_chain(bundle)]
+        findings = [*check_settlements(bundle), *check_earnings(bundle), *check_totals(bundle), *check_chain(bundle)]
         for path in arguments[1:]:
             findings += check_lines(bundle, Path(path))
-        counts = (len(bundle["settlements"]), len(bundle["transfers"]), len(bundle["chain"]["rows"]))
-        head = bundle["chain"]["ends_with"]
+        counts = (len(bundle["settlements"]), len(bundle.get("earnings", [])), len(bundle["transfers"]))
+        chain = bundle["chain"]
+        links, head = len(chain["rows"] or chain.get("links", [])), chain["ends_with"]
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         say(f"this is not a whole proof bundle: {type(error).__name__} {error}")
         return 1
@@ -233,7 +284,9 @@ def main(arguments: list[str]) -> int:
         say(finding)
     if findings:
         return 1
-    say("{} settlements recomputed to the cent, {} transfers, {} links of the chain: all as stated.".format(*counts))
+    say("{} settlements and {} other earnings recomputed to the cent, {} transfers: all as stated.".format(*counts))
+    gap = f" alone: {chain['length']} lie between, more than a bundle holds" if chain.get("links") else ""
+    say(f"{links} links of the chain{gap}.")
     say(f"The chain ends with {head}")
     return 0
 

@@ -11,6 +11,7 @@ from django.db import transaction
 from foundation.refusals import Refusal
 from grid.models import Feed, GridEvent, Program, ProgramTerms, Tariff, Utility
 from grid.tariffs import parse_periods
+from rewards.flows.earnings import UnableToSaveTerms, save_pay_terms
 
 MICROS = 1_000_000
 
@@ -96,6 +97,7 @@ def _load_program(utility: Utility, record: Mapping[str, Any]) -> None:
     )
     for terms in record["terms"]:
         _load_terms(program, terms)
+        _load_pay(program, terms)
 
 
 def _load_terms(program: Program, record: Mapping[str, Any]) -> None:
@@ -122,6 +124,22 @@ def _load_terms(program: Program, record: Mapping[str, Any]) -> None:
     for name, value in values.items():
         setattr(known, name, value)
     known.save()
+
+
+def _load_pay(program: Program, record: Mapping[str, Any]) -> None:
+    """Load what the terms pay besides their rate per kWh (`pay`, as docs/earnings.md states the forms)."""
+    until, utility = record.get("valid_until_at"), program.utility
+    values = {
+        "utility": utility.slug,
+        "currency": utility.currency,
+        "time_zone": utility.time_zone,
+        "valid_from_at": _instant(record["valid_from_at"]),
+        "valid_until_at": None if until is None else _instant(until),
+    }
+    try:
+        save_pay_terms(program=program.slug, version=record["version"], values=values, forms=record.get("pay", []))
+    except UnableToSaveTerms as error:
+        raise UnableToLoad(error.reason, code=error.reason_code) from error
 
 
 def _feed(key: list[str] | None) -> Feed | None:

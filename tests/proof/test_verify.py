@@ -17,10 +17,12 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from chargescape import proof
 from chargescape.proof import proof_bundle, proof_lines
 from grid.flows.settling import post_due_settlements, settle_due
 from grid.models import EventParticipation
 from rewards import ledger, proofs
+from rewards.flows.earnings import Due, credit, save_pay_terms
 from rewards.flows.payouts import pay_now
 from rewards.models import Payout
 from tests.factories import grid, nights
@@ -30,6 +32,7 @@ pytestmark = pytest.mark.django_db
 
 SCRIPT = Path(__file__).parents[2] / "proof" / "verify.py"
 Bundle = dict[str, Any]
+Json = dict[str, Any]
 
 
 def settled(owner: User, now: datetime, *, drawn_wh: int) -> EventParticipation:
@@ -45,12 +48,40 @@ def settled(owner: User, now: datetime, *, drawn_wh: int) -> EventParticipation:
     return part
 
 
+def pay_by_every_form(part: EventParticipation, *, now: datetime) -> None:
+    """Credit one earning of each form of pay, one of them nothing."""
+    values = {"utility": "lone-star", "currency": "USD", "time_zone": "America/Chicago", "valid_from_at": now}
+    inputs: dict[str, Json] = {
+        "enrollment_bonus": {"days_enrolled": 3},
+        "monthly": {"events": 4, "joined": 2, "opted_out": 2, "is_whole_month": True},
+        "per_event": {"settlement": str(part.settlements.get().public_id),
+                      "credited_wh": part.settlements.get().credited_wh},
+        "seasonal_capacity": {"events": 1, "credited_wh": 22_222, "event_seconds": 7_200},
+        "pool": {"own_wh": 2, "total_wh": 3, "members": 2, "place": 0, "cents_left": 1},
+    }  # fmt: skip
+    forms: list[Json] = [
+        {"form": "enrollment_bonus", "amount_minor": 2_500},
+        {"form": "monthly", "amount_minor": 1_000, "max_opt_outs": 1},
+        {"form": "per_event", "amount_minor": 200},
+        {"form": "seasonal_capacity", "minor_per_kw": 64, "months": [11], "most_minor": 5_000},
+        {"form": "pool", "pool_minor": 100},
+    ]
+    terms = save_pay_terms(program="evening-relief", version=1, values=values, forms=forms)
+    assert terms is not None
+    owner = part.enrollment.vehicle.owner
+    for form in terms.forms:
+        about = part.public_id if form["form"] == "per_event" else part.enrollment.public_id
+        due = Due(owner.pk, str(owner.public_id), about, now.date(), form["form"], inputs[form["form"]])
+        credit(terms=terms, form=form, due=[due], now=now)
+
+
 @pytest.fixture
 def bundle(alice: User, chloe: User, now: datetime) -> Bundle:
     """A settled event, a bonus, a payout and a correction of one's own, with a stranger's rows between them."""
     part = settled(alice, now, drawn_wh=37)
     later = part.event.settle_at + timedelta(hours=1)
     earn(chloe, 700, now=later)
+    pay_by_every_form(part, now=later)
     bonus = earn(alice, 250, now=later, key="bonus:1")
     ledger.reverse(of=bonus, key="bonus:1:back", now=later)
     payout_account(alice, now=later)
@@ -79,7 +110,7 @@ def verify(folder: Path, bundle: Bundle, lines: str | None = None) -> tuple[int,
 def test_real_bundle_is_confirmed_to_the_cent(bundle: Bundle, tmp_path: Path) -> None:
     code, told = verify(tmp_path, bundle, proof_lines(bundle))
     assert code == 0, told
-    assert told.startswith("1 settlements recomputed to the cent, 5 transfers, 6 links")
+    assert told.startswith("1 settlements and 5 other earnings recomputed to the cent, 9 transfers")
 
 
 def test_bundle_names_nobody_else(bundle: Bundle, chloe: User) -> None:
@@ -158,6 +189,14 @@ TAMPERS: dict[str, Callable[[Bundle], None]] = {
     "chain-row-gone": lambda bundle: bundle["chain"]["rows"].pop(1),
     "chain-end": _set("chain.ends_with", "0" * 64),
     "own-row-replaced": _replace_own_row,
+    "bonus": _set("earnings.0.amount_minor", 9_999),
+    "bonus-terms": _set("earnings.0.calculation.terms.amount_minor", 9_999),
+    "opt-outs": _set("earnings.1.calculation.inputs.opted_out", 0),
+    "delivered-in-the-event": _set("earnings.2.calculation.inputs.credited_wh", 1),
+    "season": _set("earnings.3.calculation.inputs.event_seconds", 3_600),
+    "place-in-the-pool": _set("earnings.4.calculation.inputs.place", 1),
+    "form-of-pay": _set("earnings.4.calculation.terms.form", "lottery"),
+    "earning-gone": lambda bundle: bundle["earnings"].pop(0),
     "part-missing": lambda bundle: bundle.pop("chain"),
 }
 
@@ -169,6 +208,23 @@ def test_each_tampering_is_found(bundle: Bundle, tmp_path: Path, tamper: Callabl
     code, told = verify(tmp_path, forged)
     assert code == 1
     assert told.strip()
+
+
+def test_long_chain_is_left_out_but_for_the_owners_own_links(
+    alice: User, bundle: Bundle, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "MOST_LINKS", 3)
+    short = proof_bundle(owner=alice, now=now)
+    assert short["chain"]["rows"] == []
+    code, told = verify(tmp_path, short)
+    assert code == 0, told
+    assert "more than a bundle holds" in told
+
+    for tamper in (_set("chain.links.1.0", "1" * 64), _set("chain.links.1.1", "1" * 64),
+                   _set("transfers.1.label", "Something else")):  # fmt: skip
+        forged = copy.deepcopy(short)
+        tamper(forged)
+        assert verify(tmp_path, forged)[0] == 1
 
 
 def test_sheet_that_says_something_else_is_found(bundle: Bundle, tmp_path: Path) -> None:

@@ -1,0 +1,202 @@
+"""The forms in which a program pays besides its rate per kWh, as data; pure. docs/earnings.md states each form.
+
+A form is computed from its `terms` (what the program promises) and `inputs` (what happened), both plain JSON, so that
+anybody can compute it again. Amounts are integers in minor units; a form that divides rounds once, half to even.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+Json = Mapping[str, Any]
+Key = TypeVar("Key", bound=Hashable)
+
+SCHEMA = 1
+SECONDS_PER_HOUR = 3600
+MONTHS = range(1, 13)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the sum: what is worked out, how, and the result with its unit."""
+
+    title: str
+    text: str
+    value: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a form pays. `reason` says in a word why it is nothing."""
+
+    amount_minor: int
+    reason: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of pay. `needs` are the whole numbers that its terms must have, `may` those that they may."""
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    may: tuple[str, ...]
+    compute: Callable[[Json, Json], Result]
+
+
+@dataclass(frozen=True)
+class Share:
+    """One member's share of a pool; of the `cents_left` after rounding down, the first places get one each."""
+
+    amount_minor: int
+    place: int
+    cents_left: int
+
+
+def split(total_minor: int, weights: Mapping[Key, int]) -> dict[Key, Share]:
+    """Split an amount by weight so that the shares add up to it: the largest remainders get the cents that are left.
+
+    Equal remainders: whoever comes first in `weights`. Nothing is split where no weight is above 0.
+    """
+    whole = sum(weights.values())
+    if whole <= 0:
+        return {}
+    floors = {key: total_minor * weight // whole for key, weight in weights.items()}
+    left = total_minor - sum(floors.values())
+    ordered = sorted(weights, key=lambda key: -(total_minor * weights[key] % whole))
+    return {key: Share(floors[key] + (1 if place < left else 0), place, left) for place, key in enumerate(ordered)}
+
+
+def compute(form: str, terms: Json, inputs: Json) -> Result:
+    """Return what the form pays; never more than the terms' `most_minor`. Raises ValueError for an unknown form."""
+    if form not in FORMS:
+        raise ValueError(f"There is no form of pay {form!r}.")
+    result = FORMS[form].compute(terms, inputs)
+    most_minor = terms.get("most_minor")
+    if most_minor is None or result.amount_minor <= most_minor:
+        return result
+    step = Step("At most", "The program pays no more than this at once.", str(most_minor), "minor units")
+    return Result(most_minor, "", (*result.steps, step))
+
+
+def parse_terms(forms: object) -> list[dict[str, Any]]:
+    """Return a program's forms of pay, checked, each with its `position`; raises ValueError saying what is wrong."""
+    if not isinstance(forms, list):
+        raise ValueError("pay: must be a list of forms")  # noqa: TRY004 - what a file says, not what code passes
+    return [_parsed(number, form) for number, form in enumerate(forms, start=1)]
+
+
+def _parsed(number: int, terms: object) -> dict[str, Any]:
+    if not isinstance(terms, dict) or terms.get("form") not in FORMS:
+        raise ValueError(f"pay {number}: `form` must be one of {', '.join(sorted(FORMS))}")
+    form = FORMS[terms["form"]]
+    for name in form.needs:
+        if name not in terms:
+            raise ValueError(f"pay {number}: {form.name} needs `{name}`")
+    for name, value in terms.items():
+        if name == "months":
+            if not isinstance(value, list) or not value or not all(month in MONTHS for month in value):
+                raise ValueError(f"pay {number}: `months` must be a list of numbers from 1 to 12")
+        elif name not in {"form", "position", "most_minor", *form.needs, *form.may}:
+            raise ValueError(f"pay {number}: {form.name} knows no `{name}`")
+        elif name != "form" and (type(value) is not int or value < 0):
+            raise ValueError(f"pay {number}: `{name}` must be a whole number of at least 0")
+    if form.name == "seasonal_capacity" and len(set(terms["months"])) == len(MONTHS):
+        raise ValueError(f"pay {number}: a season that never ends is never paid: leave out a month")
+    return {**terms, "position": number}
+
+
+def _enrollment_bonus(terms: Json, inputs: Json) -> Result:
+    days, wanted = inputs["days_enrolled"], terms.get("after_days", 0)
+    step = Step("Taking part", f"For {days} days; the bonus comes after {wanted}.", str(days), "days")
+    if days < wanted:
+        return Result(0, "left_too_early", (step,))
+    return Result(terms["amount_minor"], "", (step, _flat("The bonus", terms)))
+
+
+def _monthly(terms: Json, inputs: Json) -> Result:
+    asked, joined, opted_out = inputs["events"], inputs["joined"], inputs["opted_out"]
+    steps: tuple[Step, ...] = (
+        Step("The month's events", f"{asked} asked for this car; it took part in {joined}.", str(joined)),
+    )
+    if not inputs["is_whole_month"]:
+        return Result(0, "not_the_whole_month", steps)
+    if "max_opt_outs" in terms:
+        text = f"Left out by you: {opted_out}; {terms['max_opt_outs']} may be."
+        steps += (Step("Left out", text, str(opted_out)),)
+        if opted_out > terms["max_opt_outs"]:
+            return Result(0, "too_many_left_out", steps)
+    if "min_joined_percent" in terms and 100 * joined < terms["min_joined_percent"] * asked:
+        text = f"{joined} of {asked} is less than {terms['min_joined_percent']} %."
+        return Result(0, "too_few_joined", (*steps, Step("Needed", text, str(terms["min_joined_percent"]), "%")))
+    return Result(terms["amount_minor"], "", (*steps, _flat("The month pays", terms)))
+
+
+def _per_event(terms: Json, inputs: Json) -> Result:
+    delivered, wanted = inputs["credited_wh"], terms.get("min_credited_wh", 1)
+    step = Step("Delivered", f"At least {wanted:,} Wh are needed.", f"{delivered:,}", "Wh")
+    if delivered < wanted:
+        return Result(0, "too_little_delivered", (step,))
+    return Result(terms["amount_minor"], "", (step, _flat("The event pays", terms)))
+
+
+def _seasonal_capacity(terms: Json, inputs: Json) -> Result:
+    wh, seconds = inputs["credited_wh"], inputs["event_seconds"]
+    if not seconds:
+        return Result(0, "no_events", (Step("The season's events", "There was none for this car.", "0"),))
+    kilowatts = Fraction(wh * SECONDS_PER_HOUR, seconds * 1000)
+    hours = Fraction(seconds, SECONDS_PER_HOUR)
+    amount_minor = round(kilowatts * terms["minor_per_kw"])
+    return Result(
+        amount_minor,
+        "" if amount_minor else "too_little_delivered",
+        (
+            Step("Delivered", f"In {inputs['events']} events of this season together.", f"{wh:,}", "Wh"),
+            Step("Hours asked for", "All events of the season that asked for this car.", f"{float(hours):g}", "h"),
+            Step("Mean power", f"{wh:,} Wh / 1000 / {float(hours):g} h", f"{float(kilowatts):.6g}", "kW"),
+            Step(
+                "The season pays",
+                f"{float(kilowatts):.6g} kW x {terms['minor_per_kw']} minor units per kW, rounded once "
+                "(half to the even one).",
+                str(amount_minor),
+                "minor units",
+            ),
+        ),
+    )
+
+
+def _pool(terms: Json, inputs: Json) -> Result:
+    own, whole, pool_minor = inputs["own_wh"], inputs["total_wh"], terms["pool_minor"]
+    floor, gets_cent = pool_minor * own // whole, inputs["place"] < inputs["cents_left"]
+    left = f"{inputs['cents_left']} minor units were left over; they go to the largest remainders, one each. "
+    place = f"Yours was in place {inputs['place'] + 1} of {inputs['members']}."
+    return Result(
+        floor + gets_cent,
+        "",
+        (
+            Step("The pool", "What the program shares among all cars that delivered.", str(pool_minor), "minor units"),
+            Step("Your share", f"{own:,} of {whole:,} Wh delivered by all.", f"{float(Fraction(100 * own, whole)):.6g}",
+                 "%"),
+            Step("Rounded down", f"{pool_minor} x {own:,} / {whole:,}", str(floor), "minor units"),
+            Step("What was left", left + place, "1" if gets_cent else "0", "minor units"),
+        ),
+    )  # fmt: skip
+
+
+def _flat(title: str, terms: Json) -> Step:
+    return Step(title, "A fixed amount by the program's terms.", str(terms["amount_minor"]), "minor units")
+
+
+FORMS: dict[str, Form] = {
+    form.name: form
+    for form in (
+        Form("enrollment_bonus", "Enrolment bonus", ("amount_minor",), ("after_days",), _enrollment_bonus),
+        Form("monthly", "Monthly pay", ("amount_minor",), ("max_opt_outs", "min_joined_percent"), _monthly),
+        Form("per_event", "Pay per event", ("amount_minor",), ("min_credited_wh",), _per_event),
+        Form("seasonal_capacity", "Seasonal capacity", ("minor_per_kw", "months"), (), _seasonal_capacity),
+        Form("pool", "Pooled dividend", ("pool_minor",), (), _pool),
+    )
+}
