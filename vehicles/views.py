@@ -11,6 +11,7 @@ from accounts.models import User
 from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
 from vehicles import gateway
+from vehicles.automakers.base import LinkKind
 from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.flows.cars import UnableToSaveCar, save_specs, take_control
 from vehicles.flows.chargers import can_ever_discharge
@@ -71,12 +72,20 @@ def _account(link: VehicleLink) -> dict[str, Any]:
     }
 
 
+_HOW = {
+    LinkKind.REDIRECT: "You are sent to {maker}'s own page and come back here.",
+    LinkKind.DEVICE_CODE: "We show you a code; you type it on {maker}'s own page.",
+    LinkKind.HOSTED_PAGE: "You pick your make on {maker}'s page, sign in there and come back here.",
+}
+
+
 def makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
     """Return the makers that can be linked as pages show them; `linked` are those that the owner has."""
     return [
         {
             "slug": slug,
             "name": maker_name(slug),
+            "how": _HOW[AUTOMAKERS[slug].link_kind].format(maker=maker_name(slug)),
             "label": f"Link another {maker_name(slug)} account" if slug in linked else f"Link {maker_name(slug)}",
         }
         for slug in gateway.offered_makers()
