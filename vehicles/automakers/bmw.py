@@ -115,6 +115,12 @@ class Bmw(Defaults):
         """Trade the refresh token; BMW rotates it and brings a new id_token for the stream."""
         return _with_lifetime(self.oauth.refresh(refresh_token))
 
+    def revoke(self, *, access_token: str, refresh_token: str) -> None:  # noqa: ARG002 - it lapses after 14 idle days
+        """Delete our containers, so that nothing is gathered for us any more; BMW takes no tokens back."""
+        if access_token:
+            for container_id, _ in self._our_containers(access_token):
+                self._delete_container(access_token, container_id)
+
     def list_vehicles(self, account: Account) -> list[VehicleRef]:
         """Return the account's cars; those of which the owner is not the primary user count as not shared."""
         mappings = bmw_answers.read_mappings(self._call("GET", "vehicles/mappings", account.access_token))
@@ -170,15 +176,11 @@ class Bmw(Defaults):
         Accounts hold ten containers at most, and an old one goes on streaming the same values a second time.
         """
         purpose = bmw_answers.container_purpose()
-        listed = rows(self._call("GET", "containers", access_token), "containers", limit=100)
-        ours = [row for row in listed if row.get("name") == CONTAINER_NAME and row.get("state") == "ACTIVE"]
-        for row in ours:
-            container_id = text(row.get("containerId"), limit=120)
-            if not container_id or container_id == not_this:
-                continue
-            if row.get("purpose") == purpose:
+        for container_id, its_purpose in self._our_containers(access_token):
+            if container_id != not_this and its_purpose == purpose:
                 return container_id
-            self._call("DELETE", f"containers/{quote(container_id, safe='')}", access_token)
+            if container_id != not_this:
+                self._delete_container(access_token, container_id)
         wanted = {
             "name": CONTAINER_NAME,
             "purpose": purpose,
@@ -188,6 +190,16 @@ class Bmw(Defaults):
         if not made:
             raise UpstreamDown("container without an id")
         return made
+
+    def _our_containers(self, access_token: str) -> list[tuple[str, str]]:
+        """Return id and purpose of the containers that we made and nobody deleted."""
+        listed = rows(self._call("GET", "containers", access_token), "containers", limit=100)
+        ours = [row for row in listed if row.get("name") == CONTAINER_NAME and row.get("state") == "ACTIVE"]
+        found = [(text(row.get("containerId"), limit=120), text(row.get("purpose"))) for row in ours]
+        return [(container_id, purpose) for container_id, purpose in found if container_id]
+
+    def _delete_container(self, access_token: str, container_id: str) -> None:
+        self._call("DELETE", f"containers/{quote(container_id, safe='')}", access_token)
 
     def open_stream(self, account: Account) -> StreamPlan:
         """Return the account's stream.

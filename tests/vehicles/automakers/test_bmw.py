@@ -141,6 +141,17 @@ def test_our_own_container_is_found_and_an_outdated_one_deleted(door: responses.
     assert asked(door)[-1].endswith("containerId=NEW")
 
 
+def test_unlinking_leaves_no_container_of_ours(door: responses.RequestsMock) -> None:
+    listed = [*recording("bmw", "containers")["containers"], recording("bmw", "container")]
+    door.add("GET", CONTAINERS, json={"containers": listed})
+    door.add("DELETE", f"{CONTAINERS}/{CONTAINER}", status=204)
+
+    maker().revoke(access_token="access-one", refresh_token="refresh-one")
+    maker().revoke(access_token="", refresh_token="refresh-one")
+
+    assert asked(door) == ["GET /containers", f"DELETE /containers/{CONTAINER}"]
+
+
 @pytest.mark.parametrize(
     ("code", "status", "error"),
     [

@@ -1,18 +1,14 @@
 """BMW's whole way against the sandbox: code, container, readings within the quota, and the stream of a real broker."""
 
-import queue
-import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
 import requests
-from paho.mqtt.enums import CallbackAPIVersion
 
 from accounts.models import User
 from foundation import clock
@@ -22,14 +18,13 @@ from tests.sandbox_owner import OwnerBrowser
 from tests.sandbox_process import SandboxProcess
 from vehicles import gateway
 from vehicles.automakers.errors import NotSupported, TokenRejected
-from vehicles.automakers.push import Push, StreamPlan
 from vehicles.flows.commands import UnableToCommand, request_command
 from vehicles.flows.device_codes import begin_device_link, poll_attempt
 from vehicles.flows.links import choose_vehicles
 from vehicles.flows.places import set_home_from_vehicle
-from vehicles.flows.pushes import apply_pushes
 from vehicles.flows.telemetry import latest_reading, read_vehicle
 from vehicles.models import ChargeReading, LinkAttempt, Vehicle, VehicleLink
+from vehicles.streams import Listener
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
 EVENING = datetime.fromisoformat("2026-11-19T02:00:00+00:00")  # Wednesday 21:00 in New York
@@ -39,9 +34,11 @@ ACCOUNT, I4 = "frank@bmw.sandbox", "WBA73AW02RFP00001"
 class World:
     """Platform and sandbox under one clock that stands still; time passes in their database alone."""
 
-    def __init__(self, sandbox: SandboxProcess) -> None:
+    def __init__(self, sandbox: SandboxProcess, anchor_file: Path) -> None:
         self.sandbox = sandbox
+        self.anchor_file = anchor_file
         self.now = EVENING
+        self.set_clock(EVENING)
 
     def control(self, **changes: Any) -> dict[str, Any]:
         """Call the control API of what is BMW's alone."""
@@ -49,6 +46,11 @@ class World:
         reply.raise_for_status()
         answer: dict[str, Any] = reply.json()
         return answer
+
+    def set_clock(self, at: datetime) -> None:
+        """Put both clocks."""
+        self.sandbox.control("PUT", "clock", simulated_at=at.isoformat(), rate=0)
+        write_anchor(self.anchor_file, Anchor(simulated_at=at, wall_at=clock.wall(), rate=0))
 
     def move(self, **changes: Any) -> None:
         """Change the car's truth."""
@@ -71,9 +73,7 @@ def world(sandbox: SandboxProcess, settings: Any, tmp_path: Path) -> Iterator[Wo
             "client_secret": "",
         }
     }
-    write_anchor(tmp_path / "clock.json", Anchor(simulated_at=EVENING, wall_at=clock.wall(), rate=0))
-    sandbox.control("PUT", "clock", simulated_at=EVENING.isoformat(), rate=0)
-    found = World(sandbox)
+    found = World(sandbox, tmp_path / "clock.json")
     if not sandbox.control("PATCH", f"cars/{I4}", socPercent=50)["pluggedIn"]:
         found.move(action="plug_in")
     found.control(silent=False, sendsTwice=False, requestsToday=0)
@@ -152,91 +152,74 @@ def test_used_up_quota_keeps_the_link_quiet_until_midnight(alice: User, world: W
     assert (link.quiet_until.hour, link.quiet_until.minute, link.quiet_until > clock.wall()) == (0, 0, True)
 
 
-class Listener:
-    """What a stream plan leads to: messages as the adapter reads them, and when the broker hangs up."""
-
-    def __init__(self, plan: StreamPlan) -> None:
-        self.pushes: queue.Queue[Push] = queue.Queue()
-        self.words: queue.Queue[str] = queue.Queue()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
-        self.client.tls_set_context(ssl.create_default_context(cafile=plan.ca_file))
-        self.client.username_pw_set(plan.username, plan.password)
-        self.client.on_connect = lambda _c, _u, _f, reason, _p: self.words.put(str(reason))
-        self.client.on_disconnect = lambda _c, _u, _f, _reason, _p: self.words.put("dropped")
-        self.client.on_subscribe = lambda _c, _u, _m, _r, _p: self.words.put("subscribed")
-        self.client.on_message = lambda _c, _u, item: self._read(item.topic, bytes(item.payload))
-        self.client.connect(plan.host, plan.port)
-        self.client.loop_start()
-        self.is_in = self.words.get(timeout=10) == "Success"
-        if self.is_in:
-            self.client.subscribe([(topic, 1) for topic in plan.topics])
-            assert self.words.get(timeout=10) == "subscribed"
-
-    def _read(self, topic: str, payload: bytes) -> None:
-        for push in gateway.adapter("bmw").read_message(topic, payload):
-            self.pushes.put(push)
-
-    def next(self, soc_percent: int) -> Push:
-        """Return the next push that finds the i4 at this charge."""
-        while True:
-            push = self.pushes.get(timeout=10)
-            soc = push.state.soc_percent if push.state is not None and push.external_id == I4 else None
-            if soc is not None and soc.value == soc_percent:
-                return push
-
-    def stop(self) -> None:
-        """Hang up."""
-        self.client.disconnect()
-        self.client.loop_stop()
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """What `manage.py listen` runs."""
+    found = Listener()
+    yield found
+    found.close()
 
 
-def listen(link: VehicleLink) -> Listener:
-    """Connect as the plan says, again where the broker has not heard of a new id_token yet."""
-    for _ in range(20):
-        found = Listener(gateway.adapter("bmw").open_stream(link.account))
-        if found.is_in:
-            return found
-        found.stop()
-        time.sleep(0.1)
-    raise AssertionError("the broker lets nobody in")
+def until(listener: Listener, is_so: Callable[[], bool]) -> None:
+    """Let the listener work until something is so."""
+    for _ in range(200):
+        if is_so():
+            return
+        listener.tick()
+        listener.take_messages(seconds=0.05)
+    raise AssertionError("it did not come about")
 
 
-def test_stream_brings_readings_once_and_asks_nothing_of_the_quota(alice: User, world: World) -> None:
+def is_listening(listener: Listener) -> bool:
+    """Say whether the account's stream is open."""
+    return any(line.is_up for line in listener.lines.values())
+
+
+def streamed(car: Vehicle) -> list[Decimal | None]:
+    """Return the charges that the stream brought."""
+    rows = ChargeReading.objects.filter(vehicle=car, source="stream").order_by("observed_at")
+    return list(rows.values_list("soc_percent", flat=True))
+
+
+def test_stream_brings_each_value_once_and_asks_nothing_of_the_quota(
+    alice: User, world: World, listener: Listener
+) -> None:
+    world.move(action="unplug")  # so that nothing changes but what is changed here
     car = link_i4(alice, world)
     read_vehicle(vehicle=car, now=world.now)
     before = world.control()["requestsToday"][ACCOUNT]
-    listener = listen(car.link)
+    until(listener, lambda: is_listening(listener))
     world.control(sendsTwice=True)
-    world.sandbox.control("PUT", "clock", simulated_at=EVENING.replace(minute=5).isoformat(), rate=0)
+    world.set_clock(EVENING.replace(minute=5))
+
     world.move(socPercent=47)
-    first, second = listener.next(47), listener.next(47)
-    listener.stop()
+    until(listener, lambda: 47 in streamed(car))
 
-    applied = [
-        apply_pushes(maker="bmw", pushes=[push], source="stream", now=world.now, link=car.link)
-        for push in (first, second)
-    ]
-
-    assert applied == [1, 0]
     reading = latest_reading(car)
     assert reading is not None
-    assert (reading.soc_percent, reading.source) == (Decimal(47), "stream")
-    assert (reading.is_plugged_in, reading.charge_state) == (True, "charging")  # as they were: they did not change
-    assert ChargeReading.objects.filter(vehicle=car).count() == 2
+    assert (reading.soc_percent, reading.is_plugged_in, reading.charge_state) == (Decimal(47), False, "unplugged")
+    kept = ChargeReading.objects.filter(vehicle=car).count()
+    time.sleep(0.5)
+    listener.take_messages(seconds=0.1)
+    assert ChargeReading.objects.filter(vehicle=car).count() == kept  # what came twice is kept once
     assert world.control()["requestsToday"][ACCOUNT] == before
 
 
-def test_stream_ends_with_its_id_token_and_goes_on_with_the_next(alice: User, world: World) -> None:
-    link = link_account(alice, world)
-    listener = listen(link)
+def test_stream_ends_with_its_id_token_and_goes_on_with_the_next(alice: User, world: World, listener: Listener) -> None:
+    world.move(action="unplug")
+    car = link_i4(alice, world)
+    first = car.link.extras["id_token"]
+    until(listener, lambda: is_listening(listener))
 
     world.control(expireIdTokens=True)
-
-    assert listener.words.get(timeout=10) == "dropped"
-    listener.stop()
-    assert not Listener(gateway.adapter("bmw").open_stream(link.account)).is_in
-    gateway.refresh_grant(link)
-    listen(link).stop()
+    until(listener, lambda: any(line.failures for line in listener.lines.values()))
+    for line in listener.lines.values():
+        line.retry_at = None  # as if the pause were over
+    until(listener, lambda: VehicleLink.objects.get(pk=car.link_id).extras["id_token"] != first)
+    until(listener, lambda: is_listening(listener))
+    world.set_clock(EVENING.replace(minute=10))
+    world.move(socPercent=46)
+    until(listener, lambda: 46 in streamed(car))
 
 
 def test_stream_is_not_opened_with_an_id_token_that_ran_out(alice: User, world: World) -> None:
