@@ -1,4 +1,4 @@
-"""What an admin does in Django admin: sign in, create programs and events."""
+"""What an admin does in Django admin: sign in, link a utility's server, create events."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from journey.owner import PASSWORD, choice_named
 from journey.web import Browser, Page
 
+VEN_CLIENT = "chargescape-ven"  # how the utility's server knows us
 ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
 
 
@@ -48,3 +49,23 @@ class Admin:
                 local = at.astimezone(ZoneInfo(zone))
                 values |= {f"{name}_0": f"{local:%Y-%m-%d}", f"{name}_1": f"{local:%H:%M:%S}"}
         self.browser.submit(page, form, **values)
+
+    def link_server(self, *, utility: str, program: str, url: str, secret: str, program_id: str) -> None:
+        """Link a utility's OpenADR 3.1 server and say which of our programs stands behind which of its."""
+        page = self.open("/admin/grid/operatorlink/add/")
+        form = page.form(having="oauth_id")
+        self.browser.submit(
+            page,
+            form,
+            **{
+                "utility": choice_named(page, "utility", utility),
+                "protocol": "openadr-3.1.0",
+                "api_base": url,
+                "oauth_id": VEN_CLIENT,
+                "client_secret": secret,
+                "ven_name": "chargescape",
+                "push_token": secret[:16],
+                "programs-0-remote_id": program_id,
+                "programs-0-program": choice_named(page, "programs-0-program", program),
+            },
+        )

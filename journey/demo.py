@@ -17,10 +17,12 @@ from journey import makers
 from journey.admin import ADMINS
 from journey.owner import PASSWORD
 from journey.stack import HOME, Stack, StackFailed, free_port, is_free
+from journey.world import World
 
 RATE = 60.0  # a simulated minute each second
 HISTORY = timedelta(days=13, hours=19)  # it begins on an evening, with the cars at home
 TEXAS = ZoneInfo("America/Chicago")
+DESK_OPENS, EVENING = time_of_day(15, 45), time_of_day(18, 0)  # when the utility asks, and for when
 STAGES = ("people", "history")
 
 
@@ -32,6 +34,7 @@ class Demo:
         self.stack = Stack(folder, web_port=web, sandbox_port=sandbox, smtp_port=smtp)
         self.folder = folder
         self.is_stopping = False
+        self.asked_on = ""
         self.job: subprocess.Popen[bytes] | None = None
 
     def stage(self) -> dict[str, str]:
@@ -77,9 +80,8 @@ class Demo:
             command = [sys.executable, "-m", "journey.people", self.stack.web_url, self.stack.sandbox_url]
         else:
             command = [sys.executable, "manage.py", "make_history", "--until", self.stage()["live_at"]]
-        self.job = subprocess.Popen(
-            command, cwd=HOME, env=self.stack.platform_environment(), stdout=log, stderr=log, start_new_session=True
-        )
+        environment = self.stack.platform_environment() | {"DEMO_VTN_SECRET": self.stack.secrets["vtn"]}
+        self.job = subprocess.Popen(command, cwd=HOME, env=environment, stdout=log, stderr=log, start_new_session=True)
 
     def watch_job(self) -> None:
         """Note a finished part and start the next; raises StackFailed where one failed."""
@@ -96,6 +98,22 @@ class Demo:
             say("The owners have linked their cars; two weeks of history are being made (a few minutes).")
             self.start_next_job()
 
+    def ask_for_tonight(self) -> None:
+        """Have the utility's desk ask for the coming evening's help, once a day, from the afternoon on."""
+        local = self.stack.simulated_now().astimezone(TEXAS)
+        today = local.date().isoformat()
+        if not self.is_live() or self.asked_on == today or not DESK_OPENS <= local.time() < EVENING:
+            return
+        starts_at = datetime.combine(local.date(), EVENING, TEXAS).astimezone(UTC)
+        world = World(self.stack.sandbox_url)
+        try:
+            known = {str(event["intervalPeriod"]["start"])[:16] for event in world.utility_events()}
+            if starts_at.isoformat()[:16] not in known:
+                world.utility_asks(kind="discharge", starts_at=starts_at, minutes=120, target_kw=30)
+        except OSError:
+            return  # the sandbox is starting again; the next look comes soon
+        self.asked_on = today
+
     def run(self) -> int:
         """Start, tell where to look, keep everything alive until told to stop."""
         began = time.monotonic()
@@ -109,6 +127,7 @@ class Demo:
                 self.start_next_job()
             while not self.is_stopping:
                 self.watch_job()
+                self.ask_for_tonight()
                 for name in self.stack.restart_dead():
                     say(f"{name} had stopped and was started again.")
                 self.note(at=self.stack.simulated_now().isoformat())

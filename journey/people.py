@@ -1,5 +1,6 @@
 """The demo's people: three owners who link six cars, and an admin who asks for help on two weeks of evenings."""
 
+import os
 import sys
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -43,13 +44,18 @@ def move_in(owner: Owner) -> None:
 
 
 def ask_for_help(admin: Admin, *, first_date: datetime) -> None:
-    """Create the evenings' events in Texas and Ontario: some hold, some discharge, tonight's discharges in both."""
+    """Create the evenings' events in Texas and Ontario: some hold, some discharge.
+
+    From tonight on the Texan utility asks by itself, from its own desk.
+    """
     for day in range(EVENINGS):
         date = (first_date + timedelta(days=day)).date()
         for program, zone, hour, kind in (
             ("Evening Relief", "America/Chicago", 18, "discharge" if day % 2 == 0 else "hold"),
             ("Peak Rewards", "America/Toronto", 18, "discharge" if day % 3 == 2 else "hold"),
         ):
+            if program == "Evening Relief" and day >= TONIGHT:
+                continue
             if day != TONIGHT and (date.weekday() >= 5 or day % 7 == 4):
                 continue  # evenings without an event belong to a real fortnight; a newcomer's first has one
             starts_at = datetime.combine(date, time(hour), ZoneInfo(zone))
@@ -78,6 +84,13 @@ def main(web_url: str, world_url: str) -> None:
         print(f"{owner.name} has moved in", flush=True)
     admin = Admin(web_url, ADMINS[0][0])
     admin.sign_in()
+    admin.link_server(
+        utility="Lone Star Power",
+        program="Evening Relief",
+        url=f"{world_url}/vtn/3.1.0",
+        secret=os.environ["DEMO_VTN_SECRET"],
+        program_id=world.utility_program(),
+    )
     ask_for_help(admin, first_date=simulated_now(world_url))
 
 

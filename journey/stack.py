@@ -122,13 +122,18 @@ class Stack:
         return f"http://localhost:{self.web_port}"
 
     @property
+    def vtn_url(self) -> str:
+        """Where the pretend utility's OpenADR server is."""
+        return f"{self.sandbox_url}/vtn/3.1.0"
+
+    @property
     def sandbox_url(self) -> str:
         """Where the pretend outside world is."""
         return f"http://localhost:{self.sandbox_port}"
 
     def _load_secrets(self) -> dict[str, str]:
         path = self.folder / "secrets.json"
-        names = ("broker", "ford_client_secret", "maker_webhook", "stripe_key", "stripe_webhook")
+        names = ("broker", "ford_client_secret", "maker_webhook", "stripe_key", "stripe_webhook", "vtn")
         loaded: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
         if missing := [name for name in names if name not in loaded]:  # an older folder knows fewer
             loaded |= {name: secrets.token_hex(16) for name in missing}
@@ -185,6 +190,7 @@ class Stack:
                 webhook_secret=self.secrets["maker_webhook"],
             ),
             "SANDBOX_BMW_STREAM_PORT": str(self.stream_port) if makers.has_broker() else "0",
+            "SANDBOX_VTN_CLIENT_SECRET": self.secrets["vtn"],
             "SANDBOX_STRIPE_KEY": f"sk_test_{self.secrets['stripe_key']}",
             "SANDBOX_STRIPE_WEBHOOK_SECRET": f"whsec_{self.secrets['stripe_webhook']}",
             "SANDBOX_STRIPE_WEBHOOK_URL": f"{self.web_url}/webhooks/stripe/",

@@ -1,4 +1,4 @@
-"""The unattended walk: Erin links two cars, they help in an event that Ada asked for, and Erin is paid."""
+"""The unattended walk: Erin links two cars, they help in an event that a utility asks for, and Erin is paid."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +27,7 @@ WISHES = {
     "is_v2g_allowed": "on",
 }
 SESSION_COOKIE = "chargescape_session"
+UTILITY, PROGRAM = "Lone Star Power", "Evening Relief"
 METER_TOLERANCE = Fraction(2, 100)
 
 
@@ -73,7 +74,7 @@ class Walk:
         return datetime.combine(self.day + timedelta(days=days), at, TEXAS).astimezone(UTC)
 
     def move_in(self) -> None:
-        """Sign up, agree, describe home, link and enroll the cars, set up payouts; then ask for help as the admin."""
+        """Sign up, agree, describe home, link and enroll the cars, set up payouts; then the utility asks for help."""
         owner = self.owner
         owner.sign_up()
         owner.introduce_yourself()
@@ -90,15 +91,18 @@ class Walk:
         owner.set_up_payouts()
         self.admin.sign_in()
         starts_at, ends_at = (self.local(at) for at in EVENT_LOCAL)
-        self.admin.create_event(
-            program="Evening Relief",
-            kind="discharge",
-            starts_at=starts_at,
-            ends_at=ends_at,
-            zone=TEXAS.key,
-            target_kw=20,
+        self.admin.link_server(
+            utility=UTILITY,
+            program=PROGRAM,
+            url=self.stack.vtn_url,
+            secret=self.stack.secrets["vtn"],
+            program_id=self.world.utility_program(),
         )
-        self.mark("asked", f"an admin asked for help from {EVENT_LOCAL[0]:%H:%M} to {EVENT_LOCAL[1]:%H:%M}")
+        minutes = round((ends_at - starts_at).total_seconds() / 60)
+        self.world.utility_asks(kind="discharge", starts_at=starts_at, minutes=minutes, target_kw=20)
+        self.mark(
+            "asked", f"the utility asked by OpenADR for help from {EVENT_LOCAL[0]:%H:%M} to {EVENT_LOCAL[1]:%H:%M}"
+        )
 
     def api(self, path: str) -> list[dict[str, Any]]:
         """Return the results of one API list, as the signed-in owner."""
@@ -140,6 +144,9 @@ class Walk:
         )
         earned = sum(item["amount_minor"] for item in settlements)
         self.mark("settled", f"{earned / 100:.2f} {settlements[0]['currency']} for {cars} cars")
+        reports = self.wait_for("the report at the utility", self.world.utility_reports, minutes=120)
+        intervals = reports[0]["resources"][0]["intervals"]
+        self.mark("reported", f"{len(intervals)} intervals of usage and baseline went back to the utility")
         return settlements
 
     def _confirmed_dispatches(self) -> list[dict[str, Any]]:

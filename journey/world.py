@@ -1,7 +1,8 @@
-"""Looks into the sandbox as its owner may: mail, true meters, the bank."""
+"""Looks into the sandbox as its owner may: mail, true meters, the bank, the utility's desk."""
 
 import re
 import time
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -52,3 +53,23 @@ class World:
         """Return every payout that reached a bank."""
         arrivals: list[dict[str, Any]] = self._get("/control/bank")
         return arrivals
+
+    def utility_program(self) -> str:
+        """Return the id of the utility's program at its server."""
+        programs = self._get("/vtn/control/programs")
+        return str(programs[0]["id"])
+
+    def utility_events(self) -> list[dict[str, Any]]:
+        """Return what the utility's desk has asked."""
+        events: list[dict[str, Any]] = self._get("/vtn/control/events")
+        return events
+
+    def utility_asks(self, *, kind: str, starts_at: datetime, minutes: int, target_kw: float) -> None:
+        """Ask for help at the utility's desk."""
+        wish = {"kind": kind, "startsAt": starts_at.isoformat(), "minutes": minutes, "targetKw": target_kw}
+        requests.post(f"{self.url}/vtn/control/events", json=wish, timeout=10).raise_for_status()
+
+    def utility_reports(self) -> list[dict[str, Any]]:
+        """Return the reports that came back to the utility."""
+        reports: list[dict[str, Any]] = self._get("/vtn/control/reports")
+        return reports

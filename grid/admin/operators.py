@@ -95,7 +95,7 @@ class OperatorProgramInline(AnyInline):
 
     model = OperatorProgram
     form = OperatorProgramForm
-    extra = 0
+    extra = 1  # one blank row, so that a program can be added without a script
 
 
 @admin.register(OperatorLink)

@@ -37,6 +37,7 @@ urlpatterns: list[URLPattern] = [
     path("faults", views.switch_fault, name="fault"),
     path("control/faults", views.control_faults),
     path("control/events", views.control_events),
+    path("control/programs", views.control_programs),
     path("control/reports", views.control_reports),
     path("<openadr:version>/auth/server", api.show_auth_server),
     path("<openadr:version>/auth/token", api.give_token),

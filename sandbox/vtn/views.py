@@ -114,6 +114,12 @@ def control_events(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_safe
+def control_programs(request: HttpRequest) -> HttpResponseBase:  # noqa: ARG001 - a view's signature
+    """List the programs."""
+    return JsonResponse([_shown(row) for row in VtnObject.objects.filter(kind=Kind.PROGRAM)], safe=False)
+
+
+@require_safe
 def control_reports(request: HttpRequest) -> HttpResponseBase:  # noqa: ARG001 - a view's signature
     """List the reports that came back."""
     return JsonResponse([_shown(row) for row in VtnObject.objects.filter(kind=Kind.REPORT)], safe=False)
