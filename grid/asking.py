@@ -14,7 +14,7 @@ from grid.planner.compiled import compiled
 from grid.planner.hedge import PRIOR_DEPARTURES, PRIOR_EARLY, PRIOR_MINUTES, SPREAD_MINUTES
 from grid.planner.problem import Floats
 from grid.planner.ties import BLOCK, rank_in_blocks, spread_phase
-from grid.problems import Night, Terms, departure_slots, targets_of
+from grid.problems import Night, Terms, targets_of
 from grid.slots import SLOT_MINUTES
 
 HOURS = SLOT_MINUTES / 60
@@ -133,7 +133,7 @@ def _ranks(nights: Sequence[Night]) -> Floats | None:
 def _departure(night: Night) -> int:
     if night.care.shortfall_price <= 0.0:
         return 0
-    return next(iter(departure_slots(night)), 0)
+    return next(iter(night.departure_slots), 0)
 
 
 def _care(

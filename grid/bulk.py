@@ -6,6 +6,7 @@ events pay is planned twice, with and without the rewards (see `worth.pick`), an
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,12 @@ def _described(asked: Asked, careful: Careful, prices: Prices) -> tuple[Floats, 
     return outcomes, reasons
 
 
+@lru_cache(maxsize=4096)
+def _packed_once(raw: bytes) -> bytes:
+    # A tariff's prices are the same in every batch until the next quarter hour.
+    return pack_series(np.frombuffer(raw, dtype=np.float64))
+
+
 def _made(night: Night, several: Sequence[tuple[_Group, int]], shared: dict[int, tuple[Floats, bytes]]) -> Made:
     place = pick(night, [group.solution(i) for group, i in several]) if len(several) > 1 else 0
     group, i = several[place]
@@ -171,7 +178,7 @@ def _made(night: Night, several: Sequence[tuple[_Group, int]], shared: dict[int,
     def packed(values: Floats) -> bytes:
         # The array is kept beside its bytes, so that its id stays its own as long as the bytes are looked up by it.
         if id(values) not in shared:
-            shared[id(values)] = (values, pack_series(values))
+            shared[id(values)] = (values, _packed_once(values.tobytes()))
         return shared[id(values)][1]
 
     prices = [packed(values) for values in (terms.import_price, terms.export_price, terms.carbon, terms.adder)]

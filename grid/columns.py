@@ -37,7 +37,8 @@ def read_columns(rows: QuerySet[Any, Any], kinds: Sequence[str]) -> list[Any]:
         return [_converted(column, kind) for column, kind in zip(columns, kinds, strict=True)]
     sql, parameters = rows.query.sql_with_params()
     with connection.cursor() as cursor:
-        with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT BINARY)", parameters) as copy:
+        bound = cursor.mogrify(sql, parameters)  # COPY takes no parameters
+        with cursor.copy(f"COPY ({bound}) TO STDOUT (FORMAT BINARY)") as copy:
             stream = b"".join(copy)
         count = cursor.rowcount
     data = np.frombuffer(stream, dtype=np.uint8)

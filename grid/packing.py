@@ -30,6 +30,7 @@ SCALARS = (
 PROBLEM_SERIES = ("import_price", "export_price", "carbon_kg_per_kwh", "adder", "plugged", "trip_kwh")
 OUTCOMES = ("cost", "lower_bound", "cash", "carbon_kg", "cost_of_charging_at_once", "shortfall_kwh")
 
+_FIRST = np.zeros(1, dtype=np.int64)
 _HEAD = struct.Struct("<BHBBBB")  # version, slots, status, targets, other series, length of the id
 # Whether there is care, its price, departure slot, switches, least power, rank (phase, first slot) and departures seen,
 # then what it came to: added by the hedge, added by the shape, switches left.
@@ -46,9 +47,9 @@ def pack_series(values: Floats | Sequence[float]) -> bytes:
     whole = np.rint(series * MILLION)
     if not ((np.abs(whole) <= LARGEST).all() and (whole / MILLION == series).all()):
         return _SERIES.pack(FLOATS, len(series)) + series.astype("<f8").tobytes()
-    starts = np.flatnonzero(np.diff(whole, prepend=np.nan))
+    starts = np.concatenate((_FIRST[: len(whole)], np.flatnonzero(whole[1:] != whole[:-1]) + 1))
     if 6 * len(starts) < 4 * len(whole):
-        lengths = np.diff(starts, append=len(whole)).astype("<u2")
+        lengths = np.diff(np.append(starts, len(whole))).astype("<u2")
         return _SERIES.pack(RUNS, len(starts)) + lengths.tobytes() + whole[starts].astype("<i4").tobytes()
     return _SERIES.pack(MILLIONTHS, len(whole)) + whole.astype("<i4").tobytes()
 

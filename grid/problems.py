@@ -1,9 +1,10 @@
 """From what is known of a car to the planner's problem (docs/planner-format.md), and back to true money; no Django."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from grid.slots import SLOT, SLOT_MINUTES, SLOTS_A_DAY, Presence, Slots
 TAPER_FROM_PERCENT, TAPER_SHARE = 90.0, 0.3
 # Added to the value of a kWh in the battery where the car shall charge whenever it can: no slot is then too dear.
 EAGER = 1.01
+NEAR = 1e-9
 
 
 def fill_gaps(values: Sequence[int | None], *, wanted: int, default: int) -> tuple[list[int], int]:
@@ -104,6 +106,13 @@ class Night:
     limit_percent: float = 100.0
     real_charge_w: int = 0  # what was seen of car and charger; 0 = as much as they should do
     care: NightCare = NO_CARE
+
+    @cached_property
+    def departure_slots(self) -> list[int]:
+        """The slots in which a car that is at the plug leaves, in order of time."""
+        plugged, count, begins_at = self.presence.plugged, self.slots.count, self.slots.starts_at
+        slots = [(leaves_at - begins_at) // SLOT for leaves_at in self.departures]
+        return [slot for slot in slots if 1 <= slot <= count and plugged[slot - 1]]
 
     @property
     def has_care(self) -> bool:
@@ -202,13 +211,6 @@ def problem_of(night: Night, *, with_asks: bool) -> dict[str, Any]:
     }
 
 
-def departure_slots(night: Night) -> list[int]:
-    """Return the slots in which a car that is at the plug leaves, in order of time."""
-    plugged, count = night.presence.plugged, night.slots.count
-    slots = [(leaves_at - night.slots.starts_at) // SLOT for leaves_at in night.departures]
-    return [slot for slot in slots if 1 <= slot <= count and plugged[slot - 1]]
-
-
 def targets_of(night: Night) -> list[tuple[int, float]]:
     """Return what SoC is wanted when: at each departure, and where the stay is long enough, a margin before it.
 
@@ -219,23 +221,17 @@ def targets_of(night: Night) -> list[tuple[int, float]]:
     most = -(-(night.target_percent / 100 * night.capacity_wh / 1000) // kwh_a_slot)
     missing = max(0.0, night.target_percent - night.soc_percent) / 100 * night.capacity_wh / 1000
     margin, is_out = -(-night.margin // SLOT), not night.presence.plugged[0]
+    begins_of_stays = [math.ceil(begin - NEAR) for begin in night.presence.stays[:, 0].tolist()]
     targets: list[tuple[int, float]] = []
-    for number, slot in enumerate(departure_slots(night)):
+    for number, slot in enumerate(night.departure_slots):
         needed = int(-(-missing // kwh_a_slot)) if number == 0 and not is_out else int(most)
-        begins = _stay_begin(night, slot)
+        begins = max(begin for begin in (0, *begins_of_stays) if begin < slot)
         early = slot - margin
         is_early = early - begins >= needed and 1 <= early < slot
         targets += [(at, night.target_percent) for at in ((early, slot) if is_early else (slot,))]
-        targets += _tapered(night, early if is_early else slot, begins, kwh_a_slot)
+        if night.target_percent > TAPER_FROM_PERCENT:
+            targets += _tapered(night, early if is_early else slot, begins, kwh_a_slot)
     return targets
-
-
-def _stay_begin(night: Night, slot: int) -> int:
-    """Return the first slot of the stay that ends with slot `slot`."""
-    before = max(
-        (int(np.ceil(begin - 1e-9)) for begin in night.presence.stays[:, 0].tolist() if begin < slot), default=0
-    )
-    return max(0, before)
 
 
 def _tapered(night: Night, slot: int, begins: int, kwh_a_slot: float) -> list[tuple[int, float]]:

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.db.models import Exists, FilteredRelation, FloatField, Model, OuterRef, Q, Subquery, TextField
+from django.db.models import FilteredRelation, FloatField, Model, OuterRef, Q, Subquery, TextField
 from django.db.models.base import ModelState
 from django.db.models.functions import Cast
 
@@ -51,13 +51,19 @@ SESSION = (
 STATE = (
     ("pk", "pk", WHOLE), ("reason", "reason", TEXT), ("preference_version", "preference_version", WHOLE),
     ("plug_session_id", "plug_session_id", WHOLE), ("habit", "habit_text", TEXT), ("learnt_at", "learnt_at", TIME),
-    ("capabilities", "capabilities", TEXT), ("agrees_data", "agrees_data", WHOLE),
-    ("agrees_grid", "agrees_grid", WHOLE), ("newest", "newest", WHOLE), ("newest_soc", "newest_soc", WHOLE),
+    ("capabilities", "capabilities", TEXT), ("agrees_data", "agrees_data__id", WHOLE),
+    ("agrees_grid", "agrees_grid__id", WHOLE), ("newest", "newest", WHOLE), ("newest_soc", "newest_soc", WHOLE),
 )  # fmt: skip
 READING = (
     ("id", "pk", WHOLE), ("observed_at", "observed_at", TIME), ("soc_percent", "soc", REAL),
     ("limit_percent", "limit", REAL), ("is_plugged_in", "is_plugged_in", WHOLE), ("is_at_home", "is_at_home", WHOLE),
 )  # fmt: skip
+FIELDS = {
+    name: tuple(field[0] for field in group)
+    for name, group in (
+        ("vehicle", VEHICLE), ("preference", PREFERENCE), ("site", SITE), ("session", SESSION), ("reading", READING)
+    )
+}  # fmt: skip
 TRUTHS = ("is_controlling", "is_v2g_allowed", "is_paused", "is_evse_bidirectional", "has_export_permission")
 
 
@@ -89,16 +95,16 @@ def load_fleet(state_ids: Collection[int], *, now: datetime) -> list[Due]:
     return [_due(row, known, now) for row in zip(*parts, strict=True)]
 
 
-def bare(model: type[Kept], fields: Sequence[tuple[str, str, str]], values: Row) -> Kept:
+def bare(model: type[Kept], fields: Sequence[str], values: Row) -> Kept:
     """Return an instance that knows these fields alone; the others are read from the database when asked for.
 
     It is put together without the model's own constructor, which takes longer for all the cars of a sweep than
     planning them.
     """
     row = model.__new__(model)
-    row.__dict__ = {field[0]: value for field, value in zip(fields, values, strict=True)}
-    state = row.__dict__["_state"] = ModelState()
+    state = ModelState()
     state.adding, state.db = False, "default"
+    row.__dict__ = dict(zip(fields, values, strict=True), _state=state)
     return row
 
 
@@ -106,7 +112,6 @@ def _rows(state_ids: Collection[int]) -> Any:
     real = FloatField()
     # One look into the index a car, whatever the length of its history.
     newest = ChargeReading.objects.filter(vehicle=OuterRef("vehicle")).order_by("-observed_at")
-    agreed = Consent.objects.filter(user=OuterRef("vehicle__owner"), revoked_at=None)
     return (
         PlanningState.objects.filter(pk__any_of=state_ids)
         .order_by("pk")
@@ -115,8 +120,8 @@ def _rows(state_ids: Collection[int]) -> Any:
             stay=FilteredRelation("vehicle__plug_sessions", condition=Q(vehicle__plug_sessions__unplugged_at=None)),
             newest=Subquery(newest.values("pk")[:1]),
             newest_soc=Subquery(newest.filter(soc_percent__isnull=False).values("pk")[:1]),
-            agrees_data=Exists(agreed.filter(purpose=Consent.Purpose.DATA_USE)),
-            agrees_grid=Exists(agreed.filter(purpose=Consent.Purpose.GRID_PARTICIPATION)),
+            agrees_data=_agreed(Consent.Purpose.DATA_USE),
+            agrees_grid=_agreed(Consent.Purpose.GRID_PARTICIPATION),
             habit_text=Cast("habit", TextField()),
             capabilities=Cast("vehicle__capabilities", TextField()),
             charge_efficiency=Cast("vehicle__charge_efficiency", real),
@@ -125,6 +130,13 @@ def _rows(state_ids: Collection[int]) -> Any:
             stay_soc=Cast("stay__soc_percent", real),
             stay_limit=Cast("stay__limit_percent", real),
         )
+    )
+
+
+def _agreed(purpose: str) -> FilteredRelation:
+    consents = "vehicle__owner__consents"
+    return FilteredRelation(
+        consents, condition=Q(**{f"{consents}__purpose": purpose, f"{consents}__revoked_at__isnull": True})
     )
 
 
@@ -201,7 +213,7 @@ def _readings(keys: Collection[int]) -> dict[int, ChargeReading]:
         soc=Cast("soc_percent", real), limit=Cast("limit_percent", real)
     )  # fmt: skip
     columns = read_columns(rows.values_list(*(field[1] for field in READING)), [field[2] for field in READING])
-    return {row[0]: bare(ChargeReading, READING, row) for row in _rows_of(READING, columns)}
+    return {row[0]: bare(ChargeReading, FIELDS["reading"], row) for row in _rows_of(READING, columns)}
 
 
 @lru_cache(maxsize=1024)
@@ -219,14 +231,14 @@ def _due(row: tuple[Row, ...], known: _Known, now: datetime) -> Due:
     state, vehicle, preference, site, session = row
     (key, reason, version, plug_session_id, habit, learnt_at, can, data, grid, newest, newest_soc) = state
     car = CarNow(
-        vehicle=bare(Vehicle, VEHICLE, vehicle),
+        vehicle=bare(Vehicle, FIELDS["vehicle"], vehicle),
         state=None,
-        preference=None if preference[0] is None else bare(ChargePreference, PREFERENCE, preference),
+        preference=None if preference[0] is None else bare(ChargePreference, FIELDS["preference"], preference),
         departures=known.departures.get(vehicle[0], {}),
         site=None if site[0] is None else _site(site, known.tariffs),
         reading=known.readings.get(newest),
         soc_reading=known.readings.get(newest_soc),
-        session=None if session[0] is None else bare(PlugSession, SESSION, session),
+        session=None if session[0] is None else bare(PlugSession, FIELDS["session"], session),
         overrides=tuple(known.overrides.get(vehicle[0], ())),
         participations=tuple(known.parts.get(vehicle[0], ())),
         purposes=_purposes(bool(data), bool(grid)),
@@ -243,7 +255,7 @@ LEARN_EVERY = timedelta(days=1)
 
 
 def _site(values: Row, tariffs: dict[int, Tariff]) -> Site:
-    site = bare(Site, SITE, values)
+    site = bare(Site, FIELDS["site"], values)
     last_day = values[-1]
     site.__dict__["export_permission_ends_on_date"] = None if last_day is None else date.fromisoformat(last_day)
     site.tariff = tariffs[values[3]]

@@ -16,7 +16,7 @@ from grid.models import GridEvent, Tariff
 from grid.planner.hedge import SHORTFALL_PRICE, margin_slots
 from grid.planner.shape import SIX_AMPERES_KW, SWITCHES, nights_in
 from grid.presence import presence
-from grid.problems import Ask, Night, NightCare, departure_slots
+from grid.problems import Ask, Night, NightCare
 from grid.slots import SLOT, SLOT_MINUTES, Slots, slots_from
 from vehicles.automakers.base import HoldEnds
 from vehicles.schedule import SAFETY_MARGIN
@@ -188,7 +188,7 @@ def _made_from(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> s
         f'"guessed_price_slots": {known.guessed}, "is_eager": {"true" if night.is_eager else "false"}, '
         f'"discharge_obstacle": "{discharge_obstacle}", "away_minutes": {round(habit.away.total_seconds() / 60)}, '
         f'"trip_share": {habit.trip_share:.4f}, "slot_minutes": {SLOT_MINUTES}, '
-        f'"departure_slots": {departure_slots(night)}, "charge_w": {night.power_w}'
+        f'"departure_slots": {night.departure_slots}, "charge_w": {night.power_w}'
     )
 
 

@@ -131,6 +131,7 @@ def make_up(real_car, power, lower, least, barred, real, soc):
     """Charge more, in the cheapest slots that help, until the bounds are kept or nothing helps; changes `power`."""
     _start, hours, charge_eff, _discharge_eff, charge_kw, _top, plugged, _trip, buy = real_car
     slots = power.shape[0]
+    is_spent = np.zeros(slots, np.uint8)  # where the battery has no room for more
     for _ in range(4 * slots):
         follow(real_car, power, real, soc)
         deadline = -1
@@ -143,14 +144,17 @@ def make_up(real_car, power, lower, least, barred, real, soc):
         missing = (lower[deadline] - soc[deadline]) / (charge_eff * hours)
         slot = -1
         for t in range(deadline):
-            is_free = plugged[t] != 0 and t != barred and power[t] >= 0.0
+            is_free = plugged[t] != 0 and t != barred and power[t] >= 0.0 and is_spent[t] == 0
             if not is_free or charge_kw - real[t] <= NEAR_KW or power[t] >= charge_kw - NEAR_KW:
                 continue
             if slot < 0 or buy[t] < buy[slot] or (buy[t] == buy[slot] and power[slot] == 0.0 and power[t] > 0.0):
                 slot = t
         if slot < 0:
             return False
-        power[slot] = min(charge_kw, max(least, real[slot] + missing))
+        more = min(charge_kw, max(least, real[slot] + missing))
+        if more <= power[slot] + NEAR_KW:
+            is_spent[slot] = 1
+        power[slot] = max(power[slot], more)
     return False
 
 

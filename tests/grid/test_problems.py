@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grid.planner.solve import plan_problem, plan_problems
 from grid.presence import presence
-from grid.problems import Ask, Night, departure_slots, fill_gaps, problem_of
+from grid.problems import Ask, Night, fill_gaps, problem_of
 from grid.slots import MAX_HORIZON, SLOT, Slots, slots_from
 from grid.worth import baseline_power, expected_reward, pick, true_cost
 
@@ -112,7 +112,7 @@ def test_slot_in_which_the_car_leaves_is_no_whole_slot() -> None:
     known = presence(slots=slots, returns_at=None, departures=[SIX + timedelta(minutes=50)], away=10 * HOUR, trip_kwh=0)
 
     assert known.plugged.tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
-    assert departure_slots(night(slots=slots, departures=(SIX + timedelta(minutes=50),))) == [3]
+    assert night(slots=slots, departures=(SIX + timedelta(minutes=50),)).departure_slots == [3]
 
 
 @pytest.mark.parametrize(
