@@ -1,31 +1,17 @@
-"""Cars in the admin: links by state and maker, cars, commands, and the switch that stops a maker. Flows write."""
+"""Cars in the admin: links by state and maker, cars, commands, readings. Flows write."""
 
 from django.contrib import admin
-from django.http import HttpRequest
 
-from accounts.admin import AnyAdmin, ReadOnlyAdmin
+from accounts.admin import ReadOnlyAdmin
 from vehicles.models import (
     ChargeOverride,
     ChargePreference,
     ChargeReading,
     Command,
-    MakerSwitch,
     PlugSession,
     Vehicle,
     VehicleLink,
 )
-
-
-@admin.register(MakerSwitch)
-class MakerSwitchAdmin(AnyAdmin):
-    """Switching a maker off stops readings and holds, and releases every car of it within seconds."""
-
-    list_display = ["maker", "is_on", "reason", "quiet_until"]
-    fields = ["maker", "is_on", "reason", "quiet_until"]
-    readonly_fields = ["quiet_until"]
-
-    def has_delete_permission(self, request: HttpRequest, obj: MakerSwitch | None = None) -> bool:
-        return False
 
 
 @admin.register(VehicleLink)
