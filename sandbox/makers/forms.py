@@ -28,7 +28,13 @@ class ConsentForm(AuthorizationForm):
         super().__init__(*args, **kwargs)
         self.choices = [(scope, label) for scope, label in MAKERS[maker].choices.items() if scope in wanted]
         self.fixed_scopes = [scope for scope in wanted if scope not in MAKERS[maker].choices]
+        self.fields["scopes"].required = False
         vehicles = self.fields["vehicles"]
         assert isinstance(vehicles, forms.ModelMultipleChoiceField)
         vehicles.queryset = shareable(user.pk, maker)
         vehicles.to_field_name = "box_id" if MAKERS[maker].shares_boxes else "vehicle_id"
+
+    def clean_scopes(self) -> list[str]:
+        """Return what was left ticked and what cannot be unticked."""
+        ticked = {scope for scope, _ in self.choices} & set(self.cleaned_data["scopes"])
+        return [*self.fixed_scopes, *sorted(ticked)]

@@ -47,7 +47,10 @@ class MakerClient:
 
     def link(self, account: str, *, without_scopes: Sequence[str] = ()) -> "MakerClient":
         """Walk the whole link for an account, some scopes unticked, and keep the tokens."""
-        callback = OwnerBrowser(account).allow(self.authorize_url(), without_scopes=without_scopes)
+        return self.redeem(OwnerBrowser(account).allow(self.authorize_url(), without_scopes=without_scopes))
+
+    def redeem(self, callback: str) -> "MakerClient":
+        """Trade the code that came back for tokens and keep them."""
         reply = self.post_token(
             grant_type="authorization_code",
             code=parse_qs(urlsplit(callback).query)["code"][0],

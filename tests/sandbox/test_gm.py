@@ -1,5 +1,7 @@
 """The GM-like dialect over the wire: rationed reads, start and stop above half a battery, sleep until driven."""
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import requests
 
 from tests.sandbox.cast import step
 from tests.sandbox.maker_client import MakerClient
+from tests.sandbox_owner import OwnerBrowser
 from tests.sandbox_process import SandboxProcess
 
 GUS = "gus@gm.sandbox"
@@ -130,6 +133,21 @@ def test_owner_who_shares_readings_alone_is_not_steered(gm: MakerClient) -> None
     assert ask(gm, "status").status_code == 200
     assert tell(gm, "STOP_CHARGING").status_code == 403
     assert "unknown" not in tell(gm, "EXPLODE").text
+
+
+def test_what_the_consent_page_does_not_let_untick_is_granted(gm: MakerClient) -> None:
+    browser = OwnerBrowser(GUS)
+    page = browser.open_consent(gm.authorize_url())
+    first_form = page.text.split("</form>", maxsplit=1)[0]
+    hidden = dict(re.findall(r'<input type="hidden" name="(request|csrfmiddlewaretoken)" value="([^"]*)"', first_form))
+    fields = {name: unescape(value) for name, value in hidden.items()} | {"action": "allow", "vehicles": BOLT}
+
+    answer = browser.session.post(
+        page.url, data=fields, headers={"Referer": page.url}, allow_redirects=False, timeout=10
+    )
+
+    assert gm.redeem(answer.headers["Location"]).tokens["scope"] == "vehicle.read"
+    assert ask(gm, "status").status_code == 200
 
 
 def test_unknown_words_and_unplugged_cars_are_refused(gm: MakerClient) -> None:
