@@ -13,6 +13,8 @@ from accounts.models import User
 from tests.factories import vehicles as make
 from tests.vehicles.automakers.kits.base import recording
 from tests.vehicles.conftest import BASE
+from vehicles.automakers.base import Capabilities
+from vehicles.flows.attempts import keep_attempt, make_one_time
 from vehicles.flows.preferences import charge_now
 from vehicles.models import ChargePreference, HomePlace, LinkAttempt, Vehicle, VehicleLink
 
@@ -180,6 +182,47 @@ def test_link_is_listed_chosen_from_and_revoked(alice: User, now: datetime, door
     assert api.post(f"{path}revoke/").json()["state"] == "revoked"
 
 
+def test_car_says_what_it_can_and_cannot(timed_car: Vehicle) -> None:
+    can = Capabilities(hold_ends="timed", refusals=("place_scope_missing", "no_discharge"))
+    Vehicle.objects.update(capabilities=can.as_json())
+
+    shown = signed_in(timed_car.owner).get(path_of(timed_car)).json()["abilities"]
+
+    assert [(row["key"], row["is_possible"], row["needs_relink"]) for row in shown] == [
+        ("read", True, False),
+        ("hold", True, False),
+        ("place_scope_missing", False, True),
+        ("no_discharge", False, False),
+    ]
+    assert all(row["text"].endswith(".") for row in shown)
+
+
+@pytest.mark.parametrize(
+    ("change", "step", "words"),
+    [
+        ({}, "none", ""),
+        ({"state": "needs_relink", "state_reason": "login_required"}, "relink", "sign in again"),
+        ({"state": "leaving"}, "wait", "being unlinked"),
+        ({"state": "revoked"}, "none", "unlinked"),
+    ],
+)
+def test_link_says_how_it_fares(timed_car: Vehicle, change: dict[str, str], step: str, words: str) -> None:
+    VehicleLink.objects.update(**change)
+
+    health = signed_in(timed_car.owner).get(f"{API}/links/").json()["results"][0]["health"]
+
+    assert (health["state"], health["next_step"]) == (change.get("state", "active"), step)
+    assert words in health["reason"]
+    assert health["since_at"] is not None
+    assert health["last_reading_at"] is not None
+
+
+def test_watched_car_is_taken_over_once_nobody_steers_it(timed_car: Vehicle) -> None:
+    Vehicle.objects.update(is_controlling=False)
+    answer = signed_in(timed_car.owner).post(path_of(timed_car, "control"))
+    assert (answer.status_code, answer.json()["is_controlling"]) == (200, True)
+
+
 STRANGERS = [
     ("get", "vehicles/{car}/"),
     ("get", "vehicles/{car}/preference/"),
@@ -189,6 +232,9 @@ STRANGERS = [
     ("post", "vehicles/{car}/charge-now/"),
     ("post", "vehicles/{car}/skip/"),
     ("post", "vehicles/{car}/home-here/"),
+    ("post", "vehicles/{car}/control/"),
+    ("get", "link-attempts/{attempt}/"),
+    ("post", "link-attempts/{attempt}/complete/"),
     ("post", "overrides/{override}/cancel/"),
     ("get", "links/{link}/"),
     ("post", "links/{link}/choose/"),
@@ -201,7 +247,13 @@ def test_strangers_find_nothing_and_change_nothing(
     timed_car: Vehicle, charlie: User, now: datetime, method: str, path: str
 ) -> None:
     override = charge_now(vehicle=timed_car, now=now)
-    ids = {"car": timed_car.public_id, "override": override.public_id, "link": timed_car.link.public_id}
+    attempt = keep_attempt(owner=timed_car.owner, maker="ford", session_key="hers", once=make_one_time())
+    ids = {
+        "car": timed_car.public_id,
+        "override": override.public_id,
+        "link": timed_car.link.public_id,
+        "attempt": attempt.public_id,
+    }
 
     answer = getattr(signed_in(charlie), method)(f"{API}/{path.format(**ids)}", WISHES, format="json")
     anonymous = getattr(APIClient(), method)(f"{API}/{path.format(**ids)}", WISHES, format="json")
