@@ -8,6 +8,9 @@ from vehicles.automakers.base import ChargeState, Observed, VehicleState
 from vehicles.models import ChargeReading
 
 CARRIED = timedelta(hours=1)
+SAME_INSTANT = timedelta(milliseconds=1)  # makers give no finer times
+A_MOMENT = timedelta(microseconds=1)
+CHARGE = ("soc_percent", "limit_percent", "is_plugged_in", "charge_state", "power_w", "imported_wh", "exported_wh")
 CLOCKS_DIFFER = timedelta(minutes=5)  # a value from further ahead is a broken clock, and would hide all later ones
 
 
@@ -15,8 +18,10 @@ def completed(state: VehicleState, *, before: ChargeReading | None) -> VehicleSt
     """Return the pushed state with what it leaves out taken from the reading before it.
 
     Charge, limit, plug and charging state are carried for up to an hour, each with the time at which it was really
-    seen; power and meters never are. A message that is older than the reading stays as it is: it is history.
+    seen; power and meters never are. A message that is older than the reading stays as it is: it is history. One of
+    the same instant that says something else completes the reading, and counts as seen a moment later.
     """
+    state = _after_its_siblings(state, before)
     at = state.observed_at
     if before is None or at is None or not before.observed_at < at <= before.observed_at + CARRIED:
         return state
@@ -34,6 +39,24 @@ def completed(state: VehicleState, *, before: ChargeReading | None) -> VehicleSt
         now_state = before.charge_state if is_same else _state_at(plugged=state.is_plugged_in.value)
         changes["charge_state"] = _seen(now_state, before)
     return replace(state, **changes)
+
+
+def _after_its_siblings(state: VehicleState, before: ChargeReading | None) -> VehicleState:
+    """Return the state a moment later than the reading, where both are of one instant and it says something else."""
+    at = state.observed_at
+    if before is None or at is None or not timedelta(0) <= before.observed_at - at < SAME_INSTANT:
+        return state
+    said = {name: item for name in CHARGE if (item := getattr(state, name)) is not None and item.observed_at == at}
+    if all(_is_known(item.value, getattr(before, name)) for name, item in said.items()):
+        return state
+    later = before.observed_at + A_MOMENT
+    return replace(state, **{name: replace(item, observed_at=later) for name, item in said.items()})
+
+
+def _is_known(value: Any, kept: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return bool(value == kept)
+    return kept is not None and abs(float(kept) - value) < 0.01  # kept in hundredths
 
 
 def _state_at(*, plugged: bool) -> str:

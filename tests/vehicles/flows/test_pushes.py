@@ -3,6 +3,8 @@
 import json
 import logging
 from datetime import datetime, timedelta
+from decimal import Decimal
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -84,7 +86,7 @@ def test_repeats_and_shuffled_messages_end_in_the_newest_state(
             assert push(script, one).status_code == 200
 
     kept = ChargeReading.objects.filter(source="webhook").values_list("soc_percent", flat=True)
-    assert sorted(kept) == [51, 52, 53]
+    assert sorted(int(soc or 0) for soc in kept) == [51, 52, 53]
     assert ChargeReading.objects.order_by("-observed_at")[0].soc_percent == 53
     assert MakerMessage.objects.count() == 3
 
@@ -101,6 +103,27 @@ def test_two_owners_of_one_account_hear_the_same_message_once_each(
     ]
 
     assert applied == [1, 1, 0, 0]
+
+
+def test_messages_of_one_instant_complete_each_other(car: Vehicle, now: datetime, script: dict[str, Any]) -> None:
+    at = now - MINUTE
+
+    def part(event_id: str, **values: Any) -> Push:
+        seen = {name: Observed(value, at, now, "webhook") for name, value in values.items()}
+        return Push(PushKind.STATE, event_id, external_id=CAR, state=VehicleState(**seen))
+
+    for one in (
+        part("charge", soc_percent=61.0),
+        part("state", charge_state="complete"),
+        part("again", soc_percent=61.0),
+        part("power", power_w=0),
+    ):
+        push(script, one)
+
+    newest = ChargeReading.objects.order_by("-observed_at")[0]
+    assert (newest.soc_percent, newest.charge_state, newest.power_w) == (Decimal(61), "complete", 0)
+    assert newest.observed_at - at < timedelta(milliseconds=1)
+    assert ChargeReading.objects.filter(source="webhook").count() == 3  # what was said already is no news
 
 
 def test_message_that_failed_half_way_is_taken_at_its_repeat(
@@ -176,8 +199,8 @@ def test_what_a_message_leaves_out_is_as_it_was(car: Vehicle, now: datetime, scr
     push(script, Push(PushKind.STATE, "one", external_id=CAR, state=only_soc))
 
     reading = ChargeReading.objects.order_by("-observed_at")[0]
-    assert (reading.soc_percent, reading.is_plugged_in, reading.charge_state) == (61, True, "charging")
-    assert (reading.limit_percent, reading.is_at_home, reading.power_w) == (90, True, None)
+    assert (reading.soc_percent, reading.is_plugged_in, reading.charge_state) == (Decimal(61), True, "charging")
+    assert (reading.limit_percent, reading.is_at_home, reading.power_w) == (Decimal(90), True, None)
 
 
 def test_unplugging_alone_ends_charging_too(car: Vehicle, now: datetime, script: dict[str, Any]) -> None:
@@ -186,7 +209,7 @@ def test_unplugging_alone_ends_charging_too(car: Vehicle, now: datetime, script:
     push(script, Push(PushKind.STATE, "one", external_id=CAR, state=pulled))
 
     reading = ChargeReading.objects.order_by("-observed_at")[0]
-    assert (reading.is_plugged_in, reading.charge_state, reading.soc_percent) == (False, "unplugged", 60)
+    assert (reading.is_plugged_in, reading.charge_state, reading.soc_percent) == (False, "unplugged", Decimal(60))
 
 
 def test_what_is_long_past_is_not_carried_and_has_the_car_read(
