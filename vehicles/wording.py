@@ -10,6 +10,7 @@ MESSAGES: dict[str, str] = {
     "car_asleep": "The car is asleep. It reports again once it is used or charges.",
     "not_plugged_in": "The car is not plugged in.",
     "command_refused": "The automaker or the car refused the command.",
+    "key_missing": "Your car does not know our key yet. Add it on your phone by the link that Tesla shows for our app.",
     "budget_spent": "We have asked as often today as the maker allows. We look again tomorrow; releases still go out.",
     "maker_busy": "The automaker asks us to wait before we ask again.",
     "command_pending": "The command is under way.",

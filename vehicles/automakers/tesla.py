@@ -48,6 +48,12 @@ REGION = "api_base"  # the name under which a grant's extras keep the account's 
 ENDPOINTS = ("charge_state", "location_data")
 
 
+class KeyMissing(Rejected):
+    """The car refused because its owner has yet to add our virtual key. Final for this command; tell the owner."""
+
+    message_key = "key_missing"
+
+
 class Tesla(Redirecting):
     """The adapter of the Fleet API. A car's external id is its VIN, which its addresses take as well as an id."""
 
@@ -193,7 +199,7 @@ class Tesla(Redirecting):
         if reply.status_code == 421:
             return UpstreamDown(WRONG_REGION)
         if reply.status_code == 500 and NO_KEY in _error_word(reply):
-            return Rejected("virtual key missing")
+            return KeyMissing("virtual key missing")
         if reply.status_code == 401 and _error_word(reply) == "login_required":
             return AuthRevoked("login_required")  # a new password, or a refresh token used twice
         if reply.status_code == 429:

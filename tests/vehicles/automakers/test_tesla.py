@@ -23,6 +23,7 @@ from vehicles.automakers.errors import (
     UpstreamDown,
 )
 from vehicles.automakers.tesla_answers import SCOPES, capabilities_under, read_data, schedule_id, scopes_in
+from vehicles.wording import MESSAGES
 
 EUROPE = "https://fleet-api.prd.eu.vn.cloud.tesla.com"
 CALLBACK = LinkCallback(params={"code": "c"}, code_verifier="v", redirect_uri="https://us.test/cb")
@@ -248,8 +249,10 @@ def test_missing_virtual_key_is_a_refusal(door: responses.RequestsMock) -> None:
     error = "vehicle rejected request: your public key has not been paired with the vehicle"
     door.add(*told("add"), status=500, json={"response": None, "error": error, "error_description": ""})
 
-    with pytest.raises(Rejected):
+    with pytest.raises(Rejected) as caught:
         KIT.adapter().hold(KIT.car(), until=UNTIL, key="k", backstop=BACKSTOP)
+
+    assert "our key" in MESSAGES[caught.value.message_key]
 
 
 def test_resume_starts_first_and_then_forgets_the_schedule(door: responses.RequestsMock) -> None:
