@@ -28,6 +28,7 @@ TICKS = {
     "vehicles.tasks.poll_due_attempts": 1,
     "vehicles.tasks.list_due_accounts": 12,
     "vehicles.tasks.forget_old_messages": 720,
+    "vehicles.tasks.forget_old_counts": 720,
     "grid.tasks.fetch_due_feeds": 6,
     "grid.tasks.poll_due_operators": 1,
     "grid.tasks.report_due_events": 6,

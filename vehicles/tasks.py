@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from foundation import clock
-from vehicles.flows import commands, device_codes, discovering, links, pushes, telemetry
+from vehicles.flows import budgets, commands, device_codes, discovering, links, pushes, telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 READINGS_A_SWEEP = 2_000
 COMMANDS_A_SWEEP = 1_000
 LINKS_A_SWEEP = 1_000
+COUNTS_A_SWEEP = 5_000
 WORKERS: int = settings.MAKER_CALLS_AT_ONCE  # calls wait on makers, not on us
 
 
@@ -58,6 +59,12 @@ def list_due_accounts() -> None:
 def forget_old_messages() -> None:
     """Forget which pushed messages were applied, once nobody repeats them."""
     _log("pushed messages forgotten", pushes.forget_old_messages())
+
+
+@shared_task(name="vehicles.tasks.forget_old_counts")
+def forget_old_counts() -> None:
+    """Forget counts of calls that neither budgets nor bills need any more."""
+    _log("counts forgotten", budgets.forget_old_counts(now=clock.now(), limit=COUNTS_A_SWEEP))
 
 
 def _log(what: str, count: int) -> None:

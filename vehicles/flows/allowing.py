@@ -9,7 +9,16 @@ from foundation.refusals import Refusal
 from vehicles.automakers.base import Capabilities, HoldEnds
 from vehicles.flows.preferences import open_override
 from vehicles.flows.telemetry import latest_reading
-from vehicles.models import ChargePreference, ChargeReading, Command, HomePlace, MakerSwitch, Vehicle, VehicleLink
+from vehicles.models import (
+    ChargePreference,
+    ChargeReading,
+    Command,
+    HomeCharger,
+    HomePlace,
+    MakerSwitch,
+    Vehicle,
+    VehicleLink,
+)
 from vehicles.schedule import latest_safe_release_at, soc_after
 
 LONGEST_HOLD = timedelta(minutes=15)
@@ -93,7 +102,10 @@ def check_steerable(vehicle: Vehicle) -> None:
 
 
 def _check_owner(vehicle: Vehicle, preference: ChargePreference | None, *, now: datetime) -> None:
-    if MakerSwitch.objects.filter(maker=vehicle.link.maker, is_on=False).exists():
+    through = [vehicle.link.maker]
+    if vehicle.own_capabilities:  # a wall box is in use, and commands go through its maker
+        through += HomeCharger.objects.filter(serves=vehicle).values_list("link__maker", flat=True)
+    if MakerSwitch.objects.filter(maker__in=through, is_on=False).exists():
         raise UnableToCommand("Cars of this maker are switched off for the moment.", code="maker_off")
     for purpose in (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION):
         if not has_consent(vehicle.owner, purpose):

@@ -7,7 +7,7 @@ the maker's cloud, and a push is sent by a car that is awake anyhow: both cost t
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from django.db.models import Sum
 
@@ -50,6 +50,11 @@ class Bill:
     drain_percent: float
     cost_micros: int | None
     currency: str
+
+    @property
+    def month_date(self) -> date:
+        """The month's first day: a date, so that no time zone makes it the month before."""
+        return self.month_starts_at.date()
 
     @property
     def cost_cents(self) -> int | None:

@@ -117,7 +117,8 @@ def charger_of(vehicle: Vehicle) -> HomeCharger | None:
 
 def charger_in_use(vehicle: Vehicle) -> HomeCharger | None:
     """Return the wall box at which the car stands now, or None."""
-    return HomeCharger.objects.filter(serves=vehicle, state=HomeCharger.State.ACTIVE, is_used=True).first()
+    rows = HomeCharger.objects.filter(serves=vehicle, state=HomeCharger.State.ACTIVE, is_used=True)
+    return rows.filter(link__state=VehicleLink.State.ACTIVE).first()
 
 
 def obstacles_to_discharge(vehicle: Vehicle) -> list[str]:
@@ -159,6 +160,7 @@ def with_charger(
     """
     charger = charger_of(vehicle)
     if charger is None:
+        forget_box(vehicle, now=now)
         return state
     try:
         seen = gateway.call_charger(charger, lambda maker, box: maker.read_state(box), use=use)
@@ -258,6 +260,14 @@ def _stop_using(charger: HomeCharger, vehicle: Vehicle, *, now: datetime) -> Non
     charger.is_used = False
     _set_abilities(vehicle, own={}, now=now, merged=vehicle.own)
     logger.info("wall box %s no longer in use", charger.public_id)
+
+
+def forget_box(vehicle: Vehicle, *, now: datetime) -> None:
+    """Let the car's own abilities count alone where no wall box can be reached for it any more."""
+    if not vehicle.own_capabilities:
+        return
+    HomeCharger.objects.filter(serves=vehicle).update(is_used=False)
+    _set_abilities(vehicle, own={}, now=now, merged=vehicle.own)
 
 
 def _set_abilities(vehicle: Vehicle, *, own: dict[str, Any], now: datetime, merged: Capabilities) -> None:

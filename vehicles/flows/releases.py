@@ -129,7 +129,11 @@ def _reasons_against(now: datetime) -> dict[str, Exists]:
         "has_consent": Exists(consents.filter(purpose=Consent.Purpose.GRID_PARTICIPATION)),
         "reads_allowed": Exists(consents.filter(purpose=Consent.Purpose.DATA_USE)),
         "is_overridden": Exists(overrides),
-        "is_switched_off": Exists(MakerSwitch.objects.filter(maker=OuterRef("vehicle__link__maker"), is_on=False)),
+        "is_switched_off": Exists(
+            MakerSwitch.objects.filter(
+                Q(maker=OuterRef("vehicle__link__maker")) | Q(maker=OuterRef("via_charger__link__maker")), is_on=False
+            )
+        ),
     }
 
 

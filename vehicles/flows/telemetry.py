@@ -148,6 +148,7 @@ def _ask(vehicle: Vehicle, *, now: datetime) -> VehicleState:
     """Ask the car's maker, and the wall box that serves it; one of the two is enough. Raises AutomakerError."""
     box = getattr(vehicle, "home_charger", None)
     if box is None:
+        chargers.forget_box(vehicle, now=now)
         return gateway.call(vehicle, lambda maker, car: maker.read_state(car))
     state, trouble = None, None
     pause = timedelta(seconds=vehicle.own.min_poll_seconds)
