@@ -8,7 +8,7 @@ import importlib
 import platform
 import sys
 
-BENCHMARKS = ("planner", "closed_loop", "flexmeasures", "pipeline", "ledger", "settlement", "payouts")
+BENCHMARKS = ("planner", "closed_loop", "flexmeasures", "pipeline", "links", "ledger", "settlement", "payouts")
 
 
 def main() -> int:
