@@ -201,7 +201,7 @@ def test_choosing_says_what_each_car_can_and_asks_for_missing_permissions(
 ) -> None:
     can = Capabilities(hold_ends="timed", refusals=("place_scope_missing",))
     hers = make.ready_car(bob, now=now)
-    shared = {"state": Vehicle.State.OFFERED, "is_controlling": False, "can": can, "vin": hers.vin}
+    shared: dict[str, Any] = {"state": Vehicle.State.OFFERED, "is_controlling": False, "can": can, "vin": hers.vin}
     make.vehicle(car.link, now=now, **shared)
 
     text = text_of(web, f"/cars/choose/{car.link.public_id}/")

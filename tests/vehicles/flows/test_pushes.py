@@ -4,7 +4,6 @@ import json
 import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -65,7 +64,7 @@ def test_pushed_state_is_kept_and_puts_the_next_reading_off(
     car.refresh_from_db()
     assert (answer.status_code, answer.content) == (200, b"")
     assert reading is not None
-    assert (reading.source, reading.soc_percent, reading.observed_at) == ("webhook", 55, now - MINUTE)
+    assert (reading.source, reading.soc_percent, reading.observed_at) == ("webhook", Decimal(55), now - MINUTE)
     assert reading.is_at_home
     assert car.next_read_at is not None
     assert now + 10 * MINUTE <= car.next_read_at < now + timedelta(hours=1)  # at its plug it may be steered
