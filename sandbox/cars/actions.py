@@ -73,6 +73,7 @@ FAULTS = {
     "stale": "has_stale_values",
     "commandDelaySeconds": "command_delay_seconds",
     "commandsLost": "loses_commands",
+    "commandsRefused": "refuses_commands",
     "answersLost": "loses_answers",
     "limitIgnored": "",
     "foreignSchedule": "",

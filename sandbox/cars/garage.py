@@ -92,6 +92,8 @@ def _why_not(car: Car, state: CarState, command: Command) -> str:
     """Return why the car does not do it; "" where it does."""
     if command.kind not in WAKING and (car.is_put_to_sleep or physics.is_asleep(state, car.spec)):
         return "asleep"
+    if car.refuses_commands and command.kind not in WAKING:
+        return "refused"
     if command.kind in {"startCharge", "stopCharge", "setpoint"} and not state.is_plugged_in:
         return "not plugged in"
     is_start_stop = command.kind in {"startCharge", "stopCharge"}

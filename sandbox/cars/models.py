@@ -35,6 +35,7 @@ class Car(models.Model):
     is_put_to_sleep = models.BooleanField(default=False)
     command_delay_seconds = models.FloatField(default=0)
     loses_commands = models.BooleanField(default=False)
+    refuses_commands = models.BooleanField(default=False)
     loses_answers = models.BooleanField(default=False)  # commands are obeyed, and nobody hears about it
     is_sold = models.BooleanField(default=False)
     is_api_down = models.BooleanField(default=False)

@@ -15,6 +15,7 @@ FAULT_LABELS = {
     "asleep": "Asleep (until woken or asked for its status)",
     "stale": "Stale values (the cloud serves what it knew)",
     "commandsLost": "Commands lost (accepted, no effect)",
+    "commandsRefused": "Commands refused (by the car itself)",
     "answersLost": "Answers lost (commands are obeyed, answered 504)",
     "limitIgnored": "Limit ignored (charges to 100 %)",
     "foreignSchedule": "Own charging window (charges within it alone)",

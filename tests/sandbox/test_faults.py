@@ -77,6 +77,15 @@ def test_ignored_limit_charges_to_the_top(ford: FordClient) -> None:
     assert truth(ford, ALICES_MACH_E)["socPercent"] == 100
 
 
+def test_car_that_refuses_goes_on_as_it_was(ford: FordClient) -> None:
+    ford.link(ALICE)
+    set_faults(ford, ALICES_MACH_E, commandsRefused=True)
+    stop_id = ford.vehicle("POST", ALICES_MACH_E, "/stopCharge").json()["commandId"]
+    step(ford, minutes=1)
+    assert ford.vehicle("GET", ALICES_MACH_E, f"/statusrefresh/{stop_id}").json()["commandStatus"] == "FAILED"
+    assert truth(ford, ALICES_MACH_E)["state"] == "CHARGING"
+
+
 def test_lost_answer_hides_what_the_car_did(ford: FordClient) -> None:
     ford.link(ALICE)
     set_faults(ford, ALICES_MACH_E, answersLost=True)

@@ -115,6 +115,18 @@ def test_sleeping_car_says_so_and_is_woken_only_when_told(alice: User, evening: 
     assert state.is_asleep.value is False
 
 
+def test_owner_who_has_not_added_our_key_is_told(alice: User, evening: World) -> None:
+    car = take_part(alice, evening)
+    evening.break_car(CAR_ID, commandsRefused=True)
+
+    hold = evening.ask(car, "hold-one")
+    evening.pass_by(2 * MINUTE)
+
+    hold.refresh_from_db()
+    assert (hold.state, hold.failure, hold.attempts) == (Command.State.REJECTED, "key_missing", 1)
+    assert evening.truth(CAR_ID)["state"] == "CHARGING"
+
+
 def test_refresh_token_is_spent_once_and_its_successor_kept(alice: User, evening: World) -> None:
     take_part(alice, evening)
     first = VehicleLink.objects.get()

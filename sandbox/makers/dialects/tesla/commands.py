@@ -23,6 +23,7 @@ from sandbox.world import clock
 from sandbox.world.bodies import BadBody, read_flag, read_number, read_object
 
 WAKING = timedelta(seconds=10)  # simulated
+NO_KEY = "vehicle rejected request: your public key has not been paired with the vehicle"
 NEAR_DEGREES = 0.005  # a schedule counts where the car then stands, within some hundred metres
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # What a command becomes at the car: its kind and order, or why there is nothing to do.
@@ -62,6 +63,8 @@ def send_command(request: HttpRequest, grant: Grant, tag: str, name: str) -> Htt
         car = find_car(grant, tag)
         if car.is_asleep:
             raise Refused(408, ASLEEP)
+        if car.refuses_commands:
+            raise Refused(500, NO_KEY)
         try:
             wanted = TOLD[name](car, read_object(request))
         except BadBody as error:
