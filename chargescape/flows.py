@@ -48,6 +48,7 @@ def close_account(*, owner: User, now: datetime) -> User:
 def _stop_everything(owner: User, *, now: datetime) -> None:
     for enrollment in Enrollment.objects.filter(vehicle__owner=owner, ended_at__isnull=True):
         end_enrollment(enrollment=enrollment, now=now)
+    LinkAttempt.objects.filter(owner=owner).delete()  # a code typed later must link nothing
     for link in VehicleLink.objects.filter(owner=owner).exclude(state=VehicleLink.State.REVOKED):
         revoke_link(link=link, now=now)
     for consent in Consent.objects.filter(user=owner, revoked_at__isnull=True):

@@ -24,6 +24,7 @@ REASONS: dict[str, str] = {
     "link_state_foreign": "This link was started in another session. Please start again here.",
     "link_state_used": "This link was already used. Please start again.",
     "link_expired": "This took longer than it may. Nothing was linked; please start again.",
+    "link_replaced": "A newer code was shown since. Please use that one.",
     "link_denied": "You did not allow access on the maker's page. Nothing was linked.",
     "link_code_missing": "The maker sent no permission back. Please start again.",
     "link_code_refused": "The maker did not accept the permission. Please start again.",

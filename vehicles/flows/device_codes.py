@@ -24,6 +24,7 @@ from vehicles.models import LinkAttempt
 
 logger = logging.getLogger(__name__)
 
+MOST_OPEN = 3  # codes of one owner at one maker: each is asked about every few seconds
 LONGEST_LIFE = timedelta(hours=1)
 LEAST_INTERVAL_SECONDS = 1
 MOST_INTERVAL_SECONDS = 300
@@ -44,6 +45,7 @@ def begin_device_link(*, owner: User, maker: str, session_key: str, now: datetim
         raise refusal("maker_unreachable") from None
     if not isinstance(start, DeviceCode):
         raise refusal("link_kind_not_offered", field="maker")
+    _end_older(owner, maker)
     wall = clock.wall()
     interval = min(max(start.interval_seconds, LEAST_INTERVAL_SECONDS), MOST_INTERVAL_SECONDS)
     return keep_attempt(
@@ -61,10 +63,16 @@ def begin_device_link(*, owner: User, maker: str, session_key: str, now: datetim
     )
 
 
+def _end_older(owner: User, maker: str) -> None:
+    waiting = LinkAttempt.objects.filter(owner=owner, maker=maker, used_at__isnull=True, poll_at__isnull=False)
+    for attempt in waiting.order_by("-pk")[MOST_OPEN - 1 : 50]:
+        note_outcome(attempt, failure="link_replaced")
+
+
 def poll_due_attempts(*, now: datetime, limit: int, workers: int = 1) -> int:
     """Ask the makers about codes that are due, whether or not anybody looks at the page; returns how many ended."""
-    due = LinkAttempt.objects.filter(used_at__isnull=True, poll_at__lte=clock.wall()).order_by("poll_at")
-    rows = due.select_related("owner")[:limit]
+    due = LinkAttempt.objects.filter(used_at__isnull=True, poll_at__lte=clock.wall(), owner__is_active=True)
+    rows = due.select_related("owner").order_by("poll_at")[:limit]
     return work_through(rows, lambda attempt: int(poll_attempt(attempt=attempt, now=now).is_over), workers=workers)
 
 

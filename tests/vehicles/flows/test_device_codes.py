@@ -184,3 +184,31 @@ def test_maker_that_hands_out_no_code_is_said_so(alice: User, now: datetime, scr
     with pytest.raises(UnableToLink) as caught:
         begin(alice, now)
     assert caught.value.reason_code == "maker_unreachable"
+
+
+def test_owner_has_few_codes_open_at_a_time(
+    alice: User, bob: User, now: datetime, script: dict[str, Any], at_now: time_machine.Traveller
+) -> None:
+    script["grants"] = [LinkPending()]
+    his = begin(bob, now)
+    hers = [begin(alice, now) for _ in range(5)]
+    for attempt in (his, *hers):
+        attempt.refresh_from_db()
+
+    assert [attempt.failure for attempt in hers] == ["link_replaced", "link_replaced", "", "", ""]
+    assert not his.is_over
+    at_now.shift(WAIT)
+    poll_due_attempts(now=now, limit=10)
+    assert len(script["callbacks"]) == 4
+
+
+def test_code_of_an_owner_who_has_left_links_nothing(
+    alice: User, now: datetime, script: dict[str, Any], at_now: time_machine.Traveller
+) -> None:
+    begin(alice, now)
+    alice.is_active = False
+    alice.save()
+    at_now.shift(WAIT)
+
+    assert poll_due_attempts(now=now, limit=10) == 0
+    assert "callbacks" not in script
