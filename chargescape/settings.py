@@ -250,6 +250,7 @@ PAYOUT_UNUSUAL_FLOOR_MINOR = env.int("PAYOUT_UNUSUAL_FLOOR_MINOR", 10_000)
 
 # What plans weigh besides the energy bill, in millionths of the site's currency
 CARBON_PRICE_MICROS_PER_KG = env.int("CARBON_PRICE_MICROS_PER_KG", 50_000)
+V2G_MAKES: list[str] = env.list("V2G_MAKES", default=[])  # makes that let a wall box take energy from their cars
 V2G_WEAR_MICROS_PER_KWH = env.int("V2G_WEAR_MICROS_PER_KWH", 40_000)
 
 # Hosts that a form of ours may send the browser on to (the maker's sign-in, the processor's onboarding)

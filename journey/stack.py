@@ -175,6 +175,7 @@ class Stack:
             "STRIPE_API_KEY": f"sk_test_{self.secrets['stripe_key']}",
             "STRIPE_WEBHOOK_SECRET": f"whsec_{self.secrets['stripe_webhook']}",
             "ONBOARDING_ORIGINS": world,
+            "V2G_MAKES": "Hyundai,Ford",  # in the demo's world these makers let a wall box take energy
         }
 
     def sandbox_environment(self) -> dict[str, str]:

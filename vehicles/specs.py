@@ -29,7 +29,8 @@ class _Row:
 
 
 # Cars that their makers sell as able to give energy back through a wall box: Intelligent Backup Power (Ford),
-# vehicle-to-home (GM's Ultium cars, Kia EV9), Powershare (Tesla), V2G with Fermata's box (Nissan Leaf).
+# vehicle-to-home (GM's Ultium cars, Kia EV9), Powershare (Tesla), V2G with Fermata's box (Nissan Leaf) and in
+# Utrecht's car sharing (Hyundai IONIQ 5).
 BIDIRECTIONAL = frozenset(
     {
         ("ford", "f150lightning"),
@@ -41,6 +42,7 @@ BIDIRECTIONAL = frozenset(
         ("cadillac", "lyriq"),
         ("cadillac", "optiq"),
         ("cadillac", "vistiq"),
+        ("hyundai", "ioniq5"),
         ("kia", "ev9"),
         ("nissan", "leaf"),
         ("tesla", "cybertruck"),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
@@ -124,18 +125,20 @@ def charger_in_use(vehicle: Vehicle) -> HomeCharger | None:
 def obstacles_to_discharge(vehicle: Vehicle) -> list[str]:
     """Return what keeps the car from giving energy back, as keys of `vehicles.wording.MESSAGES`; empty: nothing.
 
-    The home's agreement with its utility is not asked for here; it belongs to the site.
+    The maker's word is the car's own capability, or a contract with the make (`settings.V2G_MAKES`). The home's
+    agreement with its utility is not asked for here; it belongs to the site.
     """
     own = vehicle.own
     missing: list[str] = []
     if own.can_discharge:
         return missing
+    is_permitted = own.permits_discharge or vehicle.make.casefold() in {make.casefold() for make in settings.V2G_MAKES}
     if not own.permits_discharge and not specs.is_bidirectional(make=vehicle.make, model=vehicle.model):
         missing.append("v2g_car")
     box = charger_of(vehicle)
     if box is None or not box.can.can_discharge:
         missing.append("v2g_charger")
-    if not own.permits_discharge:
+    if not is_permitted:
         missing.append("v2g_maker")
     return missing
 

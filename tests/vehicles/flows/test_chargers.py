@@ -239,6 +239,18 @@ def test_everything_that_giving_back_lacks_is_named(
     assert chargers.can_ever_discharge(car) is (not expected)
 
 
+@pytest.mark.parametrize(("makes", "expected"), [(["ford"], []), (["Hyundai"], ["v2g_maker"])])
+def test_contract_with_a_make_is_its_makers_word(
+    *, car: Vehicle, charger: HomeCharger, now: datetime, settings: Any, makes: list[str], expected: list[str]
+) -> None:
+    settings.V2G_MAKES = makes
+    Vehicle.objects.update(capabilities=make.START_STOP.as_json())
+    car.refresh_from_db()
+    assign_charger(charger=charger, vehicle=car, now=now)
+
+    assert chargers.obstacles_to_discharge(car) == expected
+
+
 def test_box_serves_only_cars_of_its_owner_and_each_car_has_one(
     car: Vehicle, charger: HomeCharger, bob: User, now: datetime
 ) -> None:
