@@ -17,7 +17,8 @@ from django.db.models import Exists, OuterRef
 from accounts.models import Consent
 from foundation import clock
 from vehicles import gateway
-from vehicles.automakers.errors import AutomakerError, NotSupported, ScopeMissing
+from vehicles.automakers.errors import AutomakerError, NotSupported, ScopeMissing, TokenRejected
+from vehicles.automakers.push import StreamPlan
 from vehicles.channel import Channel
 from vehicles.flows.pushes import apply_pushes
 from vehicles.flows.rounds import work_through
@@ -127,7 +128,7 @@ class Listener:
         try:
             if line.needs_new_token or line.channel is not None:
                 gateway.refresh_grant(link)
-            plan = gateway.call_account(link, lambda maker, account: maker.open_stream(account))
+            plan = _plan(link)
         except (NotSupported, ScopeMissing):
             self._hang_up(line)
             line.retry_at = wall + NOT_OFFERED
@@ -193,6 +194,17 @@ class Listener:
         """Hang up everywhere."""
         for line in self.lines.values():
             self._hang_up(line)
+
+
+def _plan(link: VehicleLink) -> StreamPlan:
+    """Return where to listen, with a password that works; the maker is asked nothing, so no budget pays for it."""
+    gateway.access_token(link)
+    maker = gateway.adapter(link.maker)
+    try:
+        return maker.open_stream(link.account)
+    except TokenRejected:
+        gateway.refresh_grant(link)
+        return maker.open_stream(link.account)
 
 
 def _pause(failures: int) -> timedelta:
