@@ -185,7 +185,8 @@ def record_state(
 def _note_push(vehicle: Vehicle, state: VehicleState, newest: ChargeReading | None, *, now: datetime) -> None:
     signals = sum(getattr(state, item.name) is not None for item in fields(state))
     meter.count_push(meter.Caller(vehicle.link, can=vehicle.own, car=vehicle.pk), signals=signals, now=now)
-    if newest is not None and not _is_commanded(vehicle, now=now):
+    is_whole = newest is not None and newest.soc_percent is not None and newest.is_plugged_in is not None
+    if is_whole and not _is_commanded(vehicle, now=now):  # a value alone, of a car never read, spares nothing
         Vehicle.objects.filter(pk=vehicle.pk, next_read_at__lte=now + PUSH_SPARES).update(
             next_read_at=_next_read_at(vehicle, newest, now=now), read_failure="", read_failures=0
         )

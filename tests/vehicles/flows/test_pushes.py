@@ -125,6 +125,20 @@ def test_messages_of_one_instant_complete_each_other(car: Vehicle, now: datetime
     assert ChargeReading.objects.filter(source="webhook").count() == 3  # what was said already is no news
 
 
+def test_first_value_of_a_car_does_not_put_its_first_reading_off(
+    car: Vehicle, now: datetime, script: dict[str, Any]
+) -> None:
+    ChargeReading.objects.all().delete()
+    Vehicle.objects.update(next_read_at=now)
+    charge = VehicleState(soc_percent=Observed(61.0, now - MINUTE, now, "webhook"))
+
+    push(script, Push(PushKind.STATE, "one", external_id=CAR, state=charge))
+
+    car.refresh_from_db()
+    assert ChargeReading.objects.filter(source="webhook", is_plugged_in=None).count() == 1
+    assert car.next_read_at == now
+
+
 def test_message_that_failed_half_way_is_taken_at_its_repeat(
     car: Vehicle, now: datetime, script: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
