@@ -122,9 +122,11 @@ def start() -> None:
     broker = Broker(config.VAR_DIR / "bmw-stream", port=config.BMW_STREAM_PORT)
     try:
         broker.start()
-    except (BrokerMissing, RuntimeError) as error:
+    except BrokerMissing as error:
         logger.warning("BMW streams nothing: %s", error)
         return
+    except RuntimeError as error:  # the port may be taken for a moment by the broker of a process that just died
+        logger.warning("BMW's stream comes later: %s", error)
     _stream = Stream(broker)
     atexit.register(broker.stop)
     threading.Thread(target=_run, args=(_stream,), name="bmw-stream", daemon=True).start()
