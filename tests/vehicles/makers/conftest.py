@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +19,7 @@ from foundation.clock import Anchor, write_anchor
 from journey import makers
 from tests.factories import vehicles as make
 from tests.sandbox_owner import OwnerBrowser
-from tests.sandbox_process import SandboxProcess
+from tests.sandbox_process import APPLICATION_ID, CLIENT_ID, CLIENT_SECRET, SandboxProcess
 from vehicles import gateway
 from vehicles.automakers.base import Grant, LinkBegin, LinkCallback, RedirectTo
 from vehicles.automakers.push import WebhookAnswer
@@ -40,7 +40,11 @@ class World:
     def __init__(self, sandbox: SandboxProcess, anchor_file: Path) -> None:
         self.sandbox = sandbox
         self.anchor_file = anchor_file
-        sandbox.control("POST", "reset", at=EVENING.isoformat(), socPercent=50)
+        self.park()
+
+    def park(self, *, soc_percent: float = 50) -> None:
+        """Put every car back to its plug, on the evening from which everything starts."""
+        self.sandbox.control("POST", "reset", at=EVENING.isoformat(), socPercent=soc_percent)
         self.now = EVENING
         self._tell_platform()
 
@@ -78,13 +82,19 @@ class World:
         self.sandbox.control("PATCH", f"makers/{maker}", **faults)
 
     def link(
-        self, owner: User, maker: str, *, account: str = "alice", without_scopes: tuple[str, ...] = ()
+        self,
+        owner: User,
+        maker: str,
+        *,
+        account: str = "alice",
+        without_scopes: tuple[str, ...] = (),
+        vehicle_ids: Sequence[str] | None = None,
     ) -> VehicleLink:
-        """Have the owner link an account at the maker, by redirect or on its hosted page."""
+        """Have the owner link an account at the maker, by redirect or on its hosted page; all cars by default."""
         make.consents(owner, now=self.now)
         back = f"http://localhost:8000/cars/link/callback/{maker}/"
         url = begin_link(owner=owner, maker=maker, session_key="session", redirect_uri=back, now=self.now)
-        callback = OwnerBrowser(f"{account}@{maker}.sandbox").allow(url, without_scopes=without_scopes)
+        callback = OwnerBrowser(f"{account}@{maker}.sandbox").allow(url, vehicle_ids, without_scopes=without_scopes)
         params = {name: values[0] for name, values in parse_qs(urlsplit(callback).query).items()}
         return complete_link(
             owner=owner, maker=maker, session_key="session", params=params, redirect_uri=back, now=self.now
@@ -123,7 +133,9 @@ class World:
 def evening(sandbox: SandboxProcess, settings: Any, tmp_path: Path) -> Iterator[World]:
     """A Wednesday evening on which every maker of the sandbox can be linked."""
     settings.CLOCK_ANCHOR_FILE = str(tmp_path / "clock.json")
-    settings.AUTOMAKERS = makers.platform_access(sandbox.url, client_secret=SECRET, webhook_secret=SECRET)
+    access = makers.platform_access(sandbox.url, client_secret=SECRET, webhook_secret=SECRET)
+    access["ford"] |= {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "application_id": APPLICATION_ID}
+    settings.AUTOMAKERS = access
     yield World(sandbox, tmp_path / "clock.json")
     sandbox.control("DELETE", "clock")
 
