@@ -1,15 +1,17 @@
-"""What spans rooms under /api/v1/: the owner's proof."""
+"""What spans rooms under /api/v1/: the owner's proof, what was saved besides, and the account's end."""
 
 from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import viewsets
+from rest_framework import serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from chargescape.flows import close_account
 from chargescape.proof import proof_bundle
 from foundation import clock
+from grid.flows.saving import worth_of
 
 
 class ProofViewSet(viewsets.ViewSet):
@@ -21,4 +23,52 @@ class ProofViewSet(viewsets.ViewSet):
         return Response(proof_bundle(owner=cast(User, request.user), now=clock.now()))
 
 
-ROUTES: list[tuple[str, type, str]] = [("proof", ProofViewSet, "proof")]
+class CloseSerializer(serializers.Serializer[Any]):
+    """The owner's own e-mail address, so that nobody closes an account by mistake."""
+
+    email = serializers.EmailField()
+
+
+class ClosingViewSet(viewsets.ViewSet):
+    """The end of the signed-in owner's account."""
+
+    @extend_schema(request=CloseSerializer, responses={204: None}, operation_id="account_close")
+    def create(self, request: Request) -> Response:
+        """Let the cars go, pay what is owed, then forget the owner.
+
+        Where money is still on its way the answer is 409 and says what is waited for: ask again then.
+        """
+        owner = cast(User, request.user)
+        body = CloseSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        if body.validated_data["email"].strip().lower() != owner.email:
+            raise serializers.ValidationError({"email": ["Give your own e-mail address to confirm."]})
+        close_account(owner=owner, now=clock.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class WorthSerializer(serializers.Serializer[Any]):
+    """An estimate, apart from any money that is paid: the last thirty days beside charging at once."""
+
+    saved_minor = serializers.IntegerField(help_text="Less on the electricity bill.")
+    currency = serializers.CharField()
+    saved_g = serializers.IntegerField(allow_null=True, help_text="CO2 kept out of the air.")
+    stays = serializers.IntegerField()
+    unknown = serializers.IntegerField(help_text="Stays of which too little was read.")
+
+
+class WorthViewSet(viewsets.ViewSet):
+    """What steering saved besides the cash."""
+
+    @extend_schema(responses=WorthSerializer(many=True), operation_id="worth_list")
+    def list(self, request: Request) -> Response:
+        """Return one estimate, or none without finished stays at home."""
+        found = worth_of(owner=cast(User, request.user), now=clock.now())
+        return Response(WorthSerializer([found] if found else [], many=True).data)
+
+
+ROUTES: list[tuple[str, type, str]] = [
+    ("proof", ProofViewSet, "proof"),
+    ("worth", WorthViewSet, "worth"),
+    ("account/closing", ClosingViewSet, "closing"),
+]

@@ -198,7 +198,8 @@ def check_earnings(bundle: Json) -> Iterator[str]:
             yield f"earning {one['id']}: {one['amount_minor']} is due, the ledger has {row and row['amount_minor']}"
         if row and (row["currency"] != one["currency"] or row["credit"] not in bundle["accounts"]):
             yield f"earning {one['id']}: posted to another account or currency"
-        if "settlement" in (inputs := one["calculation"]["inputs"]) and settled.get(inputs["settlement"]) != inputs["credited_wh"]:
+        inputs = one["calculation"]["inputs"]
+        if one["form"] == "per_event" and settled.get(inputs["settlement"]) != inputs["credited_wh"]:
             yield f"earning {one['id']}: its settlement says something else"
     for key in posted:
         yield f"transfer {key}: its earning is not in the bundle"
@@ -286,8 +287,7 @@ def main(arguments: list[str]) -> int:
         return 1
     say("{} settlements and {} other earnings recomputed to the cent, {} transfers: all as stated.".format(*counts))
     gap = f" alone: {chain['length']} lie between, more than a bundle holds" if chain.get("links") else ""
-    say(f"{links} links of the chain{gap}.")
-    say(f"The chain ends with {head}")
+    say(f"{links} links of the chain{gap}. It ends with {head}")
     return 0
 
 

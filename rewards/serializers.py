@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from rewards.flows.earnings import explain_earning
 from rewards.flows.statements import LineKind, LineState
-from rewards.models import Payout, PayoutAccount
+from rewards.models import Earning, Payout, PayoutAccount
 
 
 class PayoutSerializer(serializers.ModelSerializer[Payout]):
@@ -70,6 +72,62 @@ class BalanceSerializer(serializers.Serializer[Any]):
     paid_minor = serializers.IntegerField(help_text="Arrived at the bank.")
     earned_minor = serializers.IntegerField(help_text="Earned in all.")
     next_payout_at = serializers.DateTimeField(allow_null=True)
+
+
+class PauseSerializer(serializers.Serializer[Any]):
+    """Whether all payouts are paused, and what that means for the owner."""
+
+    is_paused = serializers.BooleanField()
+    since = serializers.DateTimeField(allow_null=True)
+    detail = serializers.CharField(help_text="Why, and what happens next; empty where nothing is paused.")
+
+
+class EarningSerializer(serializers.ModelSerializer[Earning]):
+    """What a program paid by another form than its rate per kWh."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    program = serializers.CharField(source="terms.program", read_only=True)
+    terms_version = serializers.IntegerField(source="terms.version", read_only=True)
+
+    class Meta:
+        model = Earning
+        fields = [
+            "id",
+            "program",
+            "terms_version",
+            "form",
+            "title",
+            "period_date",
+            "amount_minor",
+            "currency",
+            "reason",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class EarningStepSerializer(serializers.Serializer[Any]):
+    """One step of the sum."""
+
+    title = serializers.CharField()
+    text = serializers.CharField()
+    value = serializers.CharField()
+    unit = serializers.CharField(allow_blank=True)
+
+
+class EarningDetailSerializer(EarningSerializer):
+    """The same with its whole sum, and the calculation it can be computed again from."""
+
+    steps = serializers.SerializerMethodField()
+
+    class Meta(EarningSerializer.Meta):
+        fields = [*EarningSerializer.Meta.fields, "steps", "calculation"]
+        read_only_fields = fields
+
+    @extend_schema_field(EarningStepSerializer(many=True))
+    def get_steps(self, earning: Earning) -> Any:
+        """Return how the amount follows from terms and inputs."""
+        return EarningStepSerializer(explain_earning(earning).steps, many=True).data
 
 
 class TaxMeterSerializer(serializers.Serializer[Any]):

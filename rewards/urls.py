@@ -5,6 +5,7 @@ from django.urls import path
 from rewards import views
 
 urlpatterns = [
+    path("earnings/statement.csv", views.statement_csv, name="statement_csv"),
     path("payouts/", views.payouts, name="payouts"),
     path("payouts/set-up/", views.set_up, name="payouts_set_up"),
     path("payouts/return/", views.come_back, name="payouts_return"),

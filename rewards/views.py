@@ -10,7 +10,9 @@ from accounts.models import User
 from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_read, refusals_as_messages, signed_in
 from rewards.flows.onboarding import begin_onboarding, refresh_account, save_payout_settings
+from rewards.flows.pauses import PAUSED, current_pause
 from rewards.flows.payouts import pay_now
+from rewards.flows.statements import export_statement
 from rewards.flows.taxes import tax_meters
 from rewards.forms import PayoutForm
 from rewards.ledger import owner_balance
@@ -36,6 +38,7 @@ def _page(request: HttpRequest, form: PayoutForm | None = None) -> HttpResponse:
         "currency": owner.currency,
         "paid_minor": sum(payout.amount_minor for payout in payouts if payout.state == Payout.State.PAID),
         "payouts": payouts,
+        "paused_text": PAUSED if current_pause() else "",
         "tax_meters": tax_meters(owner, now=clock.now()),
         "form": form or (PayoutForm(account=account) if account else None),
         "now": clock.now(),
@@ -47,6 +50,14 @@ def _page(request: HttpRequest, form: PayoutForm | None = None) -> HttpResponse:
 def payouts(request: HttpRequest) -> HttpResponse:
     """Show balance, payout account and every payout with its state."""
     return _page(request)
+
+
+@owner_read
+def statement_csv(request: HttpRequest) -> HttpResponse:
+    """Hand the owner every line of their statement as a table."""
+    answer = HttpResponse(export_statement(signed_in(request, User)), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = 'attachment; filename="chargescape-statement.csv"'
+    return answer
 
 
 @owner_action

@@ -1,6 +1,6 @@
 """The money under /api/v1/: balances, statement, payouts, payout accounts."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -9,16 +9,21 @@ from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 from accounts.models import User
 from foundation import clock
 from rewards.flows import onboarding, payouts
+from rewards.flows.pauses import PAUSED, current_pause
 from rewards.flows.statements import owner_currencies, owner_totals, owner_transfers, statement_lines
 from rewards.flows.taxes import tax_meters
-from rewards.models import Payout, PayoutAccount, Transfer
+from rewards.models import Earning, Payout, PayoutAccount, Transfer
 from rewards.serializers import (
     BalanceSerializer,
+    EarningDetailSerializer,
+    EarningSerializer,
     OnboardingLinkSerializer,
+    PauseSerializer,
     PayNowSerializer,
     PayoutAccountSerializer,
     PayoutSerializer,
@@ -57,6 +62,20 @@ class StatementViewSet(viewsets.GenericViewSet[Transfer]):
         return self.get_paginated_response(StatementLineSerializer(lines, many=True).data)
 
 
+class EarningViewSet(viewsets.ReadOnlyModelViewSet[Earning]):
+    """What the signed-in owner earned besides the rate per kWh, newest first; one opens to its whole sum."""
+
+    serializer_class = EarningSerializer
+    lookup_field = "public_id"
+    queryset = Earning.objects.none()
+
+    def get_queryset(self) -> QuerySet[Earning]:
+        return Earning.objects.filter(owner=cast(User, self.request.user)).select_related("terms")
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return EarningDetailSerializer if self.action == "retrieve" else EarningSerializer
+
+
 class TaxViewSet(viewsets.ViewSet):
     """What the signed-in owner was paid this calendar year."""
 
@@ -76,6 +95,14 @@ class PayoutViewSet(viewsets.ReadOnlyModelViewSet[Payout]):
 
     def get_queryset(self) -> QuerySet[Payout]:
         return Payout.objects.filter(account__owner=cast(User, self.request.user))
+
+    @extend_schema(responses=PauseSerializer, filters=False)
+    @action(detail=False, pagination_class=None)
+    def pause(self, request: Request) -> Response:
+        """Say whether all payouts are paused, why, and what happens next."""
+        found = current_pause()
+        body = {"is_paused": found is not None, "since": found and found.paused_at, "detail": PAUSED if found else ""}
+        return Response(PauseSerializer(body).data)
 
     @extend_schema(request=PayNowSerializer, responses={201: PayoutSerializer})
     @action(detail=False, methods=["post"], url_path="pay-now")
@@ -130,6 +157,7 @@ class PayoutAccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
 ROUTES: list[tuple[str, type, str]] = [
     ("balances", BalanceViewSet, "balance"),
     ("statement", StatementViewSet, "statement"),
+    ("earnings", EarningViewSet, "earning"),
     ("taxes", TaxViewSet, "tax"),
     ("payouts", PayoutViewSet, "payout"),
     ("payout-accounts", PayoutAccountViewSet, "payout-account"),

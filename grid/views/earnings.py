@@ -14,10 +14,14 @@ from accounts.models import User
 from foundation import clock
 from foundation.pages import owner_read, signed_in
 from foundation.templatetags.show import locale_for
-from grid.charts import settlement_chart
+from grid.charts import month_chart, settlement_chart
 from grid.flows.explaining import explain_settlement
+from grid.flows.saving import worth_of
 from grid.models import EventParticipation, Settlement
+from rewards.flows.earnings import explain_earning
+from rewards.flows.pauses import PAUSED, current_pause
 from rewards.flows.statements import owner_currencies, owner_totals
+from rewards.models import Earning
 
 SHOWN_LINES = 400
 
@@ -29,11 +33,12 @@ class Month:
     starts_on_date: date
     currency: str
     lines: list[Settlement] = field(default_factory=list)
+    others: list[Earning] = field(default_factory=list)
 
     @property
     def amount_minor(self) -> int:
-        """What the month's events earned."""
-        return sum(line.amount_minor for line in self.lines)
+        """What the month earned, events and everything else."""
+        return sum(line.amount_minor for line in self.lines) + sum(other.amount_minor for other in self.others)
 
     @property
     def credited_wh(self) -> int:
@@ -56,6 +61,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
     """Show totals, and every event's earning by month."""
     owner, now = signed_in(request, User), clock.now()
     lines = list(owned_settlements(owner)[:SHOWN_LINES])
+    months = by_month(lines, Earning.objects.filter(owner=owner).select_related("terms")[:SHOWN_LINES])
     waiting = EventParticipation.objects.filter(
         enrollment__vehicle__owner=owner,
         state=EventParticipation.State.IN,
@@ -65,20 +71,27 @@ def earnings(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "totals": [owner_totals(owner, currency) for currency in owner_currencies(owner)],
-        "months": by_month(lines),
+        "months": months,
+        "chart": month_chart(months, currency=owner.currency, today=timezone.localdate(now)),
+        "pause": current_pause(),
+        "paused_text": PAUSED,
+        "worth": worth_of(owner=owner, now=now),
         "waiting": waiting.select_related("event", "enrollment__vehicle"),
         "now": now,
     }
     return render(request, "grid/earnings.html", context)
 
 
-def by_month(lines: Iterable[Settlement]) -> list[Month]:
-    """Group settlements by the local month of their event and by currency, newest first."""
+def by_month(lines: Iterable[Settlement], others: Iterable[Earning] = ()) -> list[Month]:
+    """Group settlements by the local month of their event, other earnings by the month they are for, newest first."""
     months: dict[tuple[date, str], Month] = {}
     for line in lines:
         starts_on = _month_of(line.participation.event.starts_at)
         months.setdefault((starts_on, line.currency), Month(starts_on, line.currency)).lines.append(line)
-    return list(months.values())
+    for other in others:
+        starts_on = other.period_date.replace(day=1)
+        months.setdefault((starts_on, other.currency), Month(starts_on, other.currency)).others.append(other)
+    return sorted(months.values(), key=lambda month: month.starts_on_date, reverse=True)
 
 
 def _month_of(at: datetime) -> date:
@@ -92,7 +105,9 @@ def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
     rows = Settlement.objects.filter(participation__enrollment__vehicle__owner=owner).select_related(
         "participation__event__terms__program__utility", "participation__enrollment__vehicle"
     )
-    found = get_object_or_404(rows, public_id=settlement)
+    found = rows.filter(public_id=settlement).first()
+    if found is None:
+        return _other_earning(request, get_object_or_404(Earning, public_id=settlement, owner=owner))
     explanation = explain_settlement(settlement=found, zone=owner.zone)
     context = {
         "settlement": found,
@@ -104,3 +119,9 @@ def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
         "now": clock.now(),
     }
     return render(request, "grid/earning.html", context)
+
+
+def _other_earning(request: HttpRequest, found: Earning) -> HttpResponse:
+    """Open what was paid by another form than the rate per kWh to its whole calculation."""
+    context = {"earning": found, "explanation": explain_earning(found), "now": clock.now()}
+    return render(request, "grid/other_earning.html", context)

@@ -9,12 +9,21 @@ from accounts.models import User
 from rewards.models import PayoutPause, Reconciliation, ReconciliationFinding
 from rewards.refusals import UnableToPayOut
 
-PAUSED = "Payouts are paused while we compare our books with our payment partner's. Your balance is safe."
+PAUSED = (
+    "All payouts are paused, because our daily comparison with our payment partner's books found a difference that a "
+    "person has to explain first. Your balance is safe and keeps growing. You need do nothing: payouts go on by "
+    "themselves after that, and what is waiting leaves then."
+)
 
 
 def payouts_are_paused() -> bool:
     """Return whether nothing may be paid to anybody just now."""
     return PayoutPause.objects.filter(resumed_at__isnull=True).exists()
+
+
+def current_pause() -> PayoutPause | None:
+    """Return the pause in force, or None."""
+    return PayoutPause.objects.filter(resumed_at__isnull=True).first()
 
 
 def refuse_while_paused() -> None:

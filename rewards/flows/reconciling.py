@@ -13,7 +13,7 @@ from rewards import gateway, ledger
 from rewards.comparing import Difference, OurPayout, OurRow, Ours, Theirs, compare
 from rewards.flows.pauses import pause_payouts
 from rewards.models import LedgerAccount, Payout, Reconciliation, ReconciliationFinding, Transfer
-from rewards.processors.base import Movement, NotFound, PayoutProcessor, ProcessorError, SentTransfer, TopUp
+from rewards.processors.base import BookEntry, Movement, NotFound, PayoutProcessor, ProcessorError, SentTransfer, TopUp
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ LEASE = timedelta(minutes=10)  # wall time
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)  # before the platform existed
 MOST_AT_ONCE = 500
 TOP_UP_KEY = "topup:"
+FEE_KEY = "fee:"
 
 
 def reconcile_due(*, now: datetime, limit: int) -> int:
@@ -75,6 +76,7 @@ def _reconcile(due: Reconciliation, *, now: datetime) -> None:
     since_at = _since()
     theirs = _read_theirs(gateway.open_processor(), since_at=since_at)
     booked = _book_top_ups(theirs.top_ups, now=now)
+    _book_fees(theirs.entries, now=now)
     ours = _read_ours(theirs)
     differences = compare(theirs, ours)
     compared = len(theirs.transfers) + len(theirs.older) + len(theirs.top_ups) + len(theirs.entries)
@@ -146,6 +148,31 @@ def _book_top_ups(top_ups: Sequence[TopUp], *, now: datetime) -> int:
     return len(fresh)
 
 
+def _book_fees(entries: Sequence[BookEntry], *, now: datetime) -> int:
+    """Book what the processor kept, or gave back, as the platform's cost; each movement once. No owner pays for it."""
+    fees = {f"{FEE_KEY}{entry.external_id}": entry for entry in entries if entry.fee_minor}
+    keys = list(fees)
+    known: set[str] = set()
+    for start in range(0, len(keys), MOST_AT_ONCE):
+        rows = Transfer.objects.filter(key__in=keys[start : start + MOST_AT_ONCE])
+        known.update(rows.values_list("key", flat=True))
+    for key, entry in fees.items():
+        if key in known:
+            continue
+        at_processor = ledger.account(LedgerAccount.Kind.PAID_OUT, "stripe", entry.currency)
+        cost = ledger.account(LedgerAccount.Kind.PROCESSOR_FEES, "stripe", entry.currency)
+        is_kept = entry.fee_minor > 0
+        ledger.post(
+            key=key,
+            debit=cost if is_kept else at_processor,
+            credit=at_processor if is_kept else cost,
+            amount_minor=abs(entry.fee_minor),
+            label="Fee of the payment processor" if is_kept else "Fee of the payment processor, given back",
+            now=now,
+        )
+    return len(fees) - len(known)
+
+
 def _read_ours(theirs: Theirs) -> Ours:
     groups = [sent.group for sent in (*theirs.transfers, *theirs.older) if _is_uuid(sent.group)]
     ids = [sent.external_id for sent in (*theirs.transfers, *theirs.older)]
@@ -193,7 +220,8 @@ def _other_rows(since_at: datetime) -> Iterable[OurRow]:
         | Q(kind="post", of__payout__isnull=True)
         | Q(kind="reversal", of__of__payout__isnull=True)
     )
-    strange = rows.filter(without, created_at__gte=since_at).exclude(credit__kind="funding")
+    fee = Q(key__startswith=FEE_KEY) & (Q(debit__kind="processor_fees") | Q(credit__kind="processor_fees"))
+    strange = rows.filter(without, created_at__gte=since_at).exclude(credit__kind="funding").exclude(fee)
     for row in strange.order_by("pk")[:MOST_AT_ONCE]:
         yield OurRow(row.key, row.amount_minor, row.currency)
 

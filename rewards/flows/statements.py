@@ -1,15 +1,21 @@
 """What an owner sees of their money: totals and lines, newest first, each with what was available after it."""
 
+import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from io import StringIO
 
 from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Sum, When
 
 from accounts.models import User
+from foundation.money import major_units
+from foundation.sheets import harmless_cell
 from rewards import ledger
 from rewards.models import LedgerAccount, Payout, PayoutAccount, Transfer
+
+COLUMNS = ("at", "kind", "state", "title", "amount", "available_after", "currency", "key")
 
 
 class LineKind(StrEnum):
@@ -117,6 +123,19 @@ def statement_lines(owner: User, transfers: Iterable[Transfer]) -> list[Statemen
         lines.append(_line(row, carried.of(row), available_after_minor=after[row.currency]))
         after[row.currency] -= _effect(row)
     return lines
+
+
+def export_statement(owner: User) -> str:
+    """Return every line as CSV, newest first, amounts in major units."""
+    sheet = StringIO()
+    writer = csv.writer(sheet)
+    writer.writerow(COLUMNS)
+    for line in statement_lines(owner, owner_transfers(owner)):
+        amounts = (major_units(amount_minor=minor, currency=line.currency)
+                   for minor in (line.amount_minor, line.available_after_minor))  # fmt: skip
+        cells = (line.at.isoformat(), line.kind, line.state, line.label, *(f"{one:.2f}" for one in amounts))
+        writer.writerow([harmless_cell(cell) for cell in (*cells, line.currency, line.key)])
+    return sheet.getvalue()
 
 
 class _Payouts:

@@ -21,6 +21,7 @@ class LedgerAccount(models.Model):
         OWNER_PAYABLE = "owner_payable", "owed to an owner"
         PAID_OUT = "paid_out", "gone through the processor: sent to owners, less what was topped up"
         FUNDING = "funding", "brought to the processor by top-ups"
+        PROCESSOR_FEES = "processor_fees", "kept by the processor: the platform's cost, never an owner's"
 
     kind = models.CharField(max_length=24, choices=Kind)
     key = models.CharField(

@@ -146,7 +146,8 @@ class Movement(StrEnum):
 class BookEntry:
     """One movement of the platform's own balance: + came in, - left. `source` is what caused it.
 
-    Of a reversal, `reversed_id` is the transfer that was taken back.
+    `fee_minor` > 0 is what the processor kept for it, or, of a movement that is a fee, the fee itself; < 0 it gave
+    back. Of a reversal, `reversed_id` is the transfer that was taken back.
     """
 
     external_id: str
@@ -155,6 +156,7 @@ class BookEntry:
     currency: str
     source: str
     reversed_id: str = ""
+    fee_minor: int = 0
 
 
 @dataclass(frozen=True)

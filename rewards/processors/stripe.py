@@ -323,10 +323,12 @@ _MOVEMENTS = {
 
 
 def _book_entry(entry: BalanceTransaction) -> BookEntry:
+    movement = _MOVEMENTS.get(entry.type, Movement.OTHER)
     return BookEntry(
         external_id=entry.id,
-        movement=_MOVEMENTS.get(entry.type, Movement.OTHER),
-        amount_minor=entry.net,
+        movement=movement,
+        amount_minor=entry.amount,
+        fee_minor=-entry.net if movement == Movement.FEE else entry.fee,
         currency=entry.currency.upper(),
         source=_id(entry.source),
         reversed_id=_id(getattr(entry.source, "transfer", "")),

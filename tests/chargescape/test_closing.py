@@ -105,3 +105,24 @@ def test_page_says_what_is_waited_for(client: Client, alice: User) -> None:
     client.force_login(alice)
     page = client.post("/account/close/", {"email": alice.email}).content.decode()
     assert "still have money here" in page
+
+
+def test_api_closes_as_the_page_does(client: Client, alice: User) -> None:
+    path = "/api/v1/account/closing/"
+    assert client.post(path, {"email": alice.email}).status_code in {401, 403}
+    earn(alice, 500, now=clock.now())
+    client.force_login(alice)
+    wrong = client.post(path, {"email": "bob@example.org"}, content_type="application/json")
+    assert (wrong.status_code, "email" in wrong.json()["errors"]) == (400, True)
+    owed = client.post(path, {"email": alice.email}, content_type="application/json")
+    assert (owed.status_code, owed.json()["code"]) == (409, "owed")
+    assert "still have money here" in owed.json()["detail"]
+    assert User.objects.get(pk=alice.pk).is_active
+
+
+def test_api_closes_an_account_that_is_owed_nothing(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    closed = client.post("/api/v1/account/closing/", {"email": alice.email}, content_type="application/json")
+    assert closed.status_code == 204
+    assert not User.objects.get(pk=alice.pk).is_active
+    assert client.get("/api/v1/balances/").status_code in {401, 403}

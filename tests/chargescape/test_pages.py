@@ -44,12 +44,12 @@ def page_of(world: World, client: Client) -> Client:
 
 
 def readable(world: World) -> list[tuple[str, str]]:
-    """Return every page that answers GET with a page; the proof is a file."""
+    """Return every page that answers GET with a page; proof and statement are files."""
     leading_on = {"link_callback", "link_open", "link_wait", "payouts_return", "home_page"}
     return [
         pair
         for pair in addresses(world.values())
-        if pair[0] not in ACTIONS | leading_on | {"healthz", "readyz", "proof"}
+        if pair[0] not in ACTIONS | leading_on | {"healthz", "readyz", "proof", "statement_csv"}
     ]
 
 

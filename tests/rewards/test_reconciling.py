@@ -432,3 +432,21 @@ def test_stranger_and_looker_cannot_resume(client: Client, bob: User, now: datet
     assert client.get(f"/admin/rewards/payoutpause/{pause.pk}/resume/").status_code == 403
     assert client.post(f"/admin/rewards/payoutpause/{pause.pk}/resume/", {"note": "x"}).status_code == 403
     assert PayoutPause.objects.filter(resumed_at__isnull=True).exists()
+
+
+def test_processors_fees_are_the_platforms_cost_and_no_owners(books: Books) -> None:
+    (payout,) = books.pay(1)
+    owed = ledger.owner_balance(payout.account.owner, payout.currency)
+    for number, amount in enumerate((-25, 5)):
+        books.sql(
+            "INSERT INTO stripe_balanceentry (object_id, created_at, available_at, kind, amount, currency, source) "
+            "VALUES (?, ?, ?, 'stripe_fee', ?, 'usd', ?)",
+            f"txn_fee{number}", books.now.isoformat(), books.now.isoformat(), amount, payout.external_id,
+        )  # fmt: skip
+    assert [found(books), found(books)] == [{}, {}]
+
+    fees = ledger.account(LedgerAccount.Kind.PROCESSOR_FEES, "stripe", "USD")
+    assert ledger.balance(fees).posted_minor == -20
+    assert Row.objects.filter(key__startswith="fee:").count() == 2
+    assert ledger.owner_balance(payout.account.owner, payout.currency) == owed
+    assert ledger.check() == []

@@ -1,0 +1,120 @@
+"""The earnings page: months, chart, other earnings, what was saved besides, and the tables to take along."""
+
+import csv
+import io
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from grid.charts import month_chart
+from grid.flows.paying import pay_due_earnings
+from grid.flows.saving import worth_of
+from grid.views.earnings import Month
+from rewards.flows.earnings import save_pay_terms
+from rewards.models import Earning, PayTerms
+from tests.factories import grid, nights
+from tests.factories.rewards import earn
+from vehicles.models import PlugSession
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def bonus(alice: User, now: datetime) -> Earning:
+    """Alice's enrolment bonus."""
+    grid.enrollment(alice, now=now)
+    values = {"utility": "lone-star", "currency": "USD", "time_zone": "America/Chicago"}
+    save_pay_terms(
+        program="evening-relief",
+        version=1,
+        values=values | {"valid_from_at": now - timedelta(days=300)},
+        forms=[{"form": "enrollment_bonus", "amount_minor": 2_500}],
+    )
+    pay_due_earnings(now=now + HOUR, limit=10)
+    return Earning.objects.get()
+
+
+def test_other_earning_opens_to_its_sum_for_its_owner_alone(
+    client: Client, alice: User, charlie: User, bonus: Earning
+) -> None:
+    client.force_login(alice)
+    page = client.get("/earnings/").content.decode()
+    assert "Enrolment bonus" in page
+    assert "Month by month" in page
+    assert "evening-relief, version 1" in client.get(f"/earnings/{bonus.public_id}/").content.decode()
+    (mine,) = client.get("/api/v1/earnings/").json()["results"]
+    assert (mine["form"], mine["amount_minor"]) == ("enrollment_bonus", 2_500)
+    whole = client.get(f"/api/v1/earnings/{bonus.public_id}/").json()
+    assert whole["steps"][-1] == {
+        "title": "The bonus", "text": "A fixed amount by the program's terms.", "value": "25.00", "unit": "USD",
+    }  # fmt: skip
+
+    client.force_login(charlie)
+    assert client.get(f"/earnings/{bonus.public_id}/").status_code == 404
+    assert client.get(f"/api/v1/earnings/{bonus.public_id}/").status_code == 404
+    assert client.get("/api/v1/earnings/").json()["results"] == []
+
+
+def test_statement_is_handed_out_as_a_table(client: Client, alice: User, now: datetime) -> None:
+    earn(alice, 1_234, now=now, key="settlement:1")
+    client.force_login(alice)
+    answer = client.get("/earnings/statement.csv")
+    (line,) = csv.DictReader(io.StringIO(answer.content.decode()))
+    assert (line["amount"], line["available_after"], line["currency"]) == ("12.34", "12.34", "USD")
+
+
+def test_chart_has_a_bar_a_month_and_none_without_money() -> None:
+    def month(number: int, amount_minor: int, currency: str = "USD") -> Month:
+        return Month(date(2026, number, 1), currency, [], [Earning(amount_minor=amount_minor)])
+
+    months = [month(11, 50), month(9, 100), month(10, 999, "CAD")]
+    chart = month_chart(months, currency="USD", today=date(2026, 11, 18))
+    assert chart is not None
+    assert [(bar.starts_on_date.month, bar.amount_minor, bar.height) for bar in chart.bars] == [
+        (9, 100, 100), (10, 0, 0), (11, 50, 50),
+    ]  # fmt: skip
+    assert month_chart([], currency="USD", today=date(2026, 11, 18)) is None
+
+
+def steered(owner: User, now: datetime, *, imported_wh: int) -> None:
+    """Let a stay of four hours end now, in which the car drew so much in its last hour and nothing before."""
+    car = nights.plugged_car(owner, now=now - 4 * HOUR).vehicle
+    PlugSession.objects.all().delete()
+    nights.stay(car, at=now - 4 * HOUR, soc=80, unplugged_at=now)
+    for minutes in range(0, 300, 15):
+        hours = max(0.0, min(1.0, minutes / 60 - 3))
+        at = now - 4 * HOUR + timedelta(minutes=minutes)
+        nights.reading(car, at=at, soc=80, imported_wh=1_000 + round(imported_wh * hours), exported_wh=0)
+
+
+def test_shifting_to_cheaper_hours_is_worth_the_difference(alice: User) -> None:
+    # 10 % of 98 kWh at 0.9 are 10,889 Wh, due at 22:00 and drawn after one o'clock, when energy is half as dear.
+    at = datetime(2026, 11, 18, 8, tzinfo=UTC)
+    steered(alice, at, imported_wh=10_889)
+
+    worth = worth_of(owner=alice, now=at + HOUR)
+    assert worth is not None
+    assert (worth.stays, worth.unknown, worth.saved_g) == (1, 0, None)
+    assert worth.saved_minor == 65
+
+
+def test_energy_that_was_not_drawn_is_no_saving(alice: User, now: datetime) -> None:
+    steered(alice, now, imported_wh=0)
+    worth = worth_of(owner=alice, now=now + HOUR)
+    assert worth is not None
+    assert worth.saved_minor == 0
+
+
+def test_stay_of_which_too_little_was_read_saves_nothing(client: Client, alice: User, now: datetime) -> None:
+    car = nights.plugged_car(alice, now=now).vehicle
+    PlugSession.objects.filter(vehicle=car).update(unplugged_at=now + 5 * HOUR)
+    worth = worth_of(owner=alice, now=now + 6 * HOUR)
+    assert worth is not None
+    assert (worth.saved_minor, worth.stays, worth.unknown) == (0, 0, 1)
+    client.force_login(alice)
+    assert client.get("/api/v1/worth/").json()[0]["unknown"] == 1
+    assert PayTerms.objects.count() == 0
