@@ -116,6 +116,9 @@ def plan_range(begin, stop, which, cars, prices, climbers, hedges, out):
             buy_now, sell_now, charge_eff[i], discharge_eff[i], wear[i],
             rank[i] if rank.shape[0] > 0 else nothing, plugged[i], buy_stored, sell_stored,
         )  # fmt: skip
+        if up == 0.0:  # what charging would cost is of no account, but `backward` needs it no lower than what is earned
+            for t in range(slots):
+                buy_stored[t] = max(buy_stored[t], sell_stored[t])
         is_shared &= up > 0.0 and down > 0.0
         slack = 0.0
         k = place[i] if place.shape[0] > 0 else -1

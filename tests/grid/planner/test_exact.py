@@ -55,3 +55,13 @@ def test_car_below_its_reserve_discharges_only_above_it_and_at_best_cost(drives:
         without = optimum(raw | {"max_discharge_kw": 0.0}, floor="minimum_percent")
         assert plan["cost"] <= without + 1e-9
         assert_keeps_format(raw, plan, floor="minimum_percent")
+
+
+def test_car_that_cannot_charge_sells_at_best_where_selling_pays_more_than_buying() -> None:
+    for seed in range(count(20, 500)):
+        rng = np.random.default_rng([seed, 7])
+        raw = terminal(rng, 96, 15.0, v2g=True) | {"max_charge_kw": 0.0, "terminal_value_per_kwh": 0.2}
+        raw["export_price"] = (np.array(raw["export_price"]) + rng.choice([0.3, 1000.0])).tolist()
+        plan: dict[str, Any] = plan_problem(raw)
+        assert abs(gap(plan["cost"], optimum(raw))) <= 1e-9
+        assert_keeps_format(raw, plan)
