@@ -6,7 +6,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import django
@@ -68,7 +68,30 @@ def make(count: int) -> dict[str, float]:
             for link in links
         )
         ChargePreference.objects.bulk_create(ChargePreference(vehicle=car, changed_at=now) for car in cars)
+        _know(cars, before=now - timedelta(minutes=16))
     return {"done": count}
+
+
+def _know(cars: list[Any], *, before: datetime) -> None:
+    """Let each car have been seen once at its home plug: the usual reading is one of many."""
+    from vehicles.models import ChargeReading, PlugSession  # noqa: PLC0415 - after django.setup()
+
+    ChargeReading.objects.bulk_create(
+        ChargeReading(
+            vehicle=car,
+            observed_at=before,
+            fetched_at=before,
+            soc_percent=60,
+            is_plugged_in=True,
+            is_at_home=True,
+            charge_state="charging",
+        )
+        for car in cars
+    )
+    PlugSession.objects.bulk_create(
+        PlugSession(vehicle=car, plugged_in_at=before, soc_percent=60, limit_percent=80, is_at_home=True)
+        for car in cars
+    )
 
 
 class Stopwatch:

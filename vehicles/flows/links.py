@@ -4,6 +4,7 @@ Device codes and apps' tickets have modules of their own (`device_codes`, `ticke
 """
 
 import logging
+import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -226,7 +227,9 @@ def refresh_idle_links(*, now: datetime, limit: int, workers: int = 1) -> int:
     due = VehicleLink.objects.filter(_lapses_soon(wall), state=VehicleLink.State.ACTIVE)
     rested = Q(refreshed_at__isnull=True) | Q(refreshed_at__lt=wall - timedelta(hours=12))
     awake = Q(quiet_until__isnull=True) | Q(quiet_until__lt=wall)
-    rows = due.filter(rested & awake).order_by("refreshed_at")[: max(0, limit - worked)]
+    rows = list(due.filter(rested & awake).order_by("refreshed_at")[: max(0, limit - worked)])
+    # Two workers who find the same grants must not go through them in step, each waiting for the other.
+    random.shuffle(rows)
     return worked + work_through(rows, _renew, workers=workers)
 
 

@@ -26,14 +26,19 @@ USUAL_TARGET_PERCENT = Decimal(80)
 
 
 def keep_state(*, vehicle: Vehicle, state: VehicleState, now: datetime, source: str) -> ChargeReading | None:
-    """Keep the state as a reading and return it; None where the car said nothing that carries a time.
+    """Keep the state as a reading and return it; None where the car said nothing that carries a time."""
+    return keep(vehicle=vehicle, state=state, now=now, source=source)[0]
+
+
+def keep(*, vehicle: Vehicle, state: VehicleState, now: datetime, source: str) -> tuple[ChargeReading | None, bool]:
+    """Keep the state as a reading, and return it with whether it is the car's newest.
 
     A state that is already kept is only marked as fetched again. An older state becomes history: it changes neither
     the newest reading nor the stay at the plug.
     """
     observed_at = state.observed_at
     if observed_at is None:
-        return None
+        return None, False
     with transaction.atomic():
         _take_turns(vehicle)
         newest = ChargeReading.objects.filter(vehicle=vehicle).order_by("-observed_at").first()
@@ -44,7 +49,7 @@ def keep_state(*, vehicle: Vehicle, state: VehicleState, now: datetime, source: 
         if known is not None:
             known.fetched_at = max(known.fetched_at, now)
             known.save(update_fields=["fetched_at"])
-            return known
+            return known, known is newest
         values = _values(vehicle, state, newest=newest)
         reading = ChargeReading.objects.create(
             vehicle=vehicle, observed_at=observed_at, fetched_at=now, source=source, **values
@@ -53,7 +58,7 @@ def keep_state(*, vehicle: Vehicle, state: VehicleState, now: datetime, source: 
             _keep_stay(vehicle, reading, before=newest)
             foreign.notice(vehicle=vehicle, reading=reading, before=newest)
             releases.release_stuck(vehicle=vehicle, reading=reading, now=now)
-        return reading
+        return reading, is_newest
 
 
 def _take_turns(vehicle: Vehicle) -> None:

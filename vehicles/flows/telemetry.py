@@ -172,11 +172,8 @@ def record_state(
 
     What came without being asked for goes onto the car's bill, and spares the poll that was about to begin.
     """
-    kept = readings.keep_state(vehicle=vehicle, state=state, now=now, source=source)
-    is_history = (
-        kept is None or ChargeReading.objects.filter(vehicle=vehicle, observed_at__gt=kept.observed_at).exists()
-    )
-    newest = latest_reading(vehicle) if is_history else kept
+    kept, is_newest = readings.keep(vehicle=vehicle, state=state, now=now, source=source)
+    newest = kept if is_newest else latest_reading(vehicle)
     if source != ChargeReading.Source.POLL:
         _note_push(vehicle, state, newest, now=now)
     return newest
