@@ -1,6 +1,9 @@
 """Access to each automaker, from the environment. A maker without a client id is not offered to owners."""
 
+from urllib.parse import urlsplit
+
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 # The makers' own addresses: what production uses unless the environment says otherwise. "" = known to partners only.
 ADDRESSES: dict[str, dict[str, str]] = {
@@ -73,3 +76,17 @@ def sign_in_pages(access: dict[str, dict[str, str]]) -> list[str]:
     """Return where our forms may send the browser on to: the sign-in pages of the makers in use."""
     pages = [maker.get("authorize_url") or maker.get("connect_url") or "" for maker in access.values()]
     return [page for page in pages if page]
+
+
+def read_return_urls(env: environ.Env) -> list[str]:
+    """Return the https links of apps from which a link may begin; raises ImproperlyConfigured for any other address.
+
+    Another app can claim a custom scheme, so only an https link (or this very machine) is proven to be the app's own.
+    """
+    urls: list[str] = env.list("LINK_RETURN_URLS", default=[])
+    for url in urls:
+        parts = urlsplit(url)
+        is_own = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1"})
+        if not is_own or not parts.netloc or parts.query or parts.fragment:
+            raise ImproperlyConfigured(f"LINK_RETURN_URLS: {url!r} is no plain https link of an app.")
+    return urls

@@ -235,7 +235,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # The outside world: automakers, feeds, payments. A maker without a client id is not offered to owners.
 AUTOMAKERS: dict[str, dict[str, str]] = makers.read_access(env)
-LINK_RETURN_URLS: list[str] = env.list("LINK_RETURN_URLS", default=[])  # https links of apps that may begin a link
+LINK_RETURN_URLS: list[str] = makers.read_return_urls(env)
 # How many calls to makers one worker process has under way; each takes a thread and a database connection meanwhile
 MAKER_CALLS_AT_ONCE = env.int("MAKER_CALLS_AT_ONCE", 32)
 FEEDS: dict[str, dict[str, str]] = sources.read_access(env)

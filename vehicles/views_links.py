@@ -17,6 +17,7 @@ from foundation import clock
 from foundation.pages import owner_action, owner_page, owner_read, refusals_as_messages, signed_in
 from vehicles import wording
 from vehicles.abilities import abilities
+from vehicles.addresses import callback_url
 from vehicles.automakers.base import LinkKind
 from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.flows.attempts import REASONS, UnableToLink
@@ -30,12 +31,6 @@ from vehicles.views import maker_name, makers_on_offer
 
 BROWSER_COOKIE = "chargescape_link"  # shows that the browser which comes back is the one that was sent out
 COOKIE_SECONDS = 1200
-
-
-def callback_url(maker: str) -> str:
-    """Return where a maker sends the browser back to."""
-    slug = maker if maker in AUTOMAKERS else "unknown"
-    return str(settings.PUBLIC_URL) + reverse("link_callback", args=[slug])
 
 
 @owner_page

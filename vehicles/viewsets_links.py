@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from foundation import clock
 from foundation.fields import keyed_hash
+from vehicles.addresses import callback_url
 from vehicles.automakers.base import LinkKind
 from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.flows import device_codes, links, tickets
@@ -27,7 +28,6 @@ from vehicles.serializers_links import (
     LinkUrlSerializer,
     ProofSerializer,
 )
-from vehicles.views_links import callback_url
 
 
 def session_key_of(request: Request) -> str:

@@ -4,14 +4,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import environ
 import pytest
 import responses
 import time_machine
 from allauth.account.models import EmailAddress
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test import Client
 
 from accounts.models import User
+from chargescape.makers import read_return_urls
 from foundation.fields import keyed_hash
 from tests.vehicles.automakers.kits.base import recording
 from tests.vehicles.automakers.kits.ford import CAR
@@ -142,13 +145,20 @@ def test_ticket_opens_once_and_for_ten_minutes(alice: User, at_now: time_machine
     "url",
     ["https://evil.example/linked", "chargescape://linked", f"{APP_LINK}?next=https://evil.example", f"{APP_LINK}/x"],
 )
-def test_only_listed_https_links_are_returned_to(alice: User, settings: Any, url: str) -> None:
-    settings.LINK_RETURN_URLS = [APP_LINK, "chargescape://linked"]
-
+def test_only_listed_https_links_are_returned_to(alice: User, url: str) -> None:
     answer = App(alice).post("links/", {"maker": "ford", "return_url": url})
 
     assert (answer.status_code, answer.json()["code"]) == (409, "return_url_not_allowed")
     assert list(answer.json()["errors"]) == ["return_url"]
+
+
+@pytest.mark.parametrize("url", ["chargescape://linked", "http://app.example/linked", f"{APP_LINK}?a=b", "linked", ""])
+def test_installation_with_another_kind_of_return_refuses_to_start(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("LINK_RETURN_URLS", f"{APP_LINK},http://localhost:9000/back")
+    assert read_return_urls(environ.Env()) == [APP_LINK, "http://localhost:9000/back"]
+    monkeypatch.setenv("LINK_RETURN_URLS", f"{APP_LINK},{url or '//'}")
+    with pytest.raises(ImproperlyConfigured):
+        read_return_urls(environ.Env())
 
 
 def test_another_browser_brings_nothing_back(alice: User, ford: responses.RequestsMock) -> None:

