@@ -11,7 +11,7 @@ MESSAGES: dict[str, str] = {
     "not_plugged_in": "The car is not plugged in.",
     "command_refused": "The automaker or the car refused the command.",
     "key_missing": "Your car does not know our key yet. Add it on your phone by the link that Tesla shows for our app.",
-    "budget_spent": "We have asked as often today as the maker allows. We look again tomorrow; releases still go out.",
+    "budget_spent": "We have asked as often as the maker allows for now, and ask again when it does. Releases go out.",
     "maker_busy": "The automaker asks us to wait before we ask again.",
     "command_pending": "The command is under way.",
     "command_unknown": "The automaker did not say whether the command arrived. We look at the car to find out.",

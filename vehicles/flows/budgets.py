@@ -52,9 +52,16 @@ def next_read_at(*, vehicle: Vehicle, need: Need, now: datetime) -> datetime:
         if need == Need.OFTEN
         else KEPT_FOR_ASKED * meter.readable(own.daily_budget, own) * ((ends_at - now) / ONE_DAY)
     )
-    pause = max(pause, (ends_at - now) * WEIGHTS[need] / max(1.0, left - kept))
+    pause = max(pause, (ends_at - now) * WEIGHTS[need] * _sharers(vehicle) / max(1.0, left - kept))
     at = min(now + pause, ends_at) if pause < ONE_DAY else ends_at
     return min(at, _before_departure(vehicle, now=now) or at) if need != Need.SELDOM else at
+
+
+def _sharers(vehicle: Vehicle) -> int:
+    """Return how many cars draw on the same budget."""
+    if vehicle.own.budget_scope != "user":
+        return 1
+    return max(1, Vehicle.objects.filter(link=vehicle.link_id, state=Vehicle.State.ACTIVE).count())
 
 
 def readings_left(vehicle: Vehicle, *, now: datetime) -> int:

@@ -89,6 +89,16 @@ def test_commanded_car_may_use_what_was_kept(alice: User, now: datetime, at_now:
     assert often == timedelta(hours=12) * 0.4 / 20
 
 
+def test_cars_of_one_account_share_its_budget(alice: User, now: datetime, at_now: time_machine.Traveller) -> None:
+    noon = now.replace(hour=12, minute=0)
+    car = make.ready_car(alice, now=now, can=FIFTY_A_DAY)
+    used(car, 10, now=noon)
+    alone = next_read_at(vehicle=car, need=Need.SELDOM, now=noon) - noon
+    make.ready_car(alice, now=now, can=FIFTY_A_DAY, of=car.link)
+
+    assert next_read_at(vehicle=car, need=Need.SELDOM, now=noon) - noon == 2 * alone
+
+
 def test_old_counts_are_forgotten_but_not_bills(timed_car: Vehicle, now: datetime) -> None:
     used(timed_car, 3, now=now - timedelta(days=40))
     used(timed_car, 1, now=now)
