@@ -25,7 +25,7 @@ from vehicles.flows.cars import controlling_elsewhere
 from vehicles.flows.device_codes import begin_device_link, poll_attempt
 from vehicles.flows.links import begin_link, choose_vehicles, complete_link, revoke_link
 from vehicles.flows.tickets import hand_back, open_ticket
-from vehicles.models import LinkAttempt, Vehicle, VehicleLink
+from vehicles.models import HomeCharger, LinkAttempt, Vehicle, VehicleLink
 from vehicles.qr import qr_data_uri
 from vehicles.views import maker_name, makers_on_offer
 
@@ -89,6 +89,9 @@ def link_wait(request: HttpRequest, attempt: UUID) -> HttpResponse:
 def _say_linked(request: HttpRequest, link: VehicleLink) -> str:
     """Tell the owner that the account is linked and return where they go on."""
     name = maker_name(link.maker)
+    if link.chargers.exclude(state=HomeCharger.State.UNLINKED).exists():
+        messages.success(request, f"Your {name} is linked. Say on your car's page which car it serves.")
+        return reverse("cars")
     if not link.vehicles.exclude(state=Vehicle.State.UNLINKED).exists():
         messages.success(request, f"Your {name} account is linked. {name} lists its cars later; we tell you then.")
         return reverse("cars")

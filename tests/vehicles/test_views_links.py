@@ -11,10 +11,10 @@ from django.test import Client
 
 from accounts.models import User
 from tests.factories import vehicles as make
-from tests.vehicles.scripted_maker import WAIT, scripted_maker
+from tests.vehicles.scripted_maker import WAIT, ref, scripted_maker
 from vehicles.automakers.base import Capabilities, LinkKind
 from vehicles.automakers.errors import AuthRevoked, LinkPending, UpstreamDown
-from vehicles.models import LinkAttempt, Vehicle, VehicleLink
+from vehicles.models import HomeCharger, LinkAttempt, Vehicle, VehicleLink
 
 HTMX = {"HX-Request": "true"}
 
@@ -128,6 +128,21 @@ def test_account_whose_cars_come_later_is_linked(
     at_now.shift(WAIT)
 
     assert "lists its cars later" in web.get(address, follow=True).content.decode()
+
+
+def test_wall_box_is_linked_without_a_car_to_choose(
+    web: Client, script: dict[str, Any], at_now: time_machine.Traveller
+) -> None:
+    script["cars"] = [ref("box-one", "", is_charger=True)]
+    address = begin(web)
+    at_now.shift(WAIT)
+
+    answer = web.get(address, follow=True)
+
+    assert answer.redirect_chain[-1][0] == "/cars/"
+    assert "which car it serves" in answer.content.decode()
+    assert HomeCharger.objects.get().state == "offered"
+    assert not Vehicle.objects.exists()
 
 
 def test_hosted_page_comes_back_with_the_account(
