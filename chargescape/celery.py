@@ -15,7 +15,7 @@ app.autodiscover_tasks()
 @worker_process_init.connect
 def warm_planner(**_about: object) -> None:
     """Load the compiled planner as a worker process starts, so that no sweep waits for it."""
-    from grid.planner.solve import warm  # noqa: PLC0415 - the web process needs no compiler
+    from grid.bulk import warm  # noqa: PLC0415 - the web process needs no compiler
 
     warm()
 

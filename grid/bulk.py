@@ -17,7 +17,9 @@ from grid.packing import assemble, pack_care, pack_series
 from grid.packing_rows import pack_rows
 from grid.planner.careful import Careful, solve_carefully
 from grid.planner.problem import Floats
-from grid.problems import Night, Terms, terms_of
+from grid.presence import presence
+from grid.problems import Night, NightCare, Terms, terms_of
+from grid.slots import EPOCH, SLOT, Slots
 from grid.worth import baseline_terms, expected_reward, pick, write_baseline
 
 Prices = tuple[Floats, Floats, Floats, Floats, Floats]
@@ -201,3 +203,19 @@ def _made(night: Night, several: Sequence[tuple[_Group, int]], shared: dict[int,
         expected_reward=tuple(round(expected_reward(night, ask, group.solution(i)), 4) for ask in night.asks),
         added_cost=added,
     )
+
+
+def warm() -> None:
+    """Compile, or load from the cache, all that planning cars needs: called when a worker starts."""
+    slots = Slots(EPOCH, 4)
+    leaves_at = slots.start_of(3)
+    prices = np.array([0.3, 0.2, 0.1, 0.2])
+    night = Night(
+        name="warm", slots=slots, departures=(leaves_at,), import_price=prices, export_price=prices,
+        presence=presence(slots=slots, returns_at=None, departures=(leaves_at,), away=8 * SLOT, trip_kwh=5.0),
+        carbon_kg_per_kwh=np.zeros(4), carbon_price=0.0, capacity_wh=60_000, soc_percent=50.0, charge_w=7_400,
+        discharge_w=7_400, charge_efficiency=0.9, discharge_efficiency=0.9, wear_per_kwh=0.03, minimum_percent=20.0,
+        reserve_percent=30.0, target_percent=52.0, max_percent=80.0, stay_began_at=EPOCH, stay_soc_percent=50.0,
+        care=NightCare(shortfall_price=1.0, minutes_early=(0, 30), switches=1, least_kw=1.4, is_spread=True),
+    )  # fmt: skip
+    assert len(plan_nights([night])) == 1

@@ -35,6 +35,9 @@ KINDS = {
 }
 
 
+A_CENT = 0.01
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of the sum: what is worked out, how, and the result with its unit."""
@@ -62,13 +65,26 @@ class Explanation:
 def explain_plan(*, plan: Plan, zone: ZoneInfo, now: datetime) -> str:
     """Return one sentence, in local times, on what the car will do up to its next departure, and why.
 
-    What lies before `now` is left out.
+    What lies before `now` is left out. A second sentence tells what care costs, where it costs a cent or more.
     """
     first = plan.slot_at(now) or 0
     problem, solution = to_next_departure(plan, first=first), dict(plan.solution)
     if first:
         problem, solution = _from_slot(problem, solution, first)
-    return explain(problem, solution, plan.slot_starts_at(first), zone.key)
+    sentence = explain(problem, solution, plan.slot_starts_at(first), zone.key)
+    return f"{sentence} {cost_of_care(plan)}".rstrip()
+
+
+def cost_of_care(plan: Plan) -> str:
+    """Return what being ready for an early departure and few switches add to the plan's cost; "" below a cent."""
+    added = plan.inputs.get("added_cost", {})
+    told = [
+        f"{what} adds about {added[key]:.2f} {plan.inputs.get('currency', '')}".rstrip()
+        for key, what in (("hedge", "being ready in case you leave early"), ("shape", "charging in fewer pieces"))
+        if added.get(key, 0.0) >= A_CENT
+    ]
+    sentence = " and ".join(told)
+    return f"{sentence[0].upper()}{sentence[1:]} to this plan." if sentence else ""
 
 
 def to_next_departure(plan: Plan, *, first: int = 0) -> dict[str, Any]:

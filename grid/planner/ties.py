@@ -18,28 +18,28 @@ def spread_rank(name: str, slots: int) -> Floats:
     return np.roll(np.arange(slots, dtype=np.float64), begin)
 
 
-BLOCK = 24  # slots: six hours of quarters, the length of many a cheap night
+BLOCK = 48  # slots: twelve hours of quarters, longer than most cheap nights
 
 
 def spread_phase(name: str) -> int:
-    """Return where in each block of slots the car begins, drawn from its name."""
+    """Return the hour of its own that a car has in each half day, in slots, drawn from its name."""
     return zlib.crc32(name.encode("utf-8", "surrogatepass")) % BLOCK
 
 
 @compiled
 def rank_in_blocks(phase: int, first: int, out: Floats) -> None:
-    """Order the slots by blocks of six hours, and within each from the car's own phase on; equal prices go by rank.
+    """Order the slots by how near they are to the car's own hour in each half day; equal prices go by rank.
 
-    Blocks are counted by the clock (`first` is the number of slot 0 since some midnight), so a car planned anew an hour
-    later keeps its place, and where the price falls at midnight the cars of a fleet begin all over the next six hours.
+    Half days are counted by the clock (`first` is the number of slot 0 since some midnight), so a car planned anew an
+    hour later keeps its hour. It charges in one stretch around it, and where the price falls at midnight the cars of a
+    fleet begin all over the cheap hours.
     """
     slots = out.shape[0]
     rank = 0.0
-    begin = -(first % BLOCK)
-    while begin < slots:
-        for step in range(BLOCK):
-            slot = begin + (phase + step) % BLOCK
-            if 0 <= slot < slots:
-                out[slot] = rank
-                rank += 1.0
-        begin += BLOCK
+    for step in range(BLOCK):
+        away = (step + 1) // 2 if step % 2 else -(step // 2)
+        slot = (phase + away - first) % BLOCK
+        while slot < slots:
+            out[slot] = rank
+            rank += 1.0
+            slot += BLOCK

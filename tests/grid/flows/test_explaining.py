@@ -152,3 +152,17 @@ def test_car_that_left_early_reads_so(part: EventParticipation) -> None:
 
 def test_numbers_are_found_in_text() -> None:
     assert numbers("from 1,000.5 to 2 Wh, at 18:05") == [Decimal("1000.5"), Decimal(2)]
+
+
+def test_plan_tells_what_care_costs(alice: User, now: datetime) -> None:
+    plan = plan_of(nights.plugged_car(alice, now=now).vehicle, now)
+    plan.made_from["added_cost"] = {"hedge": 0.124, "shape": 0.03}
+
+    sentences = explain_plan(plan=plan, zone=AUSTIN, now=now)
+
+    assert sentences.endswith(
+        "Being ready in case you leave early adds about 0.12 USD and charging in fewer pieces adds about 0.03 USD "
+        "to this plan."
+    )
+    plan.made_from["added_cost"] = {"hedge": 0.009, "shape": -0.1}
+    assert "adds" not in explain_plan(plan=plan, zone=AUSTIN, now=now)
