@@ -27,7 +27,7 @@ from vehicles.flows.preferences import (
 )
 from vehicles.flows.telemetry import latest_reading
 from vehicles.forms import PreferenceForm, SpecsForm
-from vehicles.models import ChargeOverride, Vehicle, VehicleLink
+from vehicles.models import ChargeOverride, HomeCharger, Vehicle, VehicleLink
 
 
 def owned_vehicle(request: HttpRequest, vehicle: UUID) -> Vehicle:
@@ -48,7 +48,7 @@ def cars(request: HttpRequest) -> HttpResponse:
     owner = signed_in(request, User)
     rows = Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE).select_related("preference")
     links = VehicleLink.objects.filter(owner=owner).exclude(state=VehicleLink.State.REVOKED)
-    accounts = [_account(link) for link in links.prefetch_related("vehicles")]
+    accounts = [_account(link) for link in links.prefetch_related("vehicles", "chargers")]
     context = {
         "cars": [{"vehicle": row, "preference": row.preference, "reading": latest_reading(row)} for row in rows],
         "accounts": accounts,
@@ -68,6 +68,7 @@ def _account(link: VehicleLink) -> dict[str, Any]:
         "maker_name": maker_name(link.maker),
         "health": link_health(link),
         "cars": states.count(Vehicle.State.ACTIVE),
+        "boxes": len([box for box in link.chargers.all() if box.state != HomeCharger.State.UNLINKED]),
         "offered": states.count(Vehicle.State.OFFERED) if link.state == VehicleLink.State.ACTIVE else 0,
     }
 

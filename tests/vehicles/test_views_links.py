@@ -141,6 +141,7 @@ def test_wall_box_is_linked_without_a_car_to_choose(
 
     assert answer.redirect_chain[-1][0] == "/cars/"
     assert "which car it serves" in answer.content.decode()
+    assert "1 wall box ·" in answer.content.decode()
     assert HomeCharger.objects.get().state == "offered"
     assert not Vehicle.objects.exists()
 
