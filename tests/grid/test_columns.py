@@ -106,11 +106,6 @@ def test_update_changes_the_rows_named_alone(alice: User, bob: User, now: dateti
         "planned_at": [None],
         "habit": [habit],
     }
-        "due_at": [now + timedelta(hours=1)],
-        "reason": ['a "b", c'],
-        "planned_at": [None],
-        "habit": [habit],
-    }
 
     update_rows(PlanningState, {"id": [states[0].pk], **changes})
 
