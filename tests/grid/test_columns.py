@@ -67,7 +67,7 @@ def test_any_of_finds_rows_by_key(alice: User, bob: User, now: datetime) -> None
     assert not Vehicle.objects.filter(pk__any_of=[]).exists()
 
 
-@pytest.mark.parametrize("text", ["plain", "", 'with "quotes", {braces}, \\backslashes\\ and ’tails'], ids=repr)
+@pytest.mark.parametrize("text", ["plain", "", '"quotes", {braces}, \\slashes\\, ’tails'], ids=repr)
 def test_rows_come_back_as_they_were_written(text: str, alice: User, now: datetime) -> None:
     vehicle = nights.plugged_car(alice, now=now).vehicle
     identity = uuid.uuid4()
