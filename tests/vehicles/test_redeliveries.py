@@ -15,7 +15,7 @@ from tests.vehicles.maker_double import MakerDouble
 from vehicles.flows.commands import confirm_commands, send_due_commands
 from vehicles.models import Command, Vehicle
 
-REDELIVERIES = 10_000 if os.environ.get("CHARGESCAPE_FULL") else 300
+REDELIVERIES = 10_000 if os.environ.get("CHARGESCAPE_FULL") else 120
 CARS = 8
 A_LIFE = 50  # redeliveries of one intent, at every stage of its life
 

@@ -5,11 +5,21 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from vehicles.automakers.base import ChargeState, Observed, Place, VehicleState
 from vehicles.distance import distance_m
 from vehicles.flows import foreign, limits, releases
-from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, HomePlace, PlugSession, Vehicle
+from vehicles.models import (
+    ChargeOverride,
+    ChargePreference,
+    ChargeReading,
+    Command,
+    ForeignSign,
+    HomePlace,
+    PlugSession,
+    Vehicle,
+)
 
 AT_THE_PLUG = frozenset(
     {
@@ -40,7 +50,7 @@ def keep(*, vehicle: Vehicle, state: VehicleState, now: datetime, source: str) -
     if observed_at is None:
         return None, False
     with transaction.atomic():
-        _take_turns(vehicle)
+        has_sign, has_hold = _take_turns(vehicle)
         newest = ChargeReading.objects.filter(vehicle=vehicle).order_by("-observed_at").first()
         known = newest if newest is not None and newest.observed_at == observed_at else None
         is_newest = newest is None or observed_at > newest.observed_at
@@ -56,14 +66,23 @@ def keep(*, vehicle: Vehicle, state: VehicleState, now: datetime, source: str) -
         )
         if is_newest:
             _keep_stay(vehicle, reading, before=newest)
-            foreign.notice(vehicle=vehicle, reading=reading, before=newest)
+            if has_sign or has_hold or reading.charge_state != ChargeState.CHARGING:
+                foreign.notice(vehicle=vehicle, reading=reading, before=newest)
             releases.release_stuck(vehicle=vehicle, reading=reading, now=now)
         return reading, is_newest
 
 
-def _take_turns(vehicle: Vehicle) -> None:
-    """Wait until no other reader of the car is at work; none of its values is needed."""
-    Vehicle.objects.select_for_update().values_list("pk").get(pk=vehicle.pk)
+def _take_turns(vehicle: Vehicle) -> tuple[bool, bool]:
+    """Wait until no other reader of the car is at work.
+
+    Returns whether a sign of somebody else's hand is open, and whether anything of ours may still be in force; most
+    cars have neither, and are spared the questions that only such cars raise.
+    """
+    signs = ForeignSign.objects.filter(vehicle=OuterRef("pk"), over_at__isnull=True)
+    holds = Command.objects.open_holds().filter(vehicle=OuterRef("pk"))
+    rows = Vehicle.objects.select_for_update(of=("self",)).annotate(has_sign=Exists(signs), has_hold=Exists(holds))
+    found: tuple[bool, bool] = rows.values_list("has_sign", "has_hold").get(pk=vehicle.pk)
+    return found
 
 
 def unsaved_reading(*, vehicle: Vehicle, state: VehicleState, now: datetime) -> ChargeReading | None:
