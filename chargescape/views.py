@@ -23,6 +23,7 @@ from grid.charts import plan_chart
 from grid.flows.tonight import tonight
 from rewards.flows.statements import owner_totals
 from vehicles.models import Vehicle
+from vehicles.views import broken_accounts
 
 
 @require_safe
@@ -68,6 +69,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     if part == "plan":
         return render(request, "chargescape/_plan.html", context)
     context["checklist"] = checklist_of(owner)
+    context["broken_accounts"] = broken_accounts(owner)
     context["totals"] = owner_totals(owner, owner.currency)
     return render(request, "chargescape/dashboard.html", context)
 

@@ -60,6 +60,12 @@ def cars(request: HttpRequest) -> HttpResponse:
     return render(request, "vehicles/cars.html", context)
 
 
+def broken_accounts(owner: User) -> list[dict[str, Any]]:
+    """Return the owner's accounts that must be linked again, as `vehicles/_relink.html` shows them."""
+    links = VehicleLink.objects.filter(owner=owner, state=VehicleLink.State.NEEDS_RELINK)
+    return [_account(link) for link in links.prefetch_related("vehicles", "chargers")]
+
+
 def _account(link: VehicleLink) -> dict[str, Any]:
     states = [vehicle.state for vehicle in link.vehicles.all()]
     return {

@@ -163,7 +163,7 @@ def test_home_here_says_why_it_cannot(world: World, client: Client) -> None:
 
 def test_a_broken_link_asks_to_be_linked_again(world: World, client: Client) -> None:
     VehicleLink.objects.update(state="needs_relink")
-    for address in ("/cars/", of(world, "")):
+    for address in ("/cars/", "/tonight/", of(world, "")):
         assert "Link again" in client.get(address).content.decode()
 
 
