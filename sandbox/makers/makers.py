@@ -78,6 +78,7 @@ MAKERS: dict[str, MakerSpec] = {
         "Home wall box",
         scopes=("box.read", "box.control"),
         choices={"box.control": "Set the power of the box"},
+        account_field="account_id",
         shares_boxes=True,
     ),
 }

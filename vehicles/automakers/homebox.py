@@ -48,7 +48,7 @@ class HomeBox(Redirecting):
     name = "Home wall box"
 
     def __init__(self, credentials: Mapping[str, str], tools: Tools) -> None:
-        super().__init__(credentials, tools, scope=" ".join(SCOPES))
+        super().__init__(credentials, tools, scope=" ".join(SCOPES), subject_field="account_id")
 
     def list_vehicles(self, account: Account) -> list[VehicleRef]:
         """Return the account's boxes; a box has no VIN."""

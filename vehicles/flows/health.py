@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import Max
 
 from vehicles import wording
-from vehicles.models import ChargeReading, Vehicle, VehicleLink
+from vehicles.models import ChargeReading, HomeCharger, Vehicle, VehicleLink
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ def _reason(link: VehicleLink, active: list[Vehicle], *, offered: bool) -> tuple
         return wording.message(failing[0]), "relink" if failing[0] in wording.RELINK_FAILURES else "wait"
     if offered and not active:
         return "No car is chosen yet.", "choose"
-    if not active:
+    boxes = HomeCharger.objects.filter(link=link).exclude(state=HomeCharger.State.UNLINKED)
+    if failures := list(boxes.exclude(failure="").values_list("failure", flat=True)):
+        return wording.message(failures[0]), "wait"
+    if not active and not boxes.exists():
         return "The maker has listed no electric car yet. We look again every day.", "wait"
     return "", "none"

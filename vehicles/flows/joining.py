@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import Q
+
 from accounts.models import User
 from foundation.fields import keyed_hash
 from vehicles import gateway, wording
@@ -120,6 +122,7 @@ def _same_account(*, owner: User, maker: str, grant: Grant, refs: Sequence[Vehic
     links = VehicleLink.objects.filter(owner=owner, maker=maker).exclude(state=VehicleLink.State.REVOKED)
     if grant.subject:
         return links.filter(subject_hash=_subject_hash(maker, grant.subject)).first()
-    # A maker that names no account is recognised by a car of it.
+    # A maker that names no account is recognised by a car or wall box of it.
     hashes = [keyed_hash(f"{maker}:{ref.external_id}") for ref in refs]
-    return links.filter(vehicles__external_id_hash__in=hashes).first()
+    is_known = Q(vehicles__external_id_hash__in=hashes) | Q(chargers__external_id_hash__in=hashes)
+    return links.filter(is_known).first()

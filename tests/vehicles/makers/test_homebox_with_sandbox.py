@@ -9,6 +9,9 @@ from vehicles import gateway
 from vehicles.automakers.base import Account, CarAccess
 from vehicles.automakers.errors import NotPluggedIn, NotSupported, UpstreamDown
 from vehicles.automakers.homebox import HomeBox
+from vehicles.flows.health import link_health
+from vehicles.models import HomeCharger
+from vehicles.wording import MESSAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
 BOX, IONIQ, LIGHTNING = "box-2f1e7c5a90b34d61", "5ca1ab1e0001400080000000000000a1", "918ed353ee060391de06cbdaccdafe5a"
@@ -109,6 +112,15 @@ def test_meters_go_on_when_another_car_comes(box: CarAccess, evening: World) -> 
     read = [state.imported_wh.value for state in (first, second, third) if state.imported_wh]
     assert read[1] == pytest.approx(read[0], abs=1)
     assert read[2] - read[1] == pytest.approx(11_300 / 10, abs=2)
+
+
+def test_link_of_a_box_alone_works_without_a_car(alice: User, evening: World) -> None:
+    link = evening.link(alice, "homebox")
+    charger = HomeCharger.objects.get(link=link)
+    assert (str(charger), charger.max_discharge_w, link_health(link).next_step) == ("Alice's garage", 9600, "none")
+
+    HomeCharger.objects.update(failure="maker_down")
+    assert (link_health(link).next_step, link_health(link).reason) == ("wait", MESSAGES["maker_down"])
 
 
 def test_box_without_control_or_connection_is_told_apart(box: CarAccess, evening: World) -> None:

@@ -92,6 +92,8 @@ def change_setpoint(request: HttpRequest, grant: Grant, box_id: str) -> HttpResp
             is_replay = seen.car.commands.filter(idempotency_key=key).exists()
             if not is_replay and datetime.fromisoformat(body["until"]) <= clock.now():
                 raise Refused(400, "until lies in the past")
+        if seen.car.is_asleep:  # a box that changes the current wakes the car at it
+            garage.receive_command(seen.car, kind="wake", now=clock.now())
         try:
             command = garage.receive_command(seen.car, kind=kind, now=clock.now(), body=body, idempotency_key=key)
         except garage.KeyReused as error:
