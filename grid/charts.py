@@ -144,6 +144,11 @@ class MonthBar:
     y: int
     height: int
 
+    @property
+    def label_y(self) -> int:
+        """Where the amount stands, above the bar."""
+        return self.y - 5
+
 
 @dataclass(frozen=True)
 class MonthChart:
@@ -155,11 +160,11 @@ class MonthChart:
     height: int
 
 
-BAR_STEP, BAR_HEIGHT, MONTHS_SHOWN = 50, 100, 12
+BAR_STEP, BAR_HEIGHT, MONTHS_SHOWN = 64, 100, 6
 
 
 def month_chart(months: Iterable[MonthSum], *, currency: str, today: date) -> MonthChart | None:
-    """Return the chart of the last twelve months in one currency, or None where nothing was earned in them."""
+    """Return the chart of the last six months in one currency, or None where nothing was earned in them."""
     sums = {month.starts_on_date: month.amount_minor for month in months if month.currency == currency}
     shown, first = [today.replace(day=1)], min(sums, default=today)
     while len(shown) < MONTHS_SHOWN and shown[0] > first:

@@ -159,7 +159,7 @@ def _seasonal_capacity(terms: Json, inputs: Json) -> Result:
             Step("Mean power", f"{wh:,} Wh / 1000 / {float(hours):g} h", f"{float(kilowatts):.6g}", "kW"),
             Step(
                 "The season pays",
-                f"{float(kilowatts):.6g} kW x {terms['minor_per_kw']} minor units per kW, rounded once "
+                f"{float(kilowatts):.6g} kW x {terms['minor_per_kw']} cents per kW, rounded once "
                 "(half to the even one).",
                 str(amount_minor),
                 "minor units",
@@ -171,7 +171,7 @@ def _seasonal_capacity(terms: Json, inputs: Json) -> Result:
 def _pool(terms: Json, inputs: Json) -> Result:
     own, whole, pool_minor = inputs["own_wh"], inputs["total_wh"], terms["pool_minor"]
     floor, gets_cent = pool_minor * own // whole, inputs["place"] < inputs["cents_left"]
-    left = f"{inputs['cents_left']} minor units were left over; they go to the largest remainders, one each. "
+    left = f"{inputs['cents_left']} cents were left over; they go to the largest remainders, one each. "
     place = f"Yours was in place {inputs['place'] + 1} of {inputs['members']}."
     return Result(
         floor + gets_cent,
@@ -180,7 +180,7 @@ def _pool(terms: Json, inputs: Json) -> Result:
             Step("The pool", "What the program shares among all cars that delivered.", str(pool_minor), "minor units"),
             Step("Your share", f"{own:,} of {whole:,} Wh delivered by all.", f"{float(Fraction(100 * own, whole)):.6g}",
                  "%"),
-            Step("Rounded down", f"{pool_minor} x {own:,} / {whole:,}", str(floor), "minor units"),
+            Step("Rounded down", f"{pool_minor:,} cents x {own:,} / {whole:,}", str(floor), "minor units"),
             Step("What was left", left + place, "1" if gets_cent else "0", "minor units"),
         ),
     )  # fmt: skip

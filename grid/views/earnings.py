@@ -17,7 +17,7 @@ from foundation.templatetags.show import locale_for
 from grid.charts import month_chart, settlement_chart
 from grid.flows.explaining import explain_settlement
 from grid.flows.saving import worth_of
-from grid.models import EventParticipation, Settlement
+from grid.models import EventParticipation, Program, Settlement
 from rewards.flows.earnings import explain_earning
 from rewards.flows.pauses import PAUSED, current_pause
 from rewards.flows.statements import owner_currencies, owner_totals
@@ -61,7 +61,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
     """Show totals, and every event's earning by month."""
     owner, now = signed_in(request, User), clock.now()
     lines = list(owned_settlements(owner)[:SHOWN_LINES])
-    months = by_month(lines, Earning.objects.filter(owner=owner).select_related("terms")[:SHOWN_LINES])
+    months = by_month(lines, _named(Earning.objects.filter(owner=owner).select_related("terms")[:SHOWN_LINES]))
     waiting = EventParticipation.objects.filter(
         enrollment__vehicle__owner=owner,
         state=EventParticipation.State.IN,
@@ -98,6 +98,16 @@ def _month_of(at: datetime) -> date:
     return timezone.localdate(at).replace(day=1)
 
 
+def _named(earnings: Iterable[Earning]) -> list[Earning]:
+    """Give each earning the name of its program, which the money knows by slug alone."""
+    rows = list(earnings)
+    slugs = {row.terms.program for row in rows}
+    names = dict(Program.objects.filter(slug__in=slugs).values_list("slug", "name"))
+    for row in rows:
+        row.program_name = names.get(row.terms.program, row.terms.program)  # type: ignore[attr-defined]
+    return rows
+
+
 @owner_read
 def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
     """Open one line to its whole calculation; older revisions stay readable."""
@@ -123,5 +133,6 @@ def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
 
 def _other_earning(request: HttpRequest, found: Earning) -> HttpResponse:
     """Open what was paid by another form than the rate per kWh to its whole calculation."""
+    (found,) = _named([found])
     context = {"earning": found, "explanation": explain_earning(found), "now": clock.now()}
     return render(request, "grid/other_earning.html", context)

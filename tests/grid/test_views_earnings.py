@@ -45,7 +45,7 @@ def test_other_earning_opens_to_its_sum_for_its_owner_alone(
     page = client.get("/earnings/").content.decode()
     assert "Enrolment bonus" in page
     assert "Month by month" in page
-    assert "evening-relief, version 1" in client.get(f"/earnings/{bonus.public_id}/").content.decode()
+    assert "Evening Relief, version 1" in client.get(f"/earnings/{bonus.public_id}/").content.decode()
     (mine,) = client.get("/api/v1/earnings/").json()["results"]
     assert (mine["form"], mine["amount_minor"]) == ("enrollment_bonus", 2_500)
     whole = client.get(f"/api/v1/earnings/{bonus.public_id}/").json()
