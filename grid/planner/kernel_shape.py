@@ -118,7 +118,7 @@ def follow(real_car, power, real, soc):
     soc[0] = start
     for t in range(power.shape[0]):
         if power[t] > 0.0:
-            stored = min(power[t] * charge_eff * hours, max(0.0, top - soc[t]))
+            stored = min(power[t] * charge_eff * hours, max(0.0, top[t + 1] - soc[t]))
             real[t] = stored / charge_eff / hours
             soc[t + 1] = soc[t] + stored
         else:
@@ -229,6 +229,7 @@ def shape_range(cars, prices, climbers, hedges, wishes, out):
     slots = plugged.shape[1]
     scratch = workspace(slots)
     buy_stored, sell_stored, after_wear = np.empty(slots), np.empty(slots), np.empty(slots)
+    room = np.empty(slots + 1)
     nothing = np.empty(0)
     for i in range(start.shape[0]):
         switches[i] = switches_in(power[i], plugged[i])
@@ -265,8 +266,10 @@ def shape_range(cars, prices, climbers, hedges, wishes, out):
         for t in range(slots):
             power[i, t] = min(max(power[i, t], -discharge_kw[i]), charge_kw[i])
             after_wear[t] = sell[row[i], t] - wear[i]
+            # A car that came with more than its most keeps what the plan leaves it.
+            room[t + 1] = max(top[i], soc[i, t + 1])
         real_car = (
-            start[i], hours[i], charge_eff[i], discharge_eff[i], charge_kw[i], top[i], plugged[i], trip[i], buy[row[i]],
+            start[i], hours[i], charge_eff[i], discharge_eff[i], charge_kw[i], room, plugged[i], trip[i], buy[row[i]],
         )  # fmt: skip
         for t in range(slots):  # what the plan itself does not reach, no other need
             floor[t + 1] = min(lower[i, t + 1], soc[i, t + 1])

@@ -69,9 +69,10 @@ def plan_shaped(raw: Mapping[str, object], shape: Shape = Shape()) -> Shaped:
     nights = nights_in(problem.slots, problem.slot_hours)
     soc = limit_switches(problem, batch, best.soc[0], nights * shape.switches)
     power, soc = _follow(problem, batch, soc)
-    power, soc = _without_small_currents(problem, batch, power, shape.least_kw)
+    room = np.maximum(problem.max_kwh, soc)  # a car that came with more than its most keeps what the plan leaves it
+    power, soc = _without_small_currents(problem, batch, power, shape.least_kw, room)
     if shape.taper is not None:
-        power, soc = _with_taper(problem, power, shape.taper, shape.least_kw)
+        power, soc = _with_taper(problem, power, shape.taper, shape.least_kw, room)
     cost = cost_of(problem, power, float(soc[-1]))
     plan = record(
         problem, power=power, soc=soc, cost=cost, bound=float(best.bound[0]), lower=batch.lower[0],
@@ -122,14 +123,17 @@ def _follow(problem: Problem, batch: Batch, soc: Floats) -> tuple[Floats, Floats
     return plans.power[0], plans.soc[0]
 
 
-def _simulate(problem: Problem, power: Floats, taper: Taper | None = None) -> tuple[Floats, Floats]:
-    """What the car really draws when asked for `power` [T], and the SoC [T+1] kWh that gives."""
+def _simulate(problem: Problem, power: Floats, room: Floats, taper: Taper | None = None) -> tuple[Floats, Floats]:
+    """What the car really draws when asked for `power` [T], and the SoC [T+1] kWh that gives.
+
+    `room` [T+1] kWh is the most that charging brings it to.
+    """
     real, soc = power.copy(), np.empty(problem.slots + 1)
     soc[0] = problem.start_kwh
     hours = problem.slot_hours
     for t in range(problem.slots):
         if real[t] > 0.0:
-            stored = _charged(problem, float(soc[t]), float(power[t]), taper)
+            stored = _charged(problem, float(soc[t]), float(power[t]), float(room[t + 1]), taper)
             real[t] = stored / problem.charge_efficiency / hours
             soc[t + 1] = soc[t] + stored
         else:
@@ -138,9 +142,9 @@ def _simulate(problem: Problem, power: Floats, taper: Taper | None = None) -> tu
     return real, soc
 
 
-def _charged(problem: Problem, soc_kwh: float, power_kw: float, taper: Taper | None) -> float:
+def _charged(problem: Problem, soc_kwh: float, power_kw: float, most_kwh: float, taper: Taper | None) -> float:
     """What a slot at this power stores, kWh: as far as there is room, and as the car slows down on the way."""
-    room = max(0.0, problem.max_kwh - soc_kwh)
+    room = max(0.0, most_kwh - soc_kwh)
     steps = 1 if taper is None else max(1, round(problem.slot_hours * 60.0 / TAPER_MINUTES))
     stored = 0.0
     for _ in range(steps):
@@ -149,7 +153,9 @@ def _charged(problem: Problem, soc_kwh: float, power_kw: float, taper: Taper | N
     return min(stored, room)
 
 
-def _without_small_currents(problem: Problem, batch: Batch, power: Floats, least_kw: float) -> tuple[Floats, Floats]:
+def _without_small_currents(
+    problem: Problem, batch: Batch, power: Floats, least_kw: float, room: Floats
+) -> tuple[Floats, Floats]:
     """Raise what is below the least power to it, or leave it out where the rest can make it up: the cheaper of both."""
     least = min(least_kw, problem.max_charge_kw)
     lower = batch.lower[0]
@@ -158,32 +164,41 @@ def _without_small_currents(problem: Problem, batch: Batch, power: Floats, least
         for kw in (0.0, least):
             other = power.copy()
             other[slot] = kw
-            other = _make_up(problem, other, lower, least, barred=int(slot) if kw == 0.0 else -1)
-            real, soc = _simulate(problem, other)
+            other = _make_up(problem, other, lower, least, room, barred=int(slot) if kw == 0.0 else -1)
+            real, soc = _simulate(problem, other, room)
             is_short = bool((soc < lower - NEAR_KWH).any())
             choices.append((is_short, cost_of(problem, real, float(soc[-1])), other))
         power = min(choices, key=lambda choice: choice[:2])[2]
-    return _simulate(problem, power)
+    return _simulate(problem, power, room)
 
 
-def _with_taper(problem: Problem, power: Floats, taper: Taper, least_kw: float) -> tuple[Floats, Floats]:
+def _with_taper(
+    problem: Problem, power: Floats, taper: Taper, least_kw: float, room: Floats
+) -> tuple[Floats, Floats]:
     """Charge in more slots what the car will not take near full."""
-    _, planned = _simulate(problem, power)
+    _, planned = _simulate(problem, power, room)
     wanted = np.zeros(problem.slots + 1)
     for slot, kwh in problem.targets:
         wanted[slot] = max(wanted[slot], min(kwh, float(planned[slot])))
-    more = _make_up(problem, power, wanted, min(least_kw, problem.max_charge_kw), taper=taper)
-    return _simulate(problem, more, taper)
+    more = _make_up(problem, power, wanted, min(least_kw, problem.max_charge_kw), room, taper=taper)
+    return _simulate(problem, more, room, taper)
 
 
 def _make_up(
-    problem: Problem, power: Floats, lower: Floats, least: float, *, barred: int = -1, taper: Taper | None = None
+    problem: Problem,
+    power: Floats,
+    lower: Floats,
+    least: float,
+    room: Floats,
+    *,
+    barred: int = -1,
+    taper: Taper | None = None,
 ) -> Floats:
     """Charge more, in the cheapest slots that help, until the bounds `lower` [T+1] kWh are kept or nothing helps."""
     power = power.copy()
     eager = 1.0 if taper is None else 1.5  # what is asked near full is not all taken
     for _ in range(4 * problem.slots):
-        real, soc = _simulate(problem, power, taper)
+        real, soc = _simulate(problem, power, room, taper)
         short = np.flatnonzero(soc < lower - NEAR_KWH)
         if not len(short):
             break
