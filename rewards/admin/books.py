@@ -11,7 +11,7 @@ from django.utils.html import format_html_join
 from accounts.admin import ReadOnlyAdmin
 from rewards import ledger
 from rewards.admin.bases import money_text
-from rewards.models import ChainLink, LedgerAccount, Transfer, WebhookEvent
+from rewards.models import ChainLink, Earning, LedgerAccount, PayTerms, Transfer, WebhookEvent
 
 
 @admin.register(LedgerAccount)
@@ -87,3 +87,26 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("body")
+
+
+@admin.register(PayTerms)
+class PayTermsAdmin(ReadOnlyAdmin):
+    """What programs pay besides their rate per kWh; loaded from files by `manage.py load_programs`."""
+
+    list_display = ["program", "version", "utility", "currency", "valid_from_at", "valid_until_at"]
+    search_fields = ["program", "utility"]
+
+
+@admin.register(Earning)
+class EarningAdmin(ReadOnlyAdmin):
+    """What was paid so, each with all that it was computed from."""
+
+    list_display = ["title", "owner", "amount", "form", "terms", "period_date", "reason", "created_at"]
+    list_filter = ["form", "currency", "reason", "created_at"]
+    search_fields = ["title", "public_id", "about", "owner__email", "terms__program"]
+    list_select_related = ["owner", "terms"]
+    show_full_result_count = False
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, earning: Earning) -> str:
+        return money_text(earning.amount_minor, earning.currency)
