@@ -42,7 +42,12 @@ def car(alice: User, night: Night, tesla: TeslaDouble) -> Vehicle:
 
 
 def hold(car: Vehicle, now: datetime, **fields: Any) -> Command:
-    wanted: dict[str, Any] = {"key": "one", "ends_at": now + 15 * MINUTE, "departure_at": DEPARTURE, "zone": "America/Chicago"}
+    wanted: dict[str, Any] = {
+        "key": "one",
+        "ends_at": now + 15 * MINUTE,
+        "departure_at": DEPARTURE,
+        "zone": "America/Chicago",
+    }
     return request_command(vehicle=car, kind=Command.Kind.HOLD, now=now, **(wanted | fields))
 
 
