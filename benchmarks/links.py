@@ -56,7 +56,8 @@ def _measure(environment: dict[str, str], work: str, count: int) -> Iterator[Rat
     begun = time.perf_counter()
     reports = [_report(child) for child in [_start(environment, work, count, 0) for _ in range(PROCESSES)]]
     seconds = max(report["ended"] for report in reports) - min(report["begun"] for report in reports)
-    done = sum(report["done"] for report in reports)
+    # Two workers who met on one grant both counted it.
+    done = min(sum(report["done"] for report in reports), count - alone["done"])
     cpu = sum(report["cpu"] for report in reports) / max(1, done)
     detail = (
         f"{done / seconds:,.0f}/s, {done:,.0f} in {seconds:.1f} s (with start {time.perf_counter() - begun:.0f} s);"
