@@ -68,6 +68,7 @@ FAULTS = (
     Fault("values do not change any more", car={"stale": True}),
     Fault("commands arrive 20 minutes late", car={"commandDelaySeconds": 1200}),
     Fault("commands get lost", car={"commandsLost": True}),
+    Fault("the car refuses commands", car={"commandsRefused": True}),
     Fault("answers to commands get lost", car={"answersLost": True}),
     Fault("the car keeps a schedule of its own", car={"foreignSchedule": True}),
     Fault("cable pulled", action="unplug"),
