@@ -12,10 +12,19 @@ from tests.factories import grid
 from vehicles.automakers.base import Capabilities
 from vehicles.models import ChargeReading, Departure, PlugSession, Vehicle
 
-START_STOP = Capabilities(can_start_stop=True, hold_ends="start_stop", worst_latency_seconds=120).as_json()
-TIMED = Capabilities(can_start_stop=True, hold_ends="timed", is_metered=True, worst_latency_seconds=120).as_json()
+START_STOP = Capabilities(
+    can_start_stop=True, hold_ends="start_stop", worst_latency_seconds=120, min_poll_seconds=60
+).as_json()
+TIMED = Capabilities(
+    can_start_stop=True, hold_ends="timed", is_metered=True, worst_latency_seconds=120, min_poll_seconds=60
+).as_json()
 V2G = Capabilities(
-    can_start_stop=True, hold_ends="timed", max_discharge_w=9_600, is_metered=True, worst_latency_seconds=120
+    can_start_stop=True,
+    hold_ends="timed",
+    max_discharge_w=9_600,
+    is_metered=True,
+    worst_latency_seconds=120,
+    min_poll_seconds=60,
 ).as_json()
 NIGHT_RATE = [{"weekdays": list(range(7)), "from": "00:00", "to": "06:00", "rate": 60_000}]
 

@@ -74,7 +74,11 @@ def _confirm_hold(command: Command, *, now: datetime) -> bool:
     assert command.sent_at is not None
     assert command.ends_at is not None
     can = vehicle.can
-    if now >= min(command.ends_at, command.sent_at + timedelta(seconds=can.worst_latency_seconds)):
+    patience = timedelta(seconds=can.worst_latency_seconds)
+    if reading is None or reading.observed_at <= command.sent_at:
+        # Nobody has seen the car since: silence counts only once the maker would have let us ask.
+        patience += timedelta(seconds=can.min_poll_seconds)
+    if now >= min(command.ends_at, command.sent_at + patience):
         # It may still reach the car, so a hold that nobody else ends stays open for the watchdog.
         Command.objects.filter(pk=command.pk, state__in=WAITING).update(state=Command.State.TIMED_OUT)
         return False
