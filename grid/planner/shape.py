@@ -172,9 +172,7 @@ def _without_small_currents(
     return _simulate(problem, power, room)
 
 
-def _with_taper(
-    problem: Problem, power: Floats, taper: Taper, least_kw: float, room: Floats
-) -> tuple[Floats, Floats]:
+def _with_taper(problem: Problem, power: Floats, taper: Taper, least_kw: float, room: Floats) -> tuple[Floats, Floats]:
     """Charge in more slots what the car will not take near full."""
     _, planned = _simulate(problem, power, room)
     wanted = np.zeros(problem.slots + 1)
