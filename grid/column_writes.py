@@ -31,7 +31,9 @@ def insert_rows(model: type[Model], columns: Mapping[str, Sequence[Any]]) -> Non
     ]
     opening = struct.pack(">h", len(fields))
     table, names = _quoted(model._meta.db_table), ", ".join(_quoted(field.column) for field in fields)  # noqa: SLF001
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+    statement = f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)"
+    # Django puts the faults of statements into its own words, but not those of COPY.
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
         rows = map(b"".join, zip(repeat(opening), *encoded))
         copy.write(b"".join((COPY_OPENING, *rows, COPY_CLOSING)))
 

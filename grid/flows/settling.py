@@ -145,8 +145,10 @@ def _insert(settlements: Sequence[Settlement]) -> None:
     if connection.vendor != "postgresql":
         Settlement.objects.bulk_create(settlements)
         return
-    # Evidence is long and full of quotes: as parameters of a statement it would take most of the time.
-    with connection.cursor() as cursor, cursor.copy(f"COPY grid_settlement ({', '.join(COLUMNS)}) FROM STDIN") as copy:
+    # Evidence is long and full of quotes: as parameters of a statement it would take most of the time. Django puts
+    # the faults of statements into its own words, but not those of COPY.
+    statement = f"COPY grid_settlement ({', '.join(COLUMNS)}) FROM STDIN"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
         for one in settlements:
             copy.write_row([*(getattr(one, name) for name in COLUMNS[:-1]), json.dumps(one.evidence)])
 
