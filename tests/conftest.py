@@ -15,11 +15,7 @@ DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "dja
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that touch no database of the platform: on a second one they would only repeat themselves.
-
-    The journeys go first: they take minutes, and whoever plays one last keeps everybody waiting.
-    """
-    items.sort(key=lambda item: "journeys" not in item.path.parts)
+    """Mark the tests that touch no database of the platform: on a second one they would only repeat themselves."""
     for item in items:
         touches = DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db")
         # The journeys start the whole platform as processes of their own, on the database that the environment names.
