@@ -5,7 +5,7 @@ credentials and the time. Whatever a source sends is untrusted: what cannot be r
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
@@ -117,6 +117,17 @@ def check_status(reply: requests.Response) -> None:
 def _retry_after(reply: requests.Response) -> float | None:
     text = reply.headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None
+
+
+def as_instant(value: object) -> datetime:
+    """Return an ISO 8601 time with a zone as aware UTC; raises FeedUnreadable."""
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError as error:
+        raise FeedUnreadable("a time is not readable") from error
+    if at is None or at.tzinfo is None:
+        raise FeedUnreadable("a time is missing or has no zone")
+    return at.astimezone(UTC)
 
 
 def as_number(value: object, *, lowest: Decimal, highest: Decimal) -> Decimal:

@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 
 import requests
 
-from grid.feeds.base import HOUR, FeedUnreadable, Point, as_micros, as_number, one_per_start
+from grid.feeds.base import HOUR, FeedUnreadable, Point, as_instant, as_micros, as_number, one_per_start
+from grid.feeds.day_ahead import DayAhead
 from grid.feeds.files import get_file, read_csv, read_xml, unzip_one
 
 LOCAL = ZoneInfo("America/Los_Angeles")
-PUBLISHED_AT_LOCAL = time(13, 0)
 LONGEST_QUESTION = timedelta(days=31)
 COLUMNS = ("INTERVALSTARTTIME_GMT", "INTERVALENDTIME_GMT", "NODE", "LMP_TYPE")
 NO_DATA = "1000"
@@ -29,9 +29,10 @@ LOWEST, HIGHEST = Decimal(-50_000), Decimal(50_000)
 _CODE = re.compile(r"\s*(\d{1,6})\s*")
 
 
-class CaisoDayAhead:
+class CaisoDayAhead(DayAhead):
     """Day-ahead hourly prices of one CAISO node (`DLAP_PGAE-APND`, `TH_SP15_GEN-APND`, ...)."""
 
+    local, published_at = LOCAL, time(13, 0)
     unit = "USD/kWh"
     query: ClassVar[dict[str, str]] = {"queryname": "PRC_LMP", "market_run_id": "DAM", "version": "12"}
     length = HOUR
@@ -57,23 +58,10 @@ class CaisoDayAhead:
         ]
         return one_per_start([point for point in points if point.ends_at > starts_at and point.starts_at < ends_at])
 
-    def window(self, now: datetime) -> tuple[datetime, datetime]:
-        """Return yesterday (for corrections) to the end of tomorrow, Californian time."""
-        return _midnight(now, days=-1), _midnight(now, days=2)
-
-    def expected_until(self, now: datetime) -> datetime:
-        """Return the end of tomorrow once tomorrow is published, else of today."""
-        return _midnight(now, days=2 if now.astimezone(LOCAL).time() >= PUBLISHED_AT_LOCAL else 1)
-
-    def next_fetch_at(self, now: datetime) -> datetime:
-        """Return an hour from now, or the next publication if that comes first."""
-        published = datetime.combine(now.astimezone(LOCAL).date(), PUBLISHED_AT_LOCAL, tzinfo=LOCAL).astimezone(UTC)
-        return published if now < published < now + HOUR else now + HOUR
-
     def _read_row(self, row: dict[str, str], *, zone: str, now: datetime) -> Point:
         if row["NODE"] != zone:
             raise FeedUnreadable("a row is of another node")
-        starts_at, ends_at = (_instant(row[f"INTERVAL{edge}TIME_GMT"]) for edge in ("START", "END"))
+        starts_at, ends_at = (as_instant(row[f"INTERVAL{edge}TIME_GMT"]) for edge in ("START", "END"))
         if ends_at - starts_at != self.length:
             raise FeedUnreadable("an interval has another length")
         price_per_mwh = as_number(row.get("MW") or row.get("VALUE"), lowest=LOWEST, highest=HIGHEST)
@@ -109,20 +97,5 @@ def _read_error(content: bytes) -> list[Point]:
     return []
 
 
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise FeedUnreadable("a time is not readable") from error
-    if at.tzinfo is None:
-        raise FeedUnreadable("a time has no zone")
-    return at.astimezone(UTC)
-
-
 def _stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y%m%dT%H:%M-0000")
-
-
-def _midnight(now: datetime, *, days: int) -> datetime:
-    day = now.astimezone(LOCAL).date() + timedelta(days=days)
-    return datetime.combine(day, time(), tzinfo=LOCAL).astimezone(UTC)

@@ -7,13 +7,13 @@ Source: https://portal.electricitymaps.com/docs/api (v3), read 2026-11.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import requests
 
-from grid.feeds.base import HOUR, FeedUnreadable, Point, as_micros, as_number, get_json, one_per_start
+from grid.feeds.base import HOUR, FeedUnreadable, Point, as_instant, as_micros, as_number, get_json, one_per_start
 
 LOWEST, HIGHEST = Decimal(0), Decimal(5_000)
 HORIZON_HOURS, LOOK_BACK_HOURS = 24, 24
@@ -63,14 +63,7 @@ class ElectricityMapsAverage:
 
 
 def _read_row(row: Mapping[str, Any], now: datetime) -> Point:
-    text = row.get("datetime")
-    try:
-        at = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError as error:
-        raise FeedUnreadable("a time is not readable") from error
-    if at is None or at.tzinfo is None:
-        raise FeedUnreadable("a row has no time with a zone")
-    starts_at = at.astimezone(UTC)
+    starts_at = as_instant(row.get("datetime"))
     if (starts_at.minute, starts_at.second, starts_at.microsecond) != (0, 0, 0):
         raise FeedUnreadable("a row does not start with an hour")
     grams = as_number(row["carbonIntensity"], lowest=LOWEST, highest=HIGHEST)

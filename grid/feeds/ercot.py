@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 import requests
 
 from grid.feeds.base import HOUR, FeedUnreadable, Point, as_micros, as_number, get_json, one_per_start
+from grid.feeds.day_ahead import DayAhead
 
 LOCAL = ZoneInfo("America/Chicago")
 PATH = "/np4-190-cd/dam_stlmnt_pnt_prices"
-PUBLISHED_AT_LOCAL = time(13, 30)
 PAGE_ROWS = 1000
 MAX_PAGES = 50
 COLUMNS = ("deliveryDate", "hourEnding", "settlementPoint", "settlementPointPrice", "DSTFlag")
@@ -29,9 +29,10 @@ LOWEST, HIGHEST = Decimal(-90_000), Decimal(90_000)
 _HOUR = re.compile(r"(0?[1-9]|1\d|2[0-4]):00")
 
 
-class ErcotDayAhead:
+class ErcotDayAhead(DayAhead):
     """Day-ahead prices of one ERCOT settlement point (`LZ_AEN`, `HB_NORTH`, ...)."""
 
+    local, published_at = LOCAL, time(13, 30)
     unit = "USD/kWh"
 
     def __init__(self, *, session: requests.Session, api_base: str, subscription_key: str) -> None:
@@ -50,24 +51,6 @@ class ErcotDayAhead:
         }
         points = [_read_row(row, zone=zone, now=now) for row in self._rows(query)]
         return one_per_start([point for point in points if point.ends_at > starts_at and point.starts_at < ends_at])
-
-    def window(self, now: datetime) -> tuple[datetime, datetime]:
-        """Return yesterday (for corrections) to the end of tomorrow, Texas time."""
-        today = now.astimezone(LOCAL).date()
-        return _midnight(today - timedelta(days=1)), _midnight(today + timedelta(days=2))
-
-    def expected_until(self, now: datetime) -> datetime:
-        """Return the end of tomorrow once tomorrow is published, else of today."""
-        local = now.astimezone(LOCAL)
-        days = 2 if local.time() >= PUBLISHED_AT_LOCAL else 1
-        return _midnight(local.date() + timedelta(days=days))
-
-    def next_fetch_at(self, now: datetime) -> datetime:
-        """Return an hour from now, or the next publication if that comes first."""
-        local = now.astimezone(LOCAL)
-        published = datetime.combine(local.date(), PUBLISHED_AT_LOCAL, tzinfo=LOCAL).astimezone(UTC)
-        soon = now + HOUR
-        return published if now < published < soon else soon
 
     def _rows(self, query: dict[str, str]) -> Iterator[dict[str, Any]]:
         for page in range(1, MAX_PAGES + 1):
@@ -132,7 +115,3 @@ def read_hour_ending(delivery_date: object, hour_ending: object, *, is_repeated:
     if is_repeated and starts_at == local.replace(fold=0).astimezone(UTC):
         raise FeedUnreadable("an hour is marked as repeated on a night that repeats none")
     return starts_at
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(0), tzinfo=LOCAL).astimezone(UTC)

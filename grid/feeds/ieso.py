@@ -15,20 +15,21 @@ from xml.etree.ElementTree import Element
 import requests
 
 from grid.feeds.base import HOUR, FeedUnreadable, Point, as_micros, as_number, one_per_start
+from grid.feeds.day_ahead import DayAhead
 from grid.feeds.files import get_file, read_xml
 
 LOCAL = timezone(timedelta(hours=-5), "EST")
 SCHEMA = "{http://www.ieso.ca/schema}"
 ZONE = "ONTARIO"
-PUBLISHED_AT_LOCAL = time(13, 30)
 STEP = timedelta(minutes=5)
 MOST_FILES = 32
 LOWEST, HIGHEST = Decimal(-20_000), Decimal(20_000)
 
 
-class IesoDayAhead:
+class IesoDayAhead(DayAhead):
     """Ontario's day-ahead hourly price (DA-OZP)."""
 
+    local, published_at = LOCAL, time(13, 30)
     unit = "CAD/kWh"
 
     def __init__(self, *, session: requests.Session, api_base: str) -> None:
@@ -44,19 +45,6 @@ class IesoDayAhead:
             body = get_file(self.session, f"{self.api_base}{_day_ahead_path(day)}")
             points += [] if body is None else self._read_day(read_xml(body), day, now)
         return one_per_start([point for point in points if point.ends_at > starts_at and point.starts_at < ends_at])
-
-    def window(self, now: datetime) -> tuple[datetime, datetime]:
-        """Return yesterday (for corrections) to the end of tomorrow, market time."""
-        return _midnight(now, days=-1), _midnight(now, days=2)
-
-    def expected_until(self, now: datetime) -> datetime:
-        """Return the end of tomorrow once tomorrow is published, else of today."""
-        return _midnight(now, days=2 if now.astimezone(LOCAL).time() >= PUBLISHED_AT_LOCAL else 1)
-
-    def next_fetch_at(self, now: datetime) -> datetime:
-        """Return an hour from now, or the next publication if that comes first."""
-        published = datetime.combine(now.astimezone(LOCAL).date(), PUBLISHED_AT_LOCAL, tzinfo=LOCAL).astimezone(UTC)
-        return published if now < published < now + HOUR else now + HOUR
 
     def _read_day(self, root: Element, day: date, now: datetime) -> list[Point]:
         if _text(root, "DeliveryDate") != day.isoformat():
@@ -139,8 +127,3 @@ def _days(starts_at: datetime, ends_at: datetime) -> list[date]:
     first = starts_at.astimezone(LOCAL).date()
     last = (ends_at - timedelta(microseconds=1)).astimezone(LOCAL).date()
     return [first + timedelta(days=ahead) for ahead in range(min((last - first).days + 1, MOST_FILES))]
-
-
-def _midnight(now: datetime, *, days: int) -> datetime:
-    day = now.astimezone(LOCAL).date() + timedelta(days=days)
-    return datetime.combine(day, time(), tzinfo=LOCAL).astimezone(UTC)

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 import requests
 
 from grid.feeds.base import HOUR, FeedUnreadable, Point, as_micros, as_number, one_per_start
+from grid.feeds.day_ahead import DayAhead
 from grid.feeds.files import get_file, read_csv
 
 LOCAL = ZoneInfo("America/New_York")
-PUBLISHED_AT_LOCAL = time(11, 0)
 PRICE = "LBMP ($/MWHr)"
 COLUMNS = ("Time Stamp", "Name", PRICE)
 MOST_DAYS = 32
@@ -27,9 +27,10 @@ STEP = timedelta(minutes=5)
 LOWEST, HIGHEST = Decimal(-50_000), Decimal(50_000)
 
 
-class NyisoDayAhead:
+class NyisoDayAhead(DayAhead):
     """Day-ahead hourly prices of one NYISO zone (`N.Y.C.`, `LONGIL`, `WEST`, ...)."""
 
+    local, published_at = LOCAL, time(11, 0)
     unit = "USD/kWh"
     path = "/damlbmp/{day:%Y%m%d}damlbmp_zone.csv"
     formats: ClassVar[tuple[str, ...]] = ("%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S")
@@ -50,19 +51,6 @@ class NyisoDayAhead:
                 raise FeedUnreadable("the file has no such zone")
             points += self._read_day(rows, now)
         return one_per_start([point for point in points if point.ends_at > starts_at and point.starts_at < ends_at])
-
-    def window(self, now: datetime) -> tuple[datetime, datetime]:
-        """Return yesterday (for corrections) to the end of tomorrow, New York time."""
-        return _midnight(now, days=-1), _midnight(now, days=2)
-
-    def expected_until(self, now: datetime) -> datetime:
-        """Return the end of tomorrow once tomorrow is published, else of today."""
-        return _midnight(now, days=2 if now.astimezone(LOCAL).time() >= PUBLISHED_AT_LOCAL else 1)
-
-    def next_fetch_at(self, now: datetime) -> datetime:
-        """Return an hour from now, or the next publication if that comes first."""
-        published = datetime.combine(now.astimezone(LOCAL).date(), PUBLISHED_AT_LOCAL, tzinfo=LOCAL).astimezone(UTC)
-        return published if now < published < now + HOUR else now + HOUR
 
     def _read_day(self, rows: list[dict[str, str]], now: datetime) -> list[Point]:
         stamps = resolve_in_order(self._wall_clock(row["Time Stamp"]) for row in rows)
@@ -130,8 +118,3 @@ def _days(starts_at: datetime, ends_at: datetime) -> list[date]:
     first = starts_at.astimezone(LOCAL).date()
     last = (ends_at - timedelta(microseconds=1)).astimezone(LOCAL).date()
     return [first + timedelta(days=ahead) for ahead in range(min((last - first).days + 1, MOST_DAYS))]
-
-
-def _midnight(now: datetime, *, days: int) -> datetime:
-    day = now.astimezone(LOCAL).date() + timedelta(days=days)
-    return datetime.combine(day, time(), tzinfo=LOCAL).astimezone(UTC)

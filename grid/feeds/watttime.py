@@ -17,6 +17,7 @@ from grid.feeds.base import (
     FeedRefused,
     FeedUnreadable,
     Point,
+    as_instant,
     as_micros,
     as_number,
     get_json,
@@ -110,7 +111,7 @@ def _read_points(answer: object, now: datetime) -> list[Point]:
 
 
 def _read_row(row: Mapping[str, Any], now: datetime) -> Point:
-    starts_at = _read_time(row.get("point_time"))
+    starts_at = as_instant(row.get("point_time"))
     pounds_per_mwh = as_number(row.get("value"), lowest=LOWEST, highest=HIGHEST)
     return Point(starts_at, starts_at + STEP, as_micros(pounds_per_mwh * KG_PER_LB / 1000), WattTimeMarginal.unit, now)
 
@@ -120,18 +121,6 @@ def _until_next(point: Point, following: list[Point]) -> Point:
     if following and following[0].starts_at < point.ends_at:
         return Point(point.starts_at, following[0].starts_at, point.value_micros, point.unit, point.issued_at)
     return point
-
-
-def _read_time(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise FeedUnreadable("a point has no time")
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise FeedUnreadable("a time is not readable") from error
-    if at.tzinfo is None:
-        raise FeedUnreadable("a time has no zone")
-    return at.astimezone(UTC)
 
 
 def _stamp(at: datetime) -> str:
