@@ -1,11 +1,12 @@
 """Reading untrusted answers: every value is checked for type and range, and what fails becomes None, never a guess."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from vehicles.automakers.base import Observed
+from vehicles.automakers.base import Observed, VehicleRef
+from vehicles.automakers.errors import UpstreamDown
 
 T = TypeVar("T")
 
@@ -27,6 +28,15 @@ def rows(record: Any, key: str, *, limit: int = 500) -> list[Mapping[str, Any]]:
     """Return the objects of the list at `key`, at most `limit`; anything else in it is left out."""
     found = pick(record, key)
     return [item for item in found[:limit] if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
+def listed(
+    body: Any, key: str, read: Callable[[Mapping[str, Any]], VehicleRef], *, limit: int = 50
+) -> list[VehicleRef]:
+    """Return the cars (or boxes) of the list at `key`, without those that have no id; raises UpstreamDown without it."""
+    if not isinstance(pick(body, key), list):
+        raise UpstreamDown(f"an answer without {key}")
+    return [ref for row in rows(body, key, limit=limit) if (ref := read(row)).external_id]
 
 
 def number(value: Any, *, low: float, high: float) -> float | None:

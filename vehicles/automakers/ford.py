@@ -7,7 +7,6 @@ commands answer 202 with an id that dies after about two minutes; stopCharge las
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
@@ -19,84 +18,49 @@ from vehicles.automakers.base import (
     Capabilities,
     CarAccess,
     CommandReceipt,
-    Grant,
     HoldEnds,
-    LinkBegin,
-    LinkCallback,
-    LinkKind,
-    LinkStart,
     ReceiptState,
     Tools,
     VehicleRef,
     VehicleState,
 )
-from vehicles.automakers.defaults import Defaults
 from vehicles.automakers.errors import (
     NotSupported,
     RateLimited,
     ScopeMissing,
-    TokenRejected,
     UpstreamDown,
     VehicleGone,
 )
-from vehicles.automakers.oauth import OAuthClient, Provider
-from vehicles.automakers.wire import ask
+from vehicles.automakers.redirecting import Redirecting
 
 
-class Ford(Defaults):
+class Ford(Redirecting):
     """The adapter of FordConnect and of our partner extension to it."""
 
     slug = "ford"
     name = "Ford"
-    link_kind = LinkKind.REDIRECT
 
     def __init__(self, credentials: Mapping[str, str], tools: Tools) -> None:
-        self.tools = tools
-        self.api_base = credentials["api_base"].rstrip("/")
-        self.partner_base = credentials.get("partner_api_base", "").rstrip("/")
-        self.application_id = credentials.get("application_id", "")
-        self.oauth = OAuthClient(
-            Provider(
-                authorize_url=credentials["authorize_url"],
-                token_url=credentials["token_url"],
-                revoke_url=credentials.get("revoke_url", ""),
-                client_id=credentials["client_id"],
-                client_secret=credentials["client_secret"],
-                scope="access",
-                extra={"make": "F", "application_id": self.application_id},
-            ),
+        application_id = credentials.get("application_id", "")
+        super().__init__(
+            credentials,
             tools,
+            scope="access",
+            sign_in={"make": "F", "application_id": application_id},
+            headers={"Application-Id": application_id},
         )
-        self.session = tools.open_session()
-        # One session serves every owner, so it must carry nothing from one to the next.
-        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def begin_link(self, begin: LinkBegin) -> LinkStart:
-        """Return Ford's sign-in page, where the owner ticks cars."""
-        return self.oauth.begin(begin)
-
-    def complete_link(self, callback: LinkCallback) -> Grant:
-        """Trade the code for a grant."""
-        return self.oauth.complete(callback)
-
-    def refresh(self, refresh_token: str) -> Grant:
-        """Trade the refresh token; Ford rotates it."""
-        return self.oauth.refresh(refresh_token)
-
-    def revoke(self, *, access_token: str, refresh_token: str) -> None:
-        """Give the grant back where a revocation address is configured."""
-        self.oauth.revoke(access_token=access_token, refresh_token=refresh_token)
+        self.partner_base = credentials.get("partner_api_base", "").rstrip("/")
 
     def list_vehicles(self, account: Account) -> list[VehicleRef]:
         """Return the account's cars; shared ones with their VIN, "" where Ford does not tell it."""
         access_token = account.access_token
-        body = self._call("GET", f"{self.api_base}/vehicles", access_token)
+        body = self.call("GET", f"{self.api_base}/vehicles", access_token)
         refs = ford_answers.read_vehicle_list(body)
         return [replace(ref, vin=self._vin(access_token, ref.external_id)) if ref.is_shared else ref for ref in refs]
 
     def _vin(self, access_token: str, external_id: str) -> str:
         try:
-            body = self._call("GET", f"{self._car(external_id)}/vin", access_token)
+            body = self.call("GET", f"{self._car(external_id)}/vin", access_token)
         except (ScopeMissing, VehicleGone, NotSupported):
             return ""
         return vin(pick(body, "vin"))
@@ -106,7 +70,7 @@ class Ford(Defaults):
         if not self.partner_base:
             return ford_answers.START_STOP
         try:
-            body = self._call("GET", f"{self._partner_car(external_id)}/capabilities", account.access_token)
+            body = self.call("GET", f"{self._partner_car(external_id)}/capabilities", account.access_token)
         except (VehicleGone, ScopeMissing, NotSupported):
             return ford_answers.START_STOP
         return ford_answers.read_capabilities_answer(body)
@@ -114,11 +78,11 @@ class Ford(Defaults):
     def read_state(self, car: CarAccess) -> VehicleState:
         """Return FordConnect's last known state, with the partner's finer values over it where the car has them."""
         now = self.tools.clock.now()
-        state = ford_answers.read_vehicle(self._call("GET", self._car(car.external_id), car.access_token), now=now)
+        state = ford_answers.read_vehicle(self.call("GET", self._car(car.external_id), car.access_token), now=now)
         if not car.capabilities.can_hold_until:
             return state
         try:
-            body = self._call("GET", f"{self._partner_car(car.external_id)}/telemetry", car.access_token)
+            body = self.call("GET", f"{self._partner_car(car.external_id)}/telemetry", car.access_token)
         except (VehicleGone, ScopeMissing, NotSupported, UpstreamDown, RateLimited):
             return state  # the coarse state is still true
         return _newest(state, ford_answers.read_telemetry(body, now=now))
@@ -160,7 +124,7 @@ class Ford(Defaults):
     def command_status(self, car: CarAccess, maker_command_id: str) -> CommandReceipt:
         """Return Ford's word on a command of the last two minutes."""
         url = f"{self._car(car.external_id)}/statusrefresh/{quote(maker_command_id, safe='')}"
-        body = self._call("GET", url, car.access_token)
+        body = self.call("GET", url, car.access_token)
         receipt = ford_answers.read_receipt(body, now=self.tools.clock.now(), is_new=False)
         return replace(receipt, maker_command_id=maker_command_id)
 
@@ -179,25 +143,8 @@ class Ford(Defaults):
     def _command(
         self, method: str, url: str, car: CarAccess, *, body: Mapping[str, Any] | None = None, key: str = ""
     ) -> CommandReceipt:
-        answer = self._call(method, url, car.access_token, body=body, key=key, is_command=True)
+        answer = self.call(method, url, car.access_token, body=body, key=key, is_command=True)
         return ford_answers.read_receipt(answer, now=self.tools.clock.now(), is_new=True)
-
-    def _call(
-        self,
-        method: str,
-        url: str,
-        access_token: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        key: str = "",
-        is_command: bool = False,
-    ) -> Any:
-        if not access_token:
-            raise TokenRejected("no access token")
-        headers = {"Authorization": f"Bearer {access_token}", "Application-Id": self.application_id}
-        if key:
-            headers["Idempotency-Key"] = key
-        return ask(self.session, method, url, headers=headers, clock=self.tools.clock, body=body, is_command=is_command)
 
     def _car(self, external_id: str) -> str:
         return f"{self.api_base}/vehicles/{quote(external_id, safe='')}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from vehicles.automakers.answers import boolean, instant, integer, number, observed, pick, rows, text
+from vehicles.automakers.answers import boolean, instant, integer, listed, number, observed, pick, text
 from vehicles.automakers.base import (
     Capabilities,
     ChargeState,
@@ -61,10 +61,7 @@ START_STOP = Capabilities(
 
 def read_vehicle_list(body: Any) -> list[VehicleRef]:
     """Return the cars of `GET /vehicles`, without VINs; raises UpstreamDown where the answer is no list of cars."""
-    if not isinstance(pick(body, "vehicles"), list):
-        raise UpstreamDown("car list without cars")
-    found = [_read_ref(row) for row in rows(body, "vehicles", limit=50)]
-    return [ref for ref in found if ref.external_id]
+    return listed(body, "vehicles", _read_ref)
 
 
 def _read_ref(row: Mapping[str, Any]) -> VehicleRef:

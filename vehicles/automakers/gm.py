@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import requests
 
-from vehicles.automakers.answers import boolean, instant, integer, number, observed, pick, rows, text, vin
+from vehicles.automakers.answers import boolean, instant, integer, listed, number, observed, pick, text, vin
 from vehicles.automakers.base import (
     Account,
     Backstop,
@@ -29,9 +29,9 @@ from vehicles.automakers.base import (
     VehicleRef,
     VehicleState,
 )
-from vehicles.automakers.errors import AutomakerError, NotSupported, RateLimited, TokenRejected, UpstreamDown
+from vehicles.automakers.errors import AutomakerError, NotSupported, RateLimited, UpstreamDown
 from vehicles.automakers.redirecting import Redirecting
-from vehicles.automakers.wire import ask, wait_until
+from vehicles.automakers.wire import wait_until
 
 READ_SCOPE, CHARGE_SCOPE = SCOPES = ("vehicle.read", "vehicle.charge")
 READS = ("soc_percent", "limit_percent", "range_km", "is_plugged_in", "charge_state", "place", "is_asleep")
@@ -58,15 +58,12 @@ class Gm(Redirecting):
 
     def list_vehicles(self, account: Account) -> list[VehicleRef]:
         """Return the account's cars; those the owner did not share come without a VIN."""
-        body = self._ask("GET", f"{self.api_base}/vehicles", account.access_token)
-        if not isinstance(pick(body, "vehicles"), list):
-            raise UpstreamDown("car list without cars")
-        found = [_read_ref(row) for row in rows(body, "vehicles", limit=50)]
-        return [ref for ref in found if ref.external_id]
+        body = self.call("GET", f"{self.api_base}/vehicles", account.access_token)
+        return listed(body, "vehicles", _read_ref)
 
     def capabilities(self, account: Account, external_id: str) -> Capabilities:
         """Return start and stop where the owner allowed it; asking costs nothing of the car's half hour."""
-        body = self._ask("GET", f"{self._car(external_id)}/capabilities", account.access_token)
+        body = self.call("GET", f"{self._car(external_id)}/capabilities", account.access_token)
         may_charge = CHARGE_SCOPE in account.scopes and boolean(pick(body, "startStop")) is True
         least = integer(pick(body, "minimumStateOfCharge"), low=0, high=100)
         return Capabilities(
@@ -85,7 +82,7 @@ class Gm(Redirecting):
     def read_state(self, car: CarAccess) -> VehicleState:
         """Return what the car last reported; one read of its half hour."""
         now = self.tools.clock.now()
-        return _read_status(self._ask("GET", f"{self._car(car.external_id)}/status", car.access_token), now=now)
+        return _read_status(self.call("GET", f"{self._car(car.external_id)}/status", car.access_token), now=now)
 
     def hold(
         self,
@@ -105,7 +102,7 @@ class Gm(Redirecting):
     def command_status(self, car: CarAccess, maker_command_id: str) -> CommandReceipt:
         """Return what became of a command; the car itself may have refused it."""
         url = f"{self._car(car.external_id)}/commands/{quote(maker_command_id, safe='')}"
-        body = self._ask("GET", url, car.access_token)
+        body = self.call("GET", url, car.access_token)
         state = RECEIPTS.get(text(pick(body, "status")), ReceiptState.PENDING)
         return CommandReceipt(maker_command_id, str(state), self.tools.clock.now())
 
@@ -113,29 +110,12 @@ class Gm(Redirecting):
         if not car.capabilities.can_start_stop:
             raise NotSupported(kind)
         url = f"{self._car(car.external_id)}/commands"
-        body = self._ask("POST", url, car.access_token, body={"type": kind}, key=key)
+        body = self.call("POST", url, car.access_token, body={"type": kind}, key=key, is_command=True)
         is_noop = pick(body, "status") == "NO_CHANGE"
         state = ReceiptState.NOOP if is_noop else ReceiptState.PENDING
         return CommandReceipt(text(pick(body, "commandId"), limit=120), str(state), self.tools.clock.now())
 
-    def _ask(
-        self, method: str, url: str, access_token: str, *, body: Mapping[str, Any] | None = None, key: str = ""
-    ) -> Any:
-        if not access_token:
-            raise TokenRejected("no access token")
-        headers = {"Authorization": f"Bearer {access_token}"} | ({"Idempotency-Key": key} if key else {})
-        return ask(
-            self.session,
-            method,
-            url,
-            headers=headers,
-            clock=self.tools.clock,
-            body=body,
-            is_command=method == "POST",
-            meaning=self._meaning,
-        )
-
-    def _meaning(self, reply: requests.Response) -> AutomakerError | None:
+    def meaning(self, reply: requests.Response) -> AutomakerError | None:
         """Return that one car was asked too often: its account's others may still be asked."""
         if reply.status_code != 429:
             return None

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from vehicles.automakers.answers import boolean, instant, integer, number, observed, pick, rows, text
+from vehicles.automakers.answers import boolean, instant, integer, listed, number, observed, pick, text
 from vehicles.automakers.base import (
     Account,
     Backstop,
@@ -53,10 +53,7 @@ class HomeBox(Redirecting):
     def list_vehicles(self, account: Account) -> list[VehicleRef]:
         """Return the account's boxes; a box has no VIN."""
         body = self.call("GET", f"{self.api_base}/boxes", account.access_token)
-        if not isinstance(pick(body, "boxes"), list):
-            raise UpstreamDown("box list without boxes")
-        found = [_read_ref(row) for row in rows(body, "boxes", limit=20)]
-        return [ref for ref in found if ref.external_id]
+        return listed(body, "boxes", _read_ref, limit=20)
 
     def capabilities(self, account: Account, external_id: str) -> Capabilities:
         """Return timed setpoints within the box's power, or readings alone without the scope to control."""

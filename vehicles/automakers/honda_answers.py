@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from vehicles.automakers.answers import boolean, instant, integer, number, observed, pick, rows, text, vin
+from vehicles.automakers.answers import boolean, instant, integer, listed, number, observed, pick, text, vin
 from vehicles.automakers.base import (
     Capabilities,
     ChargeState,
@@ -44,10 +44,7 @@ MOST_EVENTS = 100
 
 def read_vehicle_list(body: Any) -> list[VehicleRef]:
     """Return the cars of `GET /vehicles`; raises UpstreamDown where the answer is no list of cars."""
-    if not isinstance(pick(body, "vehicles"), list):
-        raise UpstreamDown("car list without cars")
-    found = [_read_ref(row) for row in rows(body, "vehicles", limit=50)]
-    return [ref for ref in found if ref.external_id]
+    return listed(body, "vehicles", _read_ref)
 
 
 def _read_ref(row: Mapping[str, Any]) -> VehicleRef:

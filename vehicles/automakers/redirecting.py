@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
+import requests
+
 from vehicles.automakers.base import Grant, LinkBegin, LinkCallback, LinkKind, LinkStart, Tools
 from vehicles.automakers.defaults import Defaults
-from vehicles.automakers.errors import TokenRejected
+from vehicles.automakers.errors import AutomakerError, TokenRejected
 from vehicles.automakers.oauth import OAuthClient, Provider
 from vehicles.automakers.wire import ask
 
@@ -16,8 +18,19 @@ class Redirecting(Defaults):
 
     link_kind = LinkKind.REDIRECT
 
-    def __init__(self, credentials: Mapping[str, str], tools: Tools, *, scope: str, subject_field: str = "") -> None:
+    def __init__(
+        self,
+        credentials: Mapping[str, str],
+        tools: Tools,
+        *,
+        scope: str,
+        subject_field: str = "",
+        sign_in: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Speak as `credentials` say; `sign_in` adds to the sign-in page's query, `headers` go with every call."""
         self.tools = tools
+        self.headers = dict(headers or {})
         self.api_base = credentials["api_base"].rstrip("/")
         self.oauth = OAuthClient(
             Provider(
@@ -28,6 +41,7 @@ class Redirecting(Defaults):
                 client_secret=credentials["client_secret"],
                 scope=scope,
                 subject_field=subject_field,
+                extra=dict(sign_in or {}),
             ),
             tools,
         )
@@ -64,7 +78,20 @@ class Redirecting(Defaults):
         """Make one call in an owner's name and return its JSON; raises AutomakerError."""
         if not access_token:
             raise TokenRejected("no access token")
-        headers = {"Authorization": f"Bearer {access_token}"}
+        headers = self.headers | {"Authorization": f"Bearer {access_token}"}
         if key:
             headers["Idempotency-Key"] = key
-        return ask(self.session, method, url, headers=headers, clock=self.tools.clock, body=body, is_command=is_command)
+        return ask(
+            self.session,
+            method,
+            url,
+            headers=headers,
+            clock=self.tools.clock,
+            body=body,
+            is_command=is_command,
+            meaning=self.meaning,
+        )
+
+    def meaning(self, reply: requests.Response) -> AutomakerError | None:  # noqa: ARG002 - for those who word their own
+        """Return what a failed answer means in the maker's own words, None where its HTTP status says it."""
+        return None

@@ -35,12 +35,11 @@ from vehicles.automakers.errors import (
     NotSupported,
     RateLimited,
     Rejected,
-    TokenRejected,
     UpstreamDown,
 )
 from vehicles.automakers.oauth import OAuthClient
 from vehicles.automakers.redirecting import Redirecting
-from vehicles.automakers.wire import ask, wait_until
+from vehicles.automakers.wire import wait_until
 
 WRONG_REGION = "wrong region"
 NO_KEY = "public key has not been paired"  # the proxy's words, with a 500: the owner has yet to add our virtual key
@@ -54,6 +53,9 @@ class KeyMissing(Rejected):
     message_key = "key_missing"
 
 
+ASK_AGAIN = {"prompt_missing_scopes": "true"}  # an owner who left something out is asked for it when linking again
+
+
 class Tesla(Redirecting):
     """The adapter of the Fleet API. A car's external id is its VIN, which its addresses take as well as an id."""
 
@@ -61,13 +63,9 @@ class Tesla(Redirecting):
     name = "Tesla"
 
     def __init__(self, credentials: Mapping[str, str], tools: Tools) -> None:
-        super().__init__(credentials, tools, scope=" ".join(tesla_answers.SCOPES))
+        super().__init__(credentials, tools, scope=" ".join(tesla_answers.SCOPES), sign_in=ASK_AGAIN)
         self.command_base = (credentials.get("command_base") or self.api_base).rstrip("/")
-        # An owner who left something out and links again is asked for it again.
-        provider = replace(
-            self.oauth.provider, extra={"prompt_missing_scopes": "true"}, token_extra={"audience": self.api_base}
-        )
-        self.oauth = OAuthClient(provider, tools)
+        self.oauth = OAuthClient(replace(self.oauth.provider, token_extra={"audience": self.api_base}), tools)
 
     def complete_link(self, callback: LinkCallback) -> Grant:
         """Trade the code for a grant that knows its scopes and its region."""
@@ -103,7 +101,7 @@ class Tesla(Redirecting):
         if not car.capabilities.can_wake:
             raise NotSupported("wake")
         url = f"{self.command_base}/api/1/vehicles/{quote(car.external_id, safe='')}/wake_up"
-        self._call("POST", url, car.access_token, body={}, is_command=True)
+        self.call("POST", url, car.access_token, body={}, is_command=True)
         return CommandReceipt("", str(ReceiptState.ACCEPTED), self.tools.clock.now())
 
     def hold(
@@ -141,22 +139,22 @@ class Tesla(Redirecting):
 
     def _command(self, car: CarAccess, name: str, body: Mapping[str, Any] | None = None) -> CommandReceipt:
         url = f"{self.command_base}/api/1/vehicles/{quote(car.external_id, safe='')}/command/{name}"
-        answer = self._call("POST", url, car.access_token, body=body or {}, is_command=True)
+        answer = self.call("POST", url, car.access_token, body=body or {}, is_command=True)
         return tesla_answers.read_outcome(answer, command=name, now=self.tools.clock.now())
 
     def _read(self, account: Account, path: str) -> Any:
         """Ask in the account's region; where that has changed, ask once more in the right one."""
         base = account.extras.get(REGION) or self.api_base
         try:
-            return self._call("GET", f"{base}{path}", account.access_token)
+            return self.call("GET", f"{base}{path}", account.access_token)
         except UpstreamDown as error:
             if error.reason != WRONG_REGION:
                 raise
-        return self._call("GET", f"{self._region(account.access_token)}{path}", account.access_token)
+        return self.call("GET", f"{self._region(account.access_token)}{path}", account.access_token)
 
     def _region(self, access_token: str) -> str:
         """Return the address that serves the account's cars; raises UpstreamDown where it is none of Tesla's."""
-        body = self._call("GET", f"{self.api_base}/api/1/users/region", access_token)
+        body = self.call("GET", f"{self.api_base}/api/1/users/region", access_token)
         base = text(pick(body, "response", "fleet_api_base_url"), limit=200).rstrip("/")
         if not self._may_get_tokens(base):
             raise UpstreamDown("unknown region")
@@ -170,31 +168,7 @@ class Tesla(Redirecting):
             return True
         return asked.scheme == "https" and not asked.username and host.endswith((".cloud.tesla.com", ".cloud.tesla.cn"))
 
-    def _call(
-        self,
-        method: str,
-        url: str,
-        access_token: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        is_command: bool = False,
-    ) -> Any:
-        if not access_token:
-            raise TokenRejected("no access token")
-        headers = {"Authorization": f"Bearer {access_token}"}
-        clock = self.tools.clock
-        return ask(
-            self.session,
-            method,
-            url,
-            headers=headers,
-            clock=clock,
-            body=body,
-            is_command=is_command,
-            meaning=self._meaning,
-        )
-
-    def _meaning(self, reply: requests.Response) -> AutomakerError | None:
+    def meaning(self, reply: requests.Response) -> AutomakerError | None:
         """Return what Tesla means where its status says something else than everybody's."""
         if reply.status_code == 421:
             return UpstreamDown(WRONG_REGION)

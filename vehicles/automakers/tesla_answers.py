@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vehicles.automakers.answers import EARLIEST, MOST_AHEAD, boolean, number, observed, pick, rows, text, vin
+from vehicles.automakers.answers import EARLIEST, MOST_AHEAD, boolean, listed, number, observed, pick, text, vin
 from vehicles.automakers.base import (
     Backstop,
     Capabilities,
@@ -97,10 +97,7 @@ def capabilities_under(scopes: Sequence[str]) -> Capabilities:
 
 def read_vehicle_list(body: Any) -> list[VehicleRef]:
     """Return the cars of `GET /vehicles`; raises UpstreamDown where the answer is no list of cars."""
-    if not isinstance(pick(body, "response"), list):
-        raise UpstreamDown("car list without cars")
-    found = [_read_ref(row) for row in rows(body, "response", limit=50)]
-    return [ref for ref in found if ref.external_id]
+    return listed(body, "response", _read_ref)
 
 
 def _read_ref(row: Mapping[str, Any]) -> VehicleRef:
