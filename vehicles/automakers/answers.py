@@ -33,7 +33,7 @@ def rows(record: Any, key: str, *, limit: int = 500) -> list[Mapping[str, Any]]:
 def listed(
     body: Any, key: str, read: Callable[[Mapping[str, Any]], VehicleRef], *, limit: int = 50
 ) -> list[VehicleRef]:
-    """Return the cars (or boxes) of the list at `key`, without those that have no id; raises UpstreamDown without it."""
+    """Return the cars (or boxes) of the list at `key` that have an id; raises UpstreamDown where there is no list."""
     if not isinstance(pick(body, key), list):
         raise UpstreamDown(f"an answer without {key}")
     return [ref for row in rows(body, key, limit=limit) if (ref := read(row)).external_id]
