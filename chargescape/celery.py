@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chargescape.settings")
 
@@ -12,9 +12,9 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@worker_process_init.connect
+@worker_init.connect
 def warm_planner(**_about: object) -> None:
-    """Load the compiled planner as a worker process starts, so that no sweep waits for it."""
+    """Load the compiled planner once, before the worker's processes part from it, so that no sweep waits for it."""
     from grid.bulk import warm  # noqa: PLC0415 - the web process needs no compiler
 
     warm()
