@@ -8,6 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.contrib import messages
 from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from foundation.fields import cipher
 
@@ -16,6 +17,12 @@ logger = logging.getLogger(__name__)
 
 class AccountAdapter(DefaultAccountAdapter):
     """Sign-in and sign-up as allauth does them, except where a mail server is away."""
+
+    def new_user(self, request: HttpRequest) -> Any:
+        """Make the user of a sign-up; the language in which they signed up is the one we write to them in."""
+        user = super().new_user(request)
+        user.language = get_language() or ""
+        return user
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a code or a security notice; where the mail server is away, say so instead of failing the page.

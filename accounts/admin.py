@@ -40,6 +40,7 @@ class UserAdmin(AnyAdmin):
         "name",
         "country",
         "time_zone",
+        "language",
         "is_active",
         "is_staff",
         "is_superuser",

@@ -42,6 +42,7 @@ class User(AbstractUser):
     name = models.CharField(max_length=120, blank=True)
     country = models.CharField(max_length=2, choices=Country, default=Country.US)
     time_zone = models.CharField(max_length=64, default="America/New_York")
+    language = models.CharField(max_length=8, blank=True, default="")  # of settings.LANGUAGES; "" is the browser's
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

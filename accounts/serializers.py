@@ -17,7 +17,7 @@ class MeSerializer(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = ["id", "email", "name", "country", "time_zone", "currency"]
+        fields = ["id", "email", "name", "country", "time_zone", "language", "currency"]
         read_only_fields = ["email", "currency"]
 
 
@@ -27,6 +27,7 @@ class MeChangeSerializer(serializers.Serializer[User]):
     name = serializers.CharField(required=False, allow_blank=True)
     country = serializers.CharField(required=False)
     time_zone = serializers.CharField(required=False)
+    language = serializers.CharField(required=False, allow_blank=True)
 
 
 class ConsentSerializer(serializers.ModelSerializer[Consent]):

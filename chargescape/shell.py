@@ -40,7 +40,7 @@ class Tab:
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Return the context of `base.html`; for strangers only what needs no database."""
-    around: dict[str, Any] = {"path": request.path}
+    around: dict[str, Any] = {"path": request.path, "languages": settings.LANGUAGES}
     if settings.DEMO_SANDBOX_URL:
         around |= {"sandbox_url": settings.DEMO_SANDBOX_URL, "now": clock.now(), "clock_rate": clock.rate()}
         around["zone"] = getattr(getattr(request, "user", None), "time_zone", "UTC")

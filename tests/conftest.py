@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from django.utils import translation
 
 from accounts.models import User
 from tests.append_only import let_tests_flush
@@ -29,6 +30,13 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess
     process = start_sandbox(tmp_path_factory)
     yield process
     process.stop()
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """Start every test in English: a request leaves its language to its thread, where the next test would find it."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

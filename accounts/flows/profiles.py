@@ -2,6 +2,9 @@
 
 from zoneinfo import available_timezones
 
+from django.conf import settings
+from django.utils.translation import gettext
+
 from accounts.models import Consent, User
 from foundation.refusals import Refusal
 
@@ -11,7 +14,12 @@ class UnableToSaveProfile(Refusal):
 
 
 def save_profile(
-    *, user: User, name: str | None = None, country: str | None = None, time_zone: str | None = None
+    *,
+    user: User,
+    name: str | None = None,
+    country: str | None = None,
+    time_zone: str | None = None,
+    language: str | None = None,
 ) -> User:
     """Change what was given of the user's profile and return the user.
 
@@ -24,7 +32,9 @@ def save_profile(
         user.time_zone = checked_zone(time_zone)
     if country is not None and country != user.country:
         user.country = _checked_country(user, country)
-    user.save(update_fields=["name", "country", "time_zone"])
+    if language is not None:
+        user.language = checked_language(language)
+    user.save(update_fields=["name", "country", "time_zone", "language"])
     return user
 
 
@@ -35,6 +45,15 @@ def checked_zone(time_zone: str) -> str:
             "This time zone is not known. Choose one like America/Chicago.", code="unknown_time_zone", field="time_zone"
         )
     return time_zone
+
+
+def checked_language(language: str) -> str:
+    """Return one of the platform's languages ("fr-ca"), or "" for the browser's; refuses any other."""
+    if language and language not in dict(settings.LANGUAGES):
+        raise UnableToSaveProfile(
+            gettext("We do not speak this language. Choose one of the list."), code="unknown_language", field="language"
+        )
+    return language
 
 
 def _checked_name(name: str) -> str:
