@@ -1,28 +1,69 @@
 """When the car leaves, and until when it may be held. Pure: no Django, no clock."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 SAFETY_MARGIN = timedelta(minutes=30)
+MOST_DAYS_AHEAD = 400  # beyond what any dated wish may reach
 
 
-def next_departure_at(departures: Mapping[int, time], zone: ZoneInfo, now: datetime) -> datetime | None:
+@dataclass(frozen=True, slots=True, order=True)
+class Dated:
+    """What holds from `first_date` to `last_date`, both included, in place of the week.
+
+    The car leaves at `leaves_at_local` on each of the days (None = not at all). One that is away leaves on the first
+    day alone, and is back once the last day is over.
+    """
+
+    first_date: date
+    last_date: date
+    leaves_at_local: time | None = None
+    is_away: bool = False
+
+
+def leaves_on(day: date, departures: Mapping[int, time], dated: Sequence[Dated] = ()) -> time | None:
+    """Return the local time at which the car leaves on `day`: what is said of that date, else of its weekday."""
+    for one in dated:
+        if one.first_date <= day <= one.last_date:
+            return None if one.is_away and day > one.first_date else one.leaves_at_local
+    return departures.get(day.weekday())
+
+
+def next_departure_at(
+    departures: Mapping[int, time], zone: ZoneInfo, now: datetime, dated: Sequence[Dated] = ()
+) -> datetime | None:
     """Return the next departure after `now` in UTC, or None for a car that never leaves by schedule.
 
-    `departures` maps weekdays (0 = Monday) to local times. As in RFC 5545, a local time that a spring night skips is
-    read with the offset before the gap (02:30 becomes 03:30), one that an autumn night repeats means its first pass.
+    `departures` maps weekdays (0 = Monday) to local times; `dated` stands before them. As in RFC 5545, a local time
+    that a spring night skips is read with the offset before the gap (02:30 becomes 03:30), one that an autumn night
+    repeats means its first pass.
     """
     today = now.astimezone(zone).date()
-    for days_ahead in range(-1, 9):  # a day back: a skipped 23:30 falls on the next date
+    reach = max(((one.last_date - today).days for one in dated), default=0)
+    # A day back: a skipped 23:30 falls on the next date. A week past the last dated day: then the weekdays repeat.
+    for days_ahead in range(-1, min(max(reach, 0), MOST_DAYS_AHEAD) + 9):
         day = today + timedelta(days=days_ahead)
-        leaves_at_local = departures.get(day.weekday())
+        leaves_at_local = leaves_on(day, departures, dated)
         if leaves_at_local is None:
             continue
         departure_at = resolve_local(day, leaves_at_local, zone)
         if departure_at > now:
             return departure_at
+    return None
+
+
+def away_until(dated: Sequence[Dated], zone: ZoneInfo, now: datetime) -> datetime | None:
+    """Return when a car that is away now is back at the latest, in UTC: the end of its last day; None = not away."""
+    today = now.astimezone(zone).date()
+    for one in dated:
+        if not one.is_away or not one.first_date <= today <= one.last_date:
+            continue
+        leaves_at = None if one.leaves_at_local is None else resolve_local(one.first_date, one.leaves_at_local, zone)
+        if leaves_at is None or leaves_at <= now:
+            return resolve_local(one.last_date + timedelta(days=1), time(0), zone)
     return None
 
 

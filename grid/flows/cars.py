@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import OuterRef, Q, Subquery
@@ -10,9 +10,19 @@ from django.db.models import OuterRef, Q, Subquery
 from accounts.models import Consent
 from grid.models import Dispatch, EventParticipation, GridEvent, Plan, PlanningState, Site, Tariff
 from vehicles.automakers.base import Capabilities, read_capabilities
-from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, Departure, PlugSession, Vehicle
+from vehicles.models import (
+    ChargeOverride,
+    ChargePreference,
+    ChargeReading,
+    DatedDeparture,
+    Departure,
+    PlugSession,
+    Vehicle,
+)
+from vehicles.schedule import Dated, away_until
 
 OPEN_EVENT_STATES = (GridEvent.State.ANNOUNCED,)
+DATES_KEPT = timedelta(days=16)  # habits are learnt from departures of so long ago
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class CarNow:
     plan: Plan | None
     dispatch: Dispatch | None
     can: Capabilities = field(default_factory=Capabilities)
+    dated: tuple[Dated, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -60,6 +71,10 @@ class CarNow:
         if self.soc_reading is not None and self.soc_reading.limit_percent is not None:
             return float(self.soc_reading.limit_percent)
         return None if self.session is None else float(self.session.limit_percent)
+
+    def away_until(self, now: datetime) -> datetime | None:
+        """Return until when the owner said that the car is away; None where it is not away."""
+        return away_until(self.dated, self.zone, now) if self.dated else None
 
     @property
     def override_kind(self) -> str:
@@ -122,6 +137,7 @@ def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNo
     owner_ids = {vehicle.owner_id for vehicle in vehicles}
     sites = {site.owner_id: site for site in _sites(owner_ids)}
     departures = _departures(vehicles)
+    dated = dated_departures(ids, now=now)
     readings = _newest_readings(vehicles, Q())
     soc_readings = _newest_readings(vehicles, Q(soc_percent__isnull=False))
     sessions = {row.vehicle_id: row for row in PlugSession.objects.filter(vehicle__in=vehicles, unplugged_at=None)}
@@ -149,6 +165,7 @@ def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNo
             plan=plans.get(vehicle.pk),
             dispatch=dispatches.get(vehicle.pk),
             can=read_capabilities(vehicle.capabilities),
+            dated=dated.get(vehicle.pk, ()),
         )
         for vehicle in vehicles
     }
@@ -179,6 +196,15 @@ def _departures(vehicles: Collection[Vehicle]) -> dict[int, dict[int, time]]:
     found: dict[int, dict[int, time]] = {}
     for vehicle_id, weekday, leaves_at in rows.values_list("preference__vehicle", "weekday", "leaves_at_local"):
         found.setdefault(vehicle_id, {})[weekday] = leaves_at
+    return found
+
+
+def dated_departures(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, tuple[Dated, ...]]:
+    """Return what owners said of single dates, lately past or ahead, by vehicle key; cars without any are left out."""
+    rows = DatedDeparture.objects.filter(vehicle__any_of=vehicle_ids, last_date__gte=(now - DATES_KEPT).date())
+    found: dict[int, tuple[Dated, ...]] = {}
+    for row in rows.order_by("vehicle", "first_date"):
+        found[row.vehicle_id] = (*found.get(row.vehicle_id, ()), row.dated)
     return found
 
 

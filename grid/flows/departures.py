@@ -5,23 +5,25 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from grid.flows.cars import CarNow
-from vehicles.schedule import next_departure_at
+from vehicles.schedule import Dated, next_departure_at
 
 MOST_DEPARTURES = 4
 
 
 def departures_ahead(car: CarNow, *, now: datetime) -> list[datetime]:
     """Return the car's next departures in order of time, by its home's clock; empty where the owner named none."""
-    return list(_departures_ahead(tuple(sorted(car.departures.items())), car.zone, now))
+    return list(_departures_ahead(tuple(sorted(car.departures.items())), car.dated, car.zone, now))
 
 
 @lru_cache(maxsize=4096)
-def _departures_ahead(weekly: tuple[tuple[int, time], ...], zone: ZoneInfo, now: datetime) -> tuple[datetime, ...]:
+def _departures_ahead(
+    weekly: tuple[tuple[int, time], ...], dated: tuple[Dated, ...], zone: ZoneInfo, now: datetime
+) -> tuple[datetime, ...]:
     # Most owners leave at one of a few quarter hours: in a sweep over many cars each is worked out once.
     found: list[datetime] = []
     at = now
     while len(found) < MOST_DEPARTURES:
-        leaves_at = next_departure_at(dict(weekly), zone, at)
+        leaves_at = next_departure_at(dict(weekly), zone, at, dated)
         if leaves_at is None:
             break
         found.append(leaves_at)

@@ -13,11 +13,12 @@ from django.db.models.functions import Cast
 
 from accounts.models import Consent
 from grid.columns import CLOCK, IDENTITY, MISSING, REAL, TEXT, TIME, WHOLE, at_micros, read_columns
-from grid.flows.cars import CarNow, overrides_in_force, participations_ahead
+from grid.flows.cars import CarNow, dated_departures, overrides_in_force, participations_ahead
 from grid.flows.habits import Habit, read_habit
 from grid.models import EventParticipation, PlanningState, Site, Tariff
 from vehicles.automakers.base import Capabilities, read_capabilities
 from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, Departure, PlugSession, Vehicle
+from vehicles.schedule import Dated
 
 Kept = TypeVar("Kept", bound=Model)
 Row = tuple[Any, ...]
@@ -42,7 +43,8 @@ SITE = (
     ("tariff_id", "home__tariff_id", WHOLE), ("evse_max_charge_w", "home__evse_max_charge_w", WHOLE),
     ("is_evse_bidirectional", "home__is_evse_bidirectional", WHOLE),
     ("has_export_permission", "home__has_export_permission", WHOLE),
-    ("export_limit_w", "home__export_limit_w", WHOLE), ("export_permission_ends_on_date", "permission_ends", TEXT),
+    ("export_limit_w", "home__export_limit_w", WHOLE), ("carbon_choice", "home__carbon_choice", TEXT),
+    ("export_permission_ends_on_date", "permission_ends", TEXT),
 )  # fmt: skip
 SESSION = (
     ("id", "stay__id", WHOLE), ("plugged_in_at", "stay__plugged_in_at", TIME), ("soc_percent", "stay_soc", REAL),
@@ -163,6 +165,7 @@ class _Known:
 
     tariffs: dict[int, Tariff]
     departures: dict[int, dict[int, time]]
+    dated: dict[int, tuple[Dated, ...]]
     readings: dict[int, ChargeReading]
     overrides: dict[int, list[ChargeOverride]]
     parts: dict[int, list[EventParticipation]]
@@ -182,6 +185,7 @@ class _Known:
         return cls(
             tariffs=tariffs.in_bulk({key for key in tariff_ids if key is not None}),
             departures=_departures(vehicle_ids),
+            dated=dated_departures(vehicle_ids, now=now),
             readings=_readings(reading_ids),
             overrides=overrides,
             parts=parts,
@@ -245,6 +249,7 @@ def _due(row: tuple[Row, ...], known: _Known, now: datetime) -> Due:
         plan=None,
         dispatch=None,
         can=_can(can),
+        dated=known.dated.get(vehicle[0], ()),
     )
     is_fresh = learnt_at is not None and now - learnt_at < LEARN_EVERY
     is_same = version == preference[1] and plug_session_id == session[0]

@@ -17,7 +17,7 @@ from grid.columns import MISSING, REAL, TIME, WHOLE, at_micros, micros_of, read_
 from grid.flows.cars import CarNow
 from grid.planner.compiled import compiled
 from vehicles.models import ChargeReading, PlugSession
-from vehicles.schedule import resolve_local
+from vehicles.schedule import Dated, leaves_on, resolve_local
 
 Ints = NDArray[np.int64]
 
@@ -142,7 +142,7 @@ def _announced(cars: dict[int, CarNow], ids: Sequence[int], now: datetime) -> tu
     day = now.date().toordinal()
     for key in ids:
         car = cars[key]
-        shared = (tuple(sorted(car.departures.items())), car.site.time_zone if car.site else "UTC")
+        shared = (tuple(sorted(car.departures.items())), car.dated, car.site.time_zone if car.site else "UTC")
         if shared not in places:
             places[shared] = len(announced)
             announced.append(_departures_around(*shared, day))
@@ -151,14 +151,11 @@ def _announced(cars: dict[int, CarNow], ids: Sequence[int], now: datetime) -> tu
 
 
 @lru_cache(maxsize=2048)
-def _departures_around(weekly: tuple[tuple[int, time], ...], zone: str, day: int) -> Ints:
+def _departures_around(weekly: tuple[tuple[int, time], ...], dated: tuple[Dated, ...], zone: str, day: int) -> Ints:
     by_weekday, clock = dict(weekly), ZoneInfo(zone)
     days = (datetime.fromordinal(number).date() for number in range(day - LOOK_BACK.days - 1, day + 9))
-    found = [
-        micros_of(resolve_local(date, by_weekday[date.weekday()], clock))
-        for date in days
-        if date.weekday() in by_weekday
-    ]
+    on_days = ((date, leaves_on(date, by_weekday, dated)) for date in days)
+    found = [micros_of(resolve_local(date, leaves_at, clock)) for date, leaves_at in on_days if leaves_at is not None]
     return np.array(sorted(found), dtype=np.int64)
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from django.conf import settings
 
 from grid.bulk import Made
+from grid.flows.carbon import carbon_price
 from grid.flows.cars import CarNow
 from grid.flows.departures import departures_ahead
 from grid.flows.habits import Habit, real_charge_w
@@ -80,8 +81,9 @@ def _night(car: CarNow, habit: Habit, known: NightPrices, slots: Slots, now: dat
     preference, vehicle, soc_percent = car.preference, car.vehicle, car.soc_percent
     assert preference is not None
     assert soc_percent is not None
+    assert car.site is not None
     departures = departures_ahead(car, now=now)
-    is_eager, returns_at = _is_eager(car), None if car.is_plugged_at_home else _returns_at(habit, now)
+    is_eager, returns_at = _is_eager(car), None if car.is_plugged_at_home else _returns_at(car, habit, now)
     asks, discharge_w = _asks(car, is_eager=is_eager), car.discharge_w(now)
     limit = car.limit_percent if car.limit_percent is not None else 100.0
     fills_up = is_eager or any(ask.kind == GridEvent.Kind.ABSORB for ask in asks)
@@ -98,7 +100,7 @@ def _night(car: CarNow, habit: Habit, known: NightPrices, slots: Slots, now: dat
         import_price=known.imports,
         export_price=known.exports,
         carbon_kg_per_kwh=known.carbon,
-        carbon_price=settings.CARBON_PRICE_MICROS_PER_KG / MICROS if known.is_carbon_known else 0.0,
+        carbon_price=carbon_price(car.site.carbon_choice) if known.is_carbon_known else 0.0,
         capacity_wh=vehicle.capacity_wh,
         soc_percent=soc_percent,
         charge_w=car.charge_w,
@@ -162,10 +164,11 @@ def _asks(car: CarNow, *, is_eager: bool) -> tuple[Ask, ...]:
     )
 
 
-def _returns_at(habit: Habit, now: datetime) -> datetime:
+def _returns_at(car: CarNow, habit: Habit, now: datetime) -> datetime:
     expected = habit.unplugged_at + habit.away if habit.unplugged_at else now + LATEST_GUESS
     # A car that is late may come any minute; an hour from now is as good a guess as any.
-    return expected if expected > now else now + LATEST_GUESS
+    guess = expected if expected > now else now + LATEST_GUESS
+    return max(guess, car.away_until(now) or guess)
 
 
 def _made_from(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> str:

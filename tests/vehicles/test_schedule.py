@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from vehicles.schedule import (
     SAFETY_MARGIN,
+    Dated,
+    away_until,
     charging_seconds,
     latest_safe_release_at,
     next_departure_at,
@@ -44,6 +46,62 @@ def test_next_departure(departures: dict[int, time], now: str, expected: str | N
     found = next_departure_at(departures, CHICAGO, at(now))
 
     assert found == (at(expected) if expected else None)
+
+
+def only(day: str, leaves_at: time | None = None) -> Dated:
+    return Dated(date.fromisoformat(day), date.fromisoformat(day), leaves_at)
+
+
+HOLIDAYS = Dated(date(2026, 12, 24), date(2027, 1, 3), time(5, 0), is_away=True)
+
+
+@pytest.mark.parametrize(
+    ("dated", "now", "expected"),
+    [
+        pytest.param(only("2026-12-25"), "2026-12-24T14:00Z", "2026-12-26T13:30Z", id="no departure on one day"),
+        pytest.param(only("2026-11-20", time(5)), "2026-11-19T14:00Z", "2026-11-20T11:00Z", id="earlier on one day"),
+        pytest.param(only("2026-11-20", time(5)), "2026-11-20T11:00Z", "2026-11-21T13:30Z", id="the usual is replaced"),
+        pytest.param(HOLIDAYS, "2026-12-23T14:00Z", "2026-12-24T11:00Z", id="away: leaves on the first day"),
+        pytest.param(HOLIDAYS, "2026-12-24T11:00Z", "2027-01-04T13:30Z", id="away: next after the last day"),
+        pytest.param(only("2027-03-14"), "2027-03-13T14:00Z", "2027-03-15T12:30Z", id="stays in the spring night"),
+        pytest.param(
+            only("2027-03-14", time(2, 30)), "2027-03-14T06:00Z", "2027-03-14T08:30Z", id="a skipped 02:30 is 03:30"
+        ),
+        pytest.param(
+            only("2026-11-01", time(1, 30)), "2026-11-01T04:00Z", "2026-11-01T06:30Z", id="01:30 twice: the first"
+        ),
+        pytest.param(
+            only("2026-11-01", time(1, 30)), "2026-11-01T06:45Z", "2026-11-02T13:30Z", id="gone after the first 01:30"
+        ),
+    ],
+)
+def test_a_date_stands_before_its_weekday(dated: Dated, now: str, expected: str) -> None:
+    assert next_departure_at(EVERY_DAY, CHICAGO, at(now), (dated,)) == at(expected)
+
+
+def test_a_date_counts_for_a_car_that_never_leaves_by_the_week() -> None:
+    far = only("2027-10-01", time(9))
+
+    assert next_departure_at({}, CHICAGO, at("2026-11-18T23:05Z"), (far,)) == at("2027-10-01T14:00Z")
+
+
+@pytest.mark.parametrize(
+    ("dated", "now", "expected"),
+    [
+        pytest.param(HOLIDAYS, "2026-12-24T10:59Z", None, id="not left yet"),
+        pytest.param(HOLIDAYS, "2026-12-24T11:00Z", "2027-01-04T06:00Z", id="left"),
+        pytest.param(HOLIDAYS, "2027-01-04T06:00Z", None, id="back"),
+        pytest.param(only("2026-12-25"), "2026-12-25T15:00Z", None, id="staying is not being away"),
+        pytest.param(
+            Dated(date(2026, 10, 31), date(2026, 11, 1), is_away=True),
+            "2026-10-31T12:00Z",
+            "2026-11-02T06:00Z",
+            id="over the autumn night, in winter time",
+        ),
+    ],
+)
+def test_away_until(dated: Dated, now: str, expected: str | None) -> None:
+    assert away_until((dated,), CHICAGO, at(now)) == (at(expected) if expected else None)
 
 
 ZONES = st.sampled_from(["America/Chicago", "America/Toronto", "America/St_Johns", "America/Phoenix", "Pacific/Apia"])

@@ -5,15 +5,17 @@ from datetime import datetime, time, timedelta
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from foundation.refusals import Refusal
 from vehicles.flows import releases
 from vehicles.flows.chargers import can_ever_discharge
-from vehicles.models import ChargeOverride, ChargePreference, Command, Departure, Vehicle
-from vehicles.schedule import next_departure_at
+from vehicles.models import ChargeOverride, ChargePreference, Command, DatedDeparture, Departure, Vehicle
+from vehicles.schedule import Dated, next_departure_at
 
 LONGEST_OVERRIDE = timedelta(hours=24)
 USUAL_OVERRIDE = timedelta(hours=12)
+LONGEST_PAUSE = timedelta(days=90)
 
 
 class UnableToSavePreference(Refusal):
@@ -28,6 +30,12 @@ def departures_of(vehicle: Vehicle) -> dict[int, time]:
     """Return the car's departures as weekday (0 = Monday) to local time."""
     rows = Departure.objects.filter(preference__vehicle=vehicle)
     return {row.weekday: row.leaves_at_local for row in rows}
+
+
+def dated_of(vehicle: Vehicle, now: datetime) -> tuple[Dated, ...]:
+    """Return what the owner said of single dates from yesterday on, as schedules read it."""
+    rows = DatedDeparture.objects.filter(vehicle=vehicle, last_date__gte=now.date() - timedelta(days=1))
+    return tuple(row.dated for row in rows.order_by("first_date"))
 
 
 def save_preference(
@@ -51,7 +59,7 @@ def save_preference(
     _check_departures(departures)
     if is_v2g_allowed and not can_ever_discharge(vehicle):
         raise UnableToSavePreference(
-            "This car cannot give energy back, so V2G cannot be allowed.",
+            gettext("This car cannot give energy back, so V2G cannot be allowed."),
             code="v2g_not_possible",
             field="is_v2g_allowed",
         )
@@ -77,37 +85,41 @@ def save_preference(
 
 def _check_active(vehicle: Vehicle) -> None:
     if vehicle.state != Vehicle.State.ACTIVE:
-        raise UnableToSavePreference("This car does not take part.", code="vehicle_not_active")
+        raise UnableToSavePreference(gettext("This car does not take part."), code="vehicle_not_active")
 
 
 def _check_percents(*, target: int, minimum: int, reserve: int) -> None:
     named = {"target_soc_percent": target, "minimum_soc_percent": minimum, "reserve_soc_percent": reserve}
     for field, value in named.items():
         if not 0 <= value <= 100:
-            raise UnableToSavePreference("Use whole percent from 0 to 100.", code="percent_out_of_range", field=field)
+            raise UnableToSavePreference(
+                gettext("Use whole percent from 0 to 100."), code="percent_out_of_range", field=field
+            )
     if target < 1:
         raise UnableToSavePreference(
-            "Choose how full the car shall be.", code="target_too_low", field="target_soc_percent"
+            gettext("Choose how full the car shall be."), code="target_too_low", field="target_soc_percent"
         )
     if reserve < minimum:
         raise UnableToSavePreference(
-            "The reserve cannot be below the charge you never wait below.",
+            gettext("The reserve cannot be below the charge you never wait below."),
             code="reserve_below_minimum",
             field="reserve_soc_percent",
         )
     if target < reserve:
         raise UnableToSavePreference(
-            "The target cannot be below the reserve.", code="target_below_reserve", field="target_soc_percent"
+            gettext("The target cannot be below the reserve."), code="target_below_reserve", field="target_soc_percent"
         )
 
 
 def _check_departures(departures: Mapping[int, time]) -> None:
     for weekday, leaves_at in departures.items():
         if not 0 <= weekday <= 6:
-            raise UnableToSavePreference("A week has seven days.", code="weekday_unknown", field="departures")
+            raise UnableToSavePreference(gettext("A week has seven days."), code="weekday_unknown", field="departures")
         if leaves_at.tzinfo is not None or leaves_at.second or leaves_at.microsecond:
             raise UnableToSavePreference(
-                "Give departures in local hours and minutes.", code="departure_not_a_minute", field="departures"
+                gettext("Give departures in local hours and minutes."),
+                code="departure_not_a_minute",
+                field="departures",
             )
 
 
@@ -160,9 +172,37 @@ def skip_tonight(*, vehicle: Vehicle, now: datetime) -> ChargeOverride:
     return _override(vehicle=vehicle, kind=ChargeOverride.Kind.SKIP, now=now)
 
 
+def pause_until(*, vehicle: Vehicle, until: datetime, now: datetime) -> ChargeOverride:
+    """Leave the car alone until `until`: it charges as it would without us, then plans count again by themselves.
+
+    Returns the override, which `cancel_override` takes back early; it takes the place of any other. Raises
+    UnableToOverride for a time that is past or more than 90 days ahead, and for a car that does not take part.
+    """
+    if vehicle.state != Vehicle.State.ACTIVE:
+        raise UnableToOverride(gettext("This car does not take part."), code="vehicle_not_active")
+    if until <= now:
+        raise UnableToOverride(gettext("Choose a time that is still to come."), code="pause_past", field="until")
+    if until > now + LONGEST_PAUSE:
+        raise UnableToOverride(
+            gettext("A pause ends within 90 days. Choose an earlier day, or pause until you say so."),
+            code="pause_too_long",
+            field="until",
+        )
+    with transaction.atomic():
+        Vehicle.objects.select_for_update().get(pk=vehicle.pk)
+        unfinished = ChargeOverride.objects.filter(vehicle=vehicle, cancelled_at__isnull=True)
+        unfinished.filter(ends_at__lte=now).update(cancelled_at=F("ends_at"))
+        unfinished.update(cancelled_at=now)
+        override = ChargeOverride.objects.create(
+            vehicle=vehicle, kind=ChargeOverride.Kind.SKIP, starts_at=now, ends_at=until
+        )
+        releases.release_vehicle(vehicle=vehicle, reason="paused", now=now)
+    return override
+
+
 def _override(*, vehicle: Vehicle, kind: str, now: datetime) -> ChargeOverride:
     if vehicle.state != Vehicle.State.ACTIVE:
-        raise UnableToOverride("This car does not take part.", code="vehicle_not_active")
+        raise UnableToOverride(gettext("This car does not take part."), code="vehicle_not_active")
     with transaction.atomic():
         Vehicle.objects.select_for_update().get(pk=vehicle.pk)
         unfinished = ChargeOverride.objects.filter(vehicle=vehicle, cancelled_at__isnull=True)
@@ -170,16 +210,16 @@ def _override(*, vehicle: Vehicle, kind: str, now: datetime) -> ChargeOverride:
         unfinished.filter(ends_at__lte=now).update(cancelled_at=F("ends_at"))
         override = unfinished.filter(kind=kind, ends_at__gt=now).first()
         if override is None:
-            unfinished.update(cancelled_at=now)
-            override = ChargeOverride.objects.create(
-                vehicle=vehicle, kind=kind, starts_at=now, ends_at=_override_ends_at(vehicle, now)
-            )
+            ends_at = _override_ends_at(vehicle, now)
+            # A pause that lasts longer than charging now goes on behind it.
+            unfinished.exclude(kind=ChargeOverride.Kind.SKIP, ends_at__gt=ends_at).update(cancelled_at=now)
+            override = ChargeOverride.objects.create(vehicle=vehicle, kind=kind, starts_at=now, ends_at=ends_at)
         releases.release_vehicle(vehicle=vehicle, reason=kind, now=now)
     return override
 
 
 def _override_ends_at(vehicle: Vehicle, now: datetime) -> datetime:
-    departure_at = next_departure_at(departures_of(vehicle), vehicle.owner.zone, now)
+    departure_at = next_departure_at(departures_of(vehicle), vehicle.owner.zone, now, dated_of(vehicle, now))
     if departure_at is not None and departure_at <= now + LONGEST_OVERRIDE:
         return departure_at
     return now + USUAL_OVERRIDE

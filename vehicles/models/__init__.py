@@ -8,7 +8,7 @@ from vehicles.models.links import LinkAttempt, MakerMessage, MakerSwitch, Vehicl
 from vehicles.models.readings import ChargeReading, PlugSession
 from vehicles.models.signs import ForeignSign
 from vehicles.models.usage import CallCount
-from vehicles.models.wishes import ChargeOverride, ChargePreference, Departure
+from vehicles.models.wishes import ChargeOverride, ChargePreference, DatedDeparture, Departure
 
 __all__ = [
     "CallCount",
@@ -17,6 +17,7 @@ __all__ = [
     "ChargePreference",
     "ChargeReading",
     "Command",
+    "DatedDeparture",
     "Departure",
     "ForeignSign",
     "HomeCharger",

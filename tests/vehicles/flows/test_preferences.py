@@ -13,6 +13,7 @@ from vehicles.flows.preferences import (
     cancel_override,
     charge_now,
     open_override,
+    pause_until,
     save_preference,
     set_paused,
     skip_tonight,
@@ -194,3 +195,39 @@ def test_owner_says_what_the_car_is(timed_car: Vehicle, now: datetime) -> None:
 def test_impossible_car_is_refused(timed_car: Vehicle, now: datetime, specs: tuple[int, int]) -> None:
     with pytest.raises(UnableToSaveCar):
         save_specs(vehicle=timed_car, capacity_wh=specs[0], max_charge_w=specs[1], now=now)
+
+
+def test_pause_ends_at_the_chosen_time_and_takes_the_place_of_the_skip(timed_car: Vehicle, now: datetime) -> None:
+    skip = skip_tonight(vehicle=timed_car, now=now)
+    until = now + timedelta(days=9)
+
+    pause = pause_until(vehicle=timed_car, until=until, now=now + HOUR)
+
+    skip.refresh_from_db()
+    assert skip.cancelled_at == now + HOUR
+    assert (pause.kind, pause.ends_at) == ("skip", until)
+    assert open_override(timed_car, until - HOUR) == pause
+    assert open_override(timed_car, until) is None
+    assert skip_tonight(vehicle=timed_car, now=now + HOUR) == pause  # it is left alone already
+
+
+def test_charging_now_in_a_pause_leaves_the_pause_behind_it(timed_car: Vehicle, now: datetime) -> None:
+    pause = pause_until(vehicle=timed_car, until=now + timedelta(days=9), now=now)
+
+    charge = charge_now(vehicle=timed_car, now=now + HOUR)
+
+    assert open_override(timed_car, now + HOUR) == charge
+    assert open_override(timed_car, charge.ends_at) == pause
+
+
+@pytest.mark.parametrize(
+    ("ahead", "code"), [(timedelta(0), "pause_past"), (timedelta(days=90, minutes=1), "pause_too_long")]
+)
+def test_pause_ends_within_reason(timed_car: Vehicle, now: datetime, ahead: timedelta, code: str) -> None:
+    with pytest.raises(UnableToOverride) as caught:
+        pause_until(vehicle=timed_car, until=now + ahead, now=now)
+
+    assert (caught.value.reason_code, caught.value.field) == (code, "until")
+    timed_car.state = Vehicle.State.UNLINKED
+    with pytest.raises(UnableToOverride):
+        pause_until(vehicle=timed_car, until=now + HOUR, now=now)
