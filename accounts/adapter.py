@@ -8,7 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.contrib import messages
 from django.http import HttpRequest
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 
 from foundation.fields import cipher
 
@@ -37,7 +37,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def _say_not_sent(self, request: HttpRequest | None) -> None:
         if request is not None and hasattr(request, "_messages"):
-            messages.error(request, "We could not send you an e-mail just now. Please try again in a few minutes.")
+            messages.error(
+                request, gettext("We could not send you an e-mail just now. Please try again in a few minutes.")
+            )
 
 
 class MFAAdapter(DefaultMFAAdapter):

@@ -2,37 +2,39 @@
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 
 # The zones in which the platform's countries live, west to east; owners elsewhere are not served yet.
 ZONES = [
-    ("Pacific/Honolulu", "Hawaii"),
-    ("America/Anchorage", "Alaska"),
-    ("America/Los_Angeles", "Pacific: Los Angeles"),
-    ("America/Vancouver", "Pacific: Vancouver"),
-    ("America/Phoenix", "Arizona"),
-    ("America/Denver", "Mountain: Denver"),
-    ("America/Edmonton", "Mountain: Edmonton"),
-    ("America/Chicago", "Central: Chicago, Austin"),
-    ("America/Winnipeg", "Central: Winnipeg"),
-    ("America/Regina", "Saskatchewan"),
-    ("America/New_York", "Eastern: New York"),
-    ("America/Toronto", "Eastern: Toronto"),
-    ("America/Halifax", "Atlantic: Halifax"),
-    ("America/St_Johns", "Newfoundland"),
+    ("Pacific/Honolulu", _("Hawaii")),
+    ("America/Anchorage", _("Alaska")),
+    ("America/Los_Angeles", _("Pacific: Los Angeles")),
+    ("America/Vancouver", _("Pacific: Vancouver")),
+    ("America/Phoenix", _("Arizona")),
+    ("America/Denver", _("Mountain: Denver")),
+    ("America/Edmonton", _("Mountain: Edmonton")),
+    ("America/Chicago", _("Central: Chicago, Austin")),
+    ("America/Winnipeg", _("Central: Winnipeg")),
+    ("America/Regina", _("Saskatchewan")),
+    ("America/New_York", _("Eastern: New York")),
+    ("America/Toronto", _("Eastern: Toronto")),
+    ("America/Halifax", _("Atlantic: Halifax")),
+    ("America/St_Johns", _("Newfoundland")),
 ]
 
 
 class ProfileForm(forms.Form):
     """Name, country and time zone of an owner; the country locks once the owner agreed to anything."""
 
-    name = forms.CharField(label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
-    time_zone = forms.ChoiceField(label="Time zone", help_text="Every time on these pages is shown in it.")
+    name = forms.CharField(label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    time_zone = forms.ChoiceField(label=_("Time zone"), help_text=_("Every time on these pages is shown in it."))
     country = forms.ChoiceField(
-        label="Where you charge",
+        label=_("Where you charge"),
         choices=User.Country,
-        help_text="Decides the currency you earn in.",
+        help_text=_("Decides the currency you earn in."),
         widget=forms.RadioSelect,
     )
 
@@ -43,11 +45,12 @@ class ProfileForm(forms.Form):
         self.fields["time_zone"].choices = zones  # type: ignore[attr-defined]  # a ChoiceField
         if is_country_fixed:
             self.fields["country"].disabled = True
-            self.fields["country"].help_text = "Fixed since you first agreed: it decides your currency."
+            self.fields["country"].help_text = gettext("Fixed since you first agreed: it decides your currency.")
 
 
 class ConsentForm(forms.Form):
-    """One answer to one purpose."""
+    """One answer to one purpose, and the language in which its text was shown."""
 
     purpose = forms.CharField(max_length=32)
-    answer = forms.ChoiceField(choices=[("grant", "I agree"), ("revoke", "Take it back")])
+    answer = forms.ChoiceField(choices=[("grant", _("I agree")), ("revoke", _("Take it back"))])
+    language = forms.CharField(max_length=8, required=False)

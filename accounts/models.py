@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 
 class Accounts(BaseUserManager["User"]):
@@ -31,8 +32,8 @@ class User(AbstractUser):
     class Country(models.TextChoices):
         """Where ChargeScape operates."""
 
-        US = "US", "United States"
-        CANADA = "CA", "Canada"
+        US = "US", _("United States")
+        CANADA = "CA", _("Canada")
 
     username = None  # type: ignore[assignment]  # people sign in by e-mail
     first_name = None  # type: ignore[assignment]  # one name field serves every culture
@@ -71,13 +72,14 @@ class Consent(models.Model):
     class Purpose(models.TextChoices):
         """What an owner can agree to, each on its own."""
 
-        DATA_USE = "data_use", "Read my car's charge, plug and home state"
-        GRID_PARTICIPATION = "grid_participation", "Let the grid steer my car's charging"
+        DATA_USE = "data_use", _("Read my car's charge, plug and home state")
+        GRID_PARTICIPATION = "grid_participation", _("Let the grid steer my car's charging")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="consents")
     purpose = models.CharField(max_length=32, choices=Purpose)
     version = models.CharField(max_length=16)
+    language = models.CharField(max_length=8, default="en", help_text="In which the text was read.")
     text_sha256 = models.CharField(max_length=64)
     granted_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)

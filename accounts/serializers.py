@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.flows.consents import CURRENT_TEXTS
+from accounts import agreements
+from accounts.flows.consents import CURRENT_TEXTS, text_of
 from accounts.flows.notices import ReadableNotice, read_aloud
 from accounts.models import Consent, Notice, User
 
@@ -37,7 +38,7 @@ class ConsentSerializer(serializers.ModelSerializer[Consent]):
 
     class Meta:
         model = Consent
-        fields = ["id", "purpose", "version", "text_sha256", "granted_at", "revoked_at"]
+        fields = ["id", "purpose", "version", "language", "text_sha256", "granted_at", "revoked_at"]
         read_only_fields = fields
 
 
@@ -45,6 +46,11 @@ class PurposeSerializer(serializers.Serializer[Consent]):
     """Which agreement is meant."""
 
     purpose = serializers.ChoiceField(choices=Consent.Purpose.choices)
+    language = serializers.ChoiceField(
+        choices=list(agreements.TEXTS),
+        required=False,
+        help_text="In which its text was shown; left out: that of Accept-Language.",
+    )
 
 
 class ConsentTextSerializer(serializers.Serializer[Any]):
@@ -52,6 +58,7 @@ class ConsentTextSerializer(serializers.Serializer[Any]):
 
     purpose = serializers.ChoiceField(choices=Consent.Purpose.choices)
     version = serializers.CharField()
+    language = serializers.CharField()
     title = serializers.CharField()
     body = serializers.CharField()
     text_sha256 = serializers.CharField()
@@ -64,12 +71,13 @@ def consent_texts(*, granted: set[str]) -> list[dict[str, Any]]:
         {
             "purpose": purpose,
             "version": text.version,
+            "language": text.language,
             "title": text.title,
             "body": text.body,
             "text_sha256": text.sha256,
             "is_granted": purpose in granted,
         }
-        for purpose, text in CURRENT_TEXTS.items()
+        for purpose, text in ((purpose, text_of(purpose)) for purpose in CURRENT_TEXTS)
     ]
 
 

@@ -6,8 +6,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 
-from accounts.flows.consents import CURRENT_TEXTS, grant_consent, revoke_consent
+from accounts.flows.consents import CURRENT_TEXTS, grant_consent, is_in_force, revoke_consent, text_of
 from accounts.flows.notices import mark_read, read_aloud
 from accounts.flows.profiles import UnableToSaveProfile, save_profile
 from accounts.forms import ConsentForm, ProfileForm
@@ -32,7 +33,7 @@ def account(request: HttpRequest) -> HttpResponse:
         else:
             if request.POST.get("next") == "welcome":
                 return redirect(reverse("consents") + "?welcome")
-            messages.success(request, "Saved.")
+            messages.success(request, gettext("Saved."))
             return redirect("account")
     return render(request, "accounts/account.html", {"form": form, "logout_url": reverse("account_logout")})
 
@@ -51,20 +52,20 @@ def consents(request: HttpRequest) -> HttpResponse:
 
 
 def _purpose(slug: str, receipt: Consent | None) -> dict[str, Any]:
-    text = CURRENT_TEXTS[slug]
-    is_outdated = receipt is not None and receipt.text_sha256 != text.sha256
-    return {"slug": slug, "text": text, "receipt": receipt, "is_outdated": is_outdated}
+    is_outdated = receipt is not None and not is_in_force(receipt)
+    return {"slug": slug, "text": text_of(slug), "receipt": receipt, "is_outdated": is_outdated}
 
 
 def _answer_consent(request: HttpRequest, user: User) -> HttpResponse:
     form = ConsentForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Please answer with one of the buttons.")
+        messages.error(request, gettext("Please answer with one of the buttons."))
     elif form.cleaned_data["answer"] == "grant":
-        with refusals_as_messages(request, success="Thank you. Your receipt is below."):
-            grant_consent(user=user, purpose=form.cleaned_data["purpose"], now=clock.now())
+        with refusals_as_messages(request, success=gettext("Thank you. Your receipt is below.")):
+            answer = form.cleaned_data
+            grant_consent(user=user, purpose=answer["purpose"], language=answer["language"], now=clock.now())
     else:
-        with refusals_as_messages(request, success="Taken back. We have stopped."):
+        with refusals_as_messages(request, success=gettext("Taken back. We have stopped.")):
             revoke_consent(user=user, purpose=form.cleaned_data["purpose"], now=clock.now())
     suffix = "?welcome" if request.POST.get("next") == "welcome" else ""
     return redirect(reverse("consents") + suffix)

@@ -54,7 +54,9 @@ class ConsentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     @extend_schema(request=PurposeSerializer, responses={201: ConsentSerializer})
     def create(self, request: Request) -> Response:
         """Agree to the text in force for one purpose."""
-        receipt = consents.grant_consent(user=cast(User, request.user), purpose=self._purpose(request), now=clock.now())
+        body = PurposeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        receipt = consents.grant_consent(user=cast(User, request.user), now=clock.now(), **body.validated_data)
         return Response(ConsentSerializer(receipt).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=PurposeSerializer, responses=ConsentSerializer)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import get_language, gettext
 
+from accounts import agreements
 from accounts.models import Consent, User
 from foundation.refusals import Refusal
 
@@ -21,6 +23,7 @@ class ConsentText:
     version: str
     title: str
     body: str
+    language: str = agreements.ENGLISH
 
     @property
     def sha256(self) -> str:
@@ -33,53 +36,31 @@ class ConsentText:
         return self.body.split("\n\n")
 
 
-# A changed word is a new version: receipts name the version and the fingerprint of what the owner read.
+# The texts in force, in English; `text_of` knows the other languages.
 CURRENT_TEXTS: dict[str, ConsentText] = {
-    Consent.Purpose.DATA_USE: ConsentText(
-        version="2026-11",
-        title="Read my car's charge, plug and home state",
-        body=(
-            "ChargeScape asks your car's maker, a few times an hour, for four things: how full the battery is, whether "
-            "the car is plugged in, whether it is charging (and its energy meter, where it has one), and whether it is "
-            "at the home you told us.\n\n"
-            "We use them to plan your charging, to show you what happened, and to work out what you earned. Your "
-            'position is only compared with your home: when the car is somewhere else we keep "not at home", and '
-            "never where.\n\n"
-            "We do not read trips, speed or driving style, and we do not sell your data. Your utility receives what a "
-            "car delivered under a number that means nothing elsewhere, without your name or the car's identification "
-            "number.\n\n"
-            "You can take this back at any time. We then stop reading your car at once, and it charges as if we were "
-            "not there. Records of energy and money that were already earned are kept as long as tax law asks."
-        ),
-    ),
-    Consent.Purpose.GRID_PARTICIPATION: ConsentText(
-        version="2026-11",
-        title="Let the grid steer my car's charging",
-        body=(
-            "While your car is plugged in at home, ChargeScape may move its charging to hours when power is cheap or "
-            "clean, and pause it when your utility asks for help. If you also switch on giving energy back (V2G) for a "
-            "car whose charger and agreement allow it, we may send energy from its battery to the grid, never below "
-            "the reserve that you set.\n\n"
-            "Your departure comes first: the car is ready at your time with the charge you asked for, as far as the "
-            'time at the plug allows. "Charge now" and "skip tonight" always win over the grid, and you may leave '
-            "out any event without giving a reason and without a penalty.\n\n"
-            "Every pause ends by itself or is ended by us within minutes, even if our systems fail. Charging at other "
-            "hours does not wear the battery more; giving energy back adds some wear, which is why it is off until "
-            "you switch it on.\n\n"
-            "You are paid for what was measured, by the program's published rate, and every payment shows how it was "
-            "worked out. You can take this back at any time: the car then charges at once whenever it is plugged in, "
-            "and money already earned stays yours."
-        ),
-    ),
+    purpose: ConsentText(version, *agreements.TEXTS[agreements.ENGLISH][purpose])
+    for purpose, version in agreements.VERSIONS.items()
 }
 
 
-def text_of(purpose: str) -> ConsentText:
-    """Return the text in force for one purpose; refuses a purpose that nobody asks for."""
-    try:
-        return CURRENT_TEXTS[purpose]
-    except KeyError:
-        raise UnableToConsent("There is no such agreement.", code="unknown_purpose", field="purpose") from None
+def text_of(purpose: str, language: str = "") -> ConsentText:
+    """Return the text in force for one purpose in a language (the reader's where none is named; else English).
+
+    Refuses a purpose that nobody asks for.
+    """
+    if purpose not in CURRENT_TEXTS:
+        raise UnableToConsent(gettext("There is no such agreement."), code="unknown_purpose", field="purpose")
+    english = CURRENT_TEXTS[purpose]
+    spoken = (language or get_language() or agreements.ENGLISH).lower()
+    if spoken == agreements.ENGLISH or spoken not in agreements.TEXTS:
+        return english
+    return ConsentText(english.version, *agreements.TEXTS[spoken][purpose], spoken)
+
+
+def is_in_force(receipt: Consent) -> bool:
+    """Say whether the receipt is for the text in force, in whichever language it was read."""
+    texts = (text_of(receipt.purpose, language) for language in agreements.TEXTS)
+    return receipt.text_sha256 in {text.sha256 for text in texts}
 
 
 def has_consent(user: User, purpose: str) -> bool:
@@ -87,22 +68,27 @@ def has_consent(user: User, purpose: str) -> bool:
     return Consent.objects.filter(user=user, purpose=purpose, revoked_at__isnull=True).exists()
 
 
-def grant_consent(*, user: User, purpose: str, now: datetime) -> Consent:
-    """Record that the user agrees to the text in force, and return the receipt.
+def grant_consent(*, user: User, purpose: str, now: datetime, language: str = "") -> Consent:
+    """Record that the user agrees to the text in force, as read in `language` (theirs now), and return the receipt.
 
     Agreeing twice keeps the first receipt; agreeing to a newer text closes the older receipt. Raises
     UnableToConsent for an unknown purpose.
     """
-    text = text_of(purpose)
+    text = text_of(purpose, language)
     try:
         with transaction.atomic():
             given = Consent.objects.filter(user=user, purpose=purpose, revoked_at__isnull=True).first()
-            if given and given.text_sha256 == text.sha256:
+            if given and is_in_force(given):
                 return given
             if given:
                 _close(given, now)
             return Consent.objects.create(
-                user=user, purpose=purpose, version=text.version, text_sha256=text.sha256, granted_at=now
+                user=user,
+                purpose=purpose,
+                version=text.version,
+                language=text.language,
+                text_sha256=text.sha256,
+                granted_at=now,
             )
     except IntegrityError:  # a second click came first; its receipt is the one
         return Consent.objects.get(user=user, purpose=purpose, revoked_at__isnull=True)
@@ -117,7 +103,9 @@ def revoke_consent(*, user: User, purpose: str, now: datetime) -> Consent:
     text_of(purpose)
     given = Consent.objects.filter(user=user, purpose=purpose, revoked_at__isnull=True).first()
     if given is None:
-        raise UnableToConsent("You have not agreed to this, so there is nothing to take back.", code="not_given")
+        raise UnableToConsent(
+            gettext("You have not agreed to this, so there is nothing to take back."), code="not_given"
+        )
     _close(given, now)
     return given
 

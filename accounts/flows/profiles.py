@@ -42,7 +42,9 @@ def checked_zone(time_zone: str) -> str:
     """Return the name of a time zone that exists ("America/Chicago"); refuses any other."""
     if time_zone not in available_timezones():
         raise UnableToSaveProfile(
-            "This time zone is not known. Choose one like America/Chicago.", code="unknown_time_zone", field="time_zone"
+            gettext("This time zone is not known. Choose one like America/Chicago."),
+            code="unknown_time_zone",
+            field="time_zone",
         )
     return time_zone
 
@@ -59,18 +61,20 @@ def checked_language(language: str) -> str:
 def _checked_name(name: str) -> str:
     trimmed = " ".join(name.split())
     if len(trimmed) > 120:
-        raise UnableToSaveProfile("Use at most 120 characters for your name.", code="name_too_long", field="name")
+        raise UnableToSaveProfile(
+            gettext("Use at most 120 characters for your name."), code="name_too_long", field="name"
+        )
     return trimmed
 
 
 def _checked_country(user: User, country: str) -> str:
     if country not in User.Country.values:
         raise UnableToSaveProfile(
-            "ChargeScape works in the United States and in Canada.", code="unknown_country", field="country"
+            gettext("ChargeScape works in the United States and in Canada."), code="unknown_country", field="country"
         )
     if Consent.objects.filter(user=user).exists():
         raise UnableToSaveProfile(
-            "Your country decides the currency you earn in, so it cannot be changed any more.",
+            gettext("Your country decides the currency you earn in, so it cannot be changed any more."),
             code="country_fixed",
             field="country",
         )

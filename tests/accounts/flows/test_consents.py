@@ -4,9 +4,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from django.conf import settings
+from django.utils import translation
 
+from accounts import agreements
 from accounts.flows import consents
-from accounts.flows.consents import CURRENT_TEXTS, UnableToConsent, grant_consent, has_consent, revoke_consent
+from accounts.flows.consents import (
+    CURRENT_TEXTS,
+    UnableToConsent,
+    grant_consent,
+    has_consent,
+    is_in_force,
+    revoke_consent,
+    text_of,
+)
 from accounts.models import Consent, User
 
 pytestmark = pytest.mark.django_db
@@ -81,3 +92,21 @@ def test_unknown_purpose_is_refused(alice: User, now: datetime, act: object) -> 
 def test_clock_that_was_set_back_does_not_break_the_receipt(alice: User, now: datetime) -> None:
     grant_consent(user=alice, purpose=STEERING, now=now)
     assert revoke_consent(user=alice, purpose=STEERING, now=now - timedelta(days=1)).revoked_at == now
+
+
+def test_receipt_names_the_language_in_which_the_text_was_read(alice: User, now: datetime) -> None:
+    with translation.override("es"):
+        shown = text_of(STEERING)
+        receipt = grant_consent(user=alice, purpose=STEERING, now=now)
+    assert shown.title == "Dejar que la red eléctrica dirija la carga de mi auto"
+    assert (receipt.language, receipt.text_sha256) == ("es", shown.sha256)
+    # Agreed in one language is agreed: reading it in another asks for nothing again.
+    assert is_in_force(receipt)
+    assert grant_consent(user=alice, purpose=STEERING, language="fr-ca", now=now) == receipt
+
+
+def test_every_language_has_every_text_in_its_own_words() -> None:
+    assert set(agreements.TEXTS) == {code for code, _ in settings.LANGUAGES}
+    texts = [text_of(purpose, language) for purpose in CURRENT_TEXTS for language in agreements.TEXTS]
+    assert len({text.sha256 for text in texts}) == len(CURRENT_TEXTS) * len(agreements.TEXTS)
+    assert all(len(text.paragraphs) == 4 for text in texts)
