@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from foundation import formats
 from vehicles import wording
 from vehicles.automakers.base import Capabilities, HoldEnds
 
 HOLDS = {
-    HoldEnds.TIMED: "We can pause its charging; the car goes on by itself at a time it was given.",
-    HoldEnds.SCHEDULE: "We can pause its charging; a schedule in the car fills it in time, whatever becomes of us.",
-    HoldEnds.START_STOP: "We can pause its charging in events, and start it again.",
+    HoldEnds.TIMED: _("We can pause its charging; the car goes on by itself at a time it was given."),
+    HoldEnds.SCHEDULE: _("We can pause its charging; a schedule in the car fills it in time, whatever becomes of us."),
+    HoldEnds.START_STOP: _("We can pause its charging in events, and start it again."),
 }
 
 
@@ -28,18 +32,28 @@ def abilities(can: Capabilities) -> list[Ability]:
 
 
 def _possible(can: Capabilities) -> list[Ability]:
-    found = [("read", "We can read its charge and whether it is plugged in.")]
+    found = [("read", gettext("We can read its charge and whether it is plugged in."))]
     if can.pushes:
-        found.append(("push", "It tells us by itself when something changes, so we seldom have to ask."))
+        found.append(("push", gettext("It tells us by itself when something changes, so we seldom have to ask.")))
     if can.can_hold:
-        found.append(("hold", HOLDS[HoldEnds(can.hold_ends)]))
+        found.append(("hold", str(HOLDS[HoldEnds(can.hold_ends)])))
     if can.set_limit_percent:
-        found.append(("set_limit", "We can set how full it charges."))
+        found.append(("set_limit", gettext("We can set how full it charges.")))
     if can.can_discharge:
-        found.append(("discharge", f"It can give back up to {can.max_discharge_w / 1000:g} kW, if you allow it."))
+        found.append(
+            (
+                "discharge",
+                gettext("It can give back up to {power}, if you allow it.").format(power=_power(can.max_discharge_w)),
+            )
+        )
     if can.is_metered:
-        found.append(("meter", "Its energy is metered, so earnings rest on measured values."))
+        found.append(("meter", gettext("Its energy is metered, so earnings rest on measured values.")))
     return [Ability(key, text, is_possible=True) for key, text in found]
+
+
+def _power(watts: int) -> str:
+    # Kilowatts are written alike in both countries; only the language decides.
+    return formats.power(watts, reader=formats.reader_in("US"))
 
 
 def _refusals(can: Capabilities) -> list[str]:

@@ -7,13 +7,15 @@ from typing import Any
 from django import forms
 from django.forms import BoundField
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
+from foundation.words import Words
 from vehicles.models import ChargePreference, Vehicle
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WEEKDAYS = (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday"))
 
 
-def _percent(label: str, help_text: str) -> forms.IntegerField:
+def _percent(label: Words, help_text: Words) -> forms.IntegerField:
     widget = forms.NumberInput(attrs={"inputmode": "numeric"})
     return forms.IntegerField(label=label, help_text=help_text, min_value=0, max_value=100, widget=widget)
 
@@ -21,13 +23,13 @@ def _percent(label: str, help_text: str) -> forms.IntegerField:
 class PreferenceForm(forms.Form):
     """Target, floor, reserve, giving back and a departure a weekday. The flow checks how they fit together."""
 
-    target_soc_percent = _percent("Full to", "What the battery holds when you leave.")
+    target_soc_percent = _percent(_("Full to"), _("What the battery holds when you leave."))
     minimum_soc_percent = _percent(
-        "Never wait below", "Below this the car charges at once, whatever the price and whatever the grid asks."
+        _("Never wait below"), _("Below this the car charges at once, whatever the price and whatever the grid asks.")
     )
-    is_v2g_allowed = forms.BooleanField(label="This car may give energy back to the grid (V2G)", required=False)
+    is_v2g_allowed = forms.BooleanField(label=_("This car may give energy back to the grid (V2G)"), required=False)
     reserve_soc_percent = _percent(
-        "Keep in reserve", "Giving back stops here. At least your floor, at most your target."
+        _("Keep in reserve"), _("Giving back stops here. At least your floor, at most your target.")
     )
 
     def __init__(self, data: QueryDict | None = None, *, preference: ChargePreference) -> None:
@@ -65,14 +67,14 @@ class SpecsForm(forms.Form):
     """What the battery holds and how fast the car charges, in the units that owners know. The flow checks the range."""
 
     capacity_kwh = forms.DecimalField(
-        label="Usable battery, in kWh",
-        help_text="The manual and the maker's site call it usable or net capacity.",
+        label=_("Usable battery, in kWh"),
+        help_text=_("The manual and the maker's site call it usable or net capacity."),
         max_digits=5,
         decimal_places=1,
     )
     max_charge_kw = forms.DecimalField(
-        label="Fastest charging at home, in kW",
-        help_text="What the car's own charger takes: 7.2, 9.6 or 11.5 are usual.",
+        label=_("Fastest charging at home, in kW"),
+        help_text=_("What the car's own charger takes: 7.2, 9.6 or 11.5 are usual."),
         max_digits=4,
         decimal_places=1,
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -163,7 +164,7 @@ class PreferenceSerializer(serializers.ModelSerializer[ChargePreference]):
         """A weekday has one departure at most."""
         weekdays = [row["weekday"] for row in value]
         if len(set(weekdays)) != len(weekdays):
-            raise serializers.ValidationError("A weekday has one departure at most.")
+            raise serializers.ValidationError(gettext("A weekday has one departure at most."))
         return value
 
     def wishes(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from foundation import clock
-from vehicles.flows.attempts import REASONS
+from vehicles.flows.attempts import reason_text
 from vehicles.flows.health import link_health
 from vehicles.models import LinkAttempt, Vehicle, VehicleLink
 
@@ -101,7 +101,7 @@ class AttemptSerializer(serializers.ModelSerializer[LinkAttempt]):
         """Why it came to nothing, in words; empty otherwise."""
         if self.get_state(attempt) != "refused":
             return ""
-        return REASONS.get(attempt.failure or "link_expired", REASONS["link_code_refused"])
+        return reason_text(attempt.failure or "link_expired")
 
     @extend_schema_field(serializers.CharField())
     def get_url(self, _attempt: LinkAttempt) -> str:

@@ -6,6 +6,8 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from foundation import clock
@@ -80,9 +82,9 @@ def _account(link: VehicleLink) -> dict[str, Any]:
 
 
 _HOW = {
-    LinkKind.REDIRECT: "You are sent to {maker}'s own page and come back here.",
-    LinkKind.DEVICE_CODE: "We show you a code; you type it on {maker}'s own page.",
-    LinkKind.HOSTED_PAGE: "You pick your make on {maker}'s page, sign in there and come back here.",
+    LinkKind.REDIRECT: _("You are sent to {maker}'s own page and come back here."),
+    LinkKind.DEVICE_CODE: _("We show you a code; you type it on {maker}'s own page."),
+    LinkKind.HOSTED_PAGE: _("You pick your make on {maker}'s page, sign in there and come back here."),
 }
 
 
@@ -92,8 +94,10 @@ def makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
         {
             "slug": slug,
             "name": maker_name(slug),
-            "how": _HOW[AUTOMAKERS[slug].link_kind].format(maker=maker_name(slug)),
-            "label": f"Link another {maker_name(slug)} account" if slug in linked else f"Link {maker_name(slug)}",
+            "how": str(_HOW[AUTOMAKERS[slug].link_kind]).format(maker=maker_name(slug)),
+            "label": (gettext("Link another {maker} account") if slug in linked else gettext("Link {maker}")).format(
+                maker=maker_name(slug)
+            ),
         }
         for slug in gateway.offered_makers()
     ]
@@ -111,7 +115,7 @@ def preferences(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         except UnableToSavePreference as refusal:
             add_refusal(form, refusal)
         else:
-            messages.success(request, "Saved. The next plan follows in a moment.")
+            messages.success(request, gettext("Saved. The next plan follows in a moment."))
             return redirect("car", car.public_id)
     return render(request, "vehicles/preferences.html", {"form": form, "vehicle": car, "can_give_back": can_give_back})
 
@@ -127,7 +131,7 @@ def specs(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         except UnableToSaveCar as refusal:
             add_refusal(form, refusal)
         else:
-            messages.success(request, "Saved. The next plan counts with it.")
+            messages.success(request, gettext("Saved. The next plan counts with it."))
             return redirect("car", car.public_id)
     return render(request, "vehicles/specs.html", {"form": form, "vehicle": car})
 
@@ -136,7 +140,7 @@ def specs(request: HttpRequest, vehicle: UUID) -> HttpResponse:
 def control(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Steer a car from here that was only watched."""
     car = owned_vehicle(request, vehicle)
-    with refusals_as_messages(request, success=f"{car} is steered from here now."):
+    with refusals_as_messages(request, success=gettext("{car} is steered from here now.").format(car=car)):
         take_control(vehicle=car, now=clock.now())
     return _back(request, car)
 
@@ -145,7 +149,9 @@ def control(request: HttpRequest, vehicle: UUID) -> HttpResponse:
 def start_charging(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Charge now, whatever the plan says."""
     car = owned_vehicle(request, vehicle)
-    with refusals_as_messages(request, success=f"{car} charges now. Your plan comes back once it is full."):
+    with refusals_as_messages(
+        request, success=gettext("{car} charges now. Your plan comes back once it is full.").format(car=car)
+    ):
         charge_now(vehicle=car, now=clock.now())
     return _back(request, car)
 
@@ -154,7 +160,9 @@ def start_charging(request: HttpRequest, vehicle: UUID) -> HttpResponse:
 def skip(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Leave the car alone tonight."""
     car = owned_vehicle(request, vehicle)
-    with refusals_as_messages(request, success=f"{car} is left alone tonight: it simply charges."):
+    with refusals_as_messages(
+        request, success=gettext("{car} is left alone tonight: it simply charges.").format(car=car)
+    ):
         skip_tonight(vehicle=car, now=clock.now())
     return _back(request, car)
 
@@ -164,7 +172,8 @@ def pause(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Stop taking part until the owner says otherwise, or take part again."""
     car = owned_vehicle(request, vehicle)
     is_paused = request.POST.get("paused") == "yes"
-    with refusals_as_messages(request, success=f"{car} is {'paused' if is_paused else 'back'}."):
+    said = gettext("{car} is paused.") if is_paused else gettext("{car} is back.")
+    with refusals_as_messages(request, success=said.format(car=car)):
         set_paused(vehicle=car, is_paused=is_paused, now=clock.now())
     return _back(request, car)
 
@@ -174,7 +183,7 @@ def cancel(request: HttpRequest, override: UUID) -> HttpResponse:
     """End a "charge now" or "skip tonight" early."""
     mine = ChargeOverride.objects.filter(vehicle__owner=signed_in(request, User)).select_related("vehicle")
     found = get_object_or_404(mine, public_id=override)
-    with refusals_as_messages(request, success="Back to your plan."):
+    with refusals_as_messages(request, success=gettext("Back to your plan.")):
         cancel_override(override=found, now=clock.now())
     return _back(request, found.vehicle)
 
@@ -183,7 +192,9 @@ def cancel(request: HttpRequest, override: UUID) -> HttpResponse:
 def home_here(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Take the place where the car stands now as home."""
     car = owned_vehicle(request, vehicle)
-    with refusals_as_messages(request, success="Noted: this is home. We keep it encrypted, and compare with it only."):
+    with refusals_as_messages(
+        request, success=gettext("Noted: this is home. We keep it encrypted, and compare with it only.")
+    ):
         set_home_from_vehicle(vehicle=car, now=clock.now())
     return _back(request, car)
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext
 
 from accounts.models import User
 from foundation import clock
@@ -20,7 +21,7 @@ def assign(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     boxes = HomeCharger.objects.filter(link__owner=signed_in(request, User)).select_related("link", "serves")
     charger = get_object_or_404(boxes, public_id=request.POST.get("charger", ""))
     is_served = request.POST.get("serves") != "no"
-    said = f"{charger} serves {car} now." if is_served else f"{charger} serves no car now."
-    with refusals_as_messages(request, success=said):
+    said = gettext("{charger} serves {car} now.") if is_served else gettext("{charger} serves no car now.")
+    with refusals_as_messages(request, success=said.format(charger=charger, car=car)):
         assign_charger(charger=charger, vehicle=car if is_served else None, now=clock.now())
     return redirect("car", car.public_id)

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -20,7 +21,7 @@ from vehicles.abilities import abilities
 from vehicles.addresses import callback_url
 from vehicles.automakers.base import LinkKind
 from vehicles.automakers.registry import AUTOMAKERS
-from vehicles.flows.attempts import REASONS, UnableToLink
+from vehicles.flows.attempts import REASONS, UnableToLink, reason_text
 from vehicles.flows.cars import controlling_elsewhere
 from vehicles.flows.device_codes import begin_device_link, poll_attempt
 from vehicles.flows.links import begin_link, choose_vehicles, complete_link, revoke_link
@@ -63,7 +64,7 @@ def link_wait(request: HttpRequest, attempt: UUID) -> HttpResponse:
     mine = LinkAttempt.objects.filter(owner=signed_in(request, User), kind=LinkKind.DEVICE_CODE)
     found = get_object_or_404(mine.select_related("link", "owner"), public_id=attempt)
     if not found.is_begun_in(request.session.session_key or ""):
-        messages.error(request, REASONS["link_state_foreign"])
+        messages.error(request, str(REASONS["link_state_foreign"]))
         return redirect("cars")
     found = poll_attempt(attempt=found, now=clock.now())
     is_part = bool(getattr(request, "htmx", False))
@@ -76,7 +77,7 @@ def link_wait(request: HttpRequest, attempt: UUID) -> HttpResponse:
         "attempt": found,
         "maker": found.maker,
         "maker_name": maker_name(found.maker),
-        "reason": REASONS.get(found.failure, REASONS["link_code_refused"]) if found.is_over else "",
+        "reason": reason_text(found.failure) if found.is_over else "",
         "minutes_left": max(1, int((found.expires_at - clock.wall()).total_seconds() // 60)),
     }
     if is_part:
@@ -90,12 +91,17 @@ def _say_linked(request: HttpRequest, link: VehicleLink) -> str:
     """Tell the owner that the account is linked and return where they go on."""
     name = maker_name(link.maker)
     if link.chargers.exclude(state=HomeCharger.State.UNLINKED).exists():
-        messages.success(request, f"Your {name} is linked. Say on your car's page which car it serves.")
+        messages.success(
+            request, gettext("Your {name} is linked. Say on your car's page which car it serves.").format(name=name)
+        )
         return reverse("cars")
     if not link.vehicles.exclude(state=Vehicle.State.UNLINKED).exists():
-        messages.success(request, f"Your {name} account is linked. {name} lists its cars later; we tell you then.")
+        messages.success(
+            request,
+            gettext("Your {name} account is linked. {name} lists its cars later; we tell you then.").format(name=name),
+        )
         return reverse("cars")
-    messages.success(request, f"Your {name} account is linked.")
+    messages.success(request, gettext("Your {name} account is linked.").format(name=name))
     if link.vehicles.filter(state=Vehicle.State.OFFERED).exists():
         return reverse("choose_vehicles", args=[link.public_id])
     return reverse("cars")  # linked again: the cars are the same and go on as before
@@ -184,7 +190,7 @@ def choose(request: HttpRequest, link: UUID) -> HttpResponse:
             messages.error(request, refusal.reason)
             return redirect("choose_vehicles", found.public_id)
         if vehicles:
-            messages.success(request, "Your car takes part now. These are our defaults; change what you like.")
+            messages.success(request, gettext("Your car takes part now. These are our defaults; change what you like."))
             return redirect("car_preferences", vehicles[0].public_id)
         return redirect("cars")
     rows = [
@@ -210,6 +216,6 @@ def unlink(request: HttpRequest, link: UUID) -> HttpResponse:
     """Give the maker's permission back and let its cars go."""
     mine = VehicleLink.objects.filter(owner=signed_in(request, User)).exclude(state=VehicleLink.State.REVOKED)
     found = get_object_or_404(mine, public_id=link)
-    with refusals_as_messages(request, success="Unlinked. Your cars charge as if we were not there."):
+    with refusals_as_messages(request, success=gettext("Unlinked. Your cars charge as if we were not there.")):
         revoke_link(link=found, now=clock.now())
     return redirect("cars")

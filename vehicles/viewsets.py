@@ -3,6 +3,7 @@
 from typing import cast
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
@@ -114,7 +115,7 @@ class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
 def _preference(vehicle: Vehicle) -> Response:
     preference = ChargePreference.objects.prefetch_related("departures").filter(vehicle=vehicle).first()
     if preference is None:
-        raise preferences.UnableToSavePreference("This car does not take part yet.", code="vehicle_not_active")
+        raise preferences.UnableToSavePreference(gettext("This car does not take part yet."), code="vehicle_not_active")
     return Response(PreferenceSerializer(preference).data)
 
 

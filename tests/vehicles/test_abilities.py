@@ -53,7 +53,7 @@ def test_car_is_described_as_it_is(name: str) -> None:
 
 def test_power_is_said_in_kilowatts() -> None:
     texts = [ability.text for ability in abilities(Capabilities(hold_ends=HoldEnds.TIMED, max_discharge_w=9600))]
-    assert any("9.6 kW" in text for text in texts)
+    assert any("9.6\xa0kW" in text for text in texts)
 
 
 @pytest.mark.parametrize("reason", ["invalid_grant", "login_required", "revoked_at_maker", "something new", ""])

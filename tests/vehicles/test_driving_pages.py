@@ -92,7 +92,7 @@ def test_app_assigns_a_box_and_reads_bill_and_steering(stop_car: Vehicle, box: H
         "active",
     )
     steering = client.get(f"{API}/vehicles/{stop_car.public_id}/steering/").json()
-    assert "it did not begin to charge when it was plugged in at 17:05" in steering["foreign_schedule"]
+    assert "it did not begin to charge when it was plugged in at 5:05\u202fPM" in steering["foreign_schedule"]
     assert len(steering["discharge_missing"]) == 2  # the car, and its maker's word
     months = client.get(f"{API}/vehicles/{stop_car.public_id}/bill/").json()
     assert [month["reads"] for month in months] == [0, 0, 0]

@@ -4,10 +4,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.models import User
 from foundation import clock
 from foundation.fields import keyed_hash
 from foundation.refusals import Refusal
+from foundation.words import Words
 from vehicles import gateway
 from vehicles.automakers.base import LinkBegin
 from vehicles.models import LinkAttempt
@@ -16,23 +19,23 @@ ATTEMPT_LIFETIME = timedelta(minutes=10)
 KEPT = timedelta(days=1)
 STATE_BYTES = 12  # 16 characters: Ford takes no longer state
 
-REASONS: dict[str, str] = {
-    "maker_not_offered": "Cars of this maker cannot be linked here yet.",
-    "session_missing": "Your browser keeps no session. Please sign in again.",
-    "link_kind_not_offered": "This maker links in another way.",
-    "link_state_unknown": "This link was not started here. Please start again.",
-    "link_state_foreign": "This link was started in another session. Please start again here.",
-    "link_state_used": "This link was already used. Please start again.",
-    "link_expired": "This took longer than it may. Nothing was linked; please start again.",
-    "link_replaced": "A newer code was shown since. Please use that one.",
-    "link_denied": "You did not allow access on the maker's page. Nothing was linked.",
-    "link_code_missing": "The maker sent no permission back. Please start again.",
-    "link_code_refused": "The maker did not accept the permission. Please start again.",
-    "maker_unreachable": "The maker does not answer as it should. Nothing was linked; please try again later.",
-    "no_cars": "No electric car was shared. Start again and tick your car on the maker's page.",
-    "account_elsewhere": "This account is linked by somebody else here. They must unlink it first.",
-    "return_url_not_allowed": "This app may not be returned to. Ask us to put its https link on the list.",
-    "ticket_unknown": "This link is not known, or was used already. Go back to the app and start again.",
+REASONS: dict[str, Words] = {
+    "maker_not_offered": _("Cars of this maker cannot be linked here yet."),
+    "session_missing": _("Your browser keeps no session. Please sign in again."),
+    "link_kind_not_offered": _("This maker links in another way."),
+    "link_state_unknown": _("This link was not started here. Please start again."),
+    "link_state_foreign": _("This link was started in another session. Please start again here."),
+    "link_state_used": _("This link was already used. Please start again."),
+    "link_expired": _("This took longer than it may. Nothing was linked; please start again."),
+    "link_replaced": _("A newer code was shown since. Please use that one."),
+    "link_denied": _("You did not allow access on the maker's page. Nothing was linked."),
+    "link_code_missing": _("The maker sent no permission back. Please start again."),
+    "link_code_refused": _("The maker did not accept the permission. Please start again."),
+    "maker_unreachable": _("The maker does not answer as it should. Nothing was linked; please try again later."),
+    "no_cars": _("No electric car was shared. Start again and tick your car on the maker's page."),
+    "account_elsewhere": _("This account is linked by somebody else here. They must unlink it first."),
+    "return_url_not_allowed": _("This app may not be returned to. Ask us to put its https link on the list."),
+    "ticket_unknown": _("This link is not known, or was used already. Go back to the app and start again."),
 }
 
 
@@ -40,9 +43,14 @@ class UnableToLink(Refusal):
     """The account or car was not linked; nothing that existed was changed."""
 
 
+def reason_text(code: str) -> str:
+    """Return the sentence that a code stands for, in the reader's language; an unknown code reads generally."""
+    return str(REASONS.get(code, REASONS["link_code_refused"]))
+
+
 def refusal(code: str, *, field: str | None = None) -> UnableToLink:
     """Return the refusal that a code stands for."""
-    return UnableToLink(REASONS.get(code, REASONS["link_code_refused"]), code=code, field=field)
+    return UnableToLink(reason_text(code), code=code, field=field)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 
+from django.utils.translation import gettext
+
 from accounts.flows.notices import notify
 from foundation.fields import keyed_hash
 from foundation.refusals import Refusal
@@ -174,11 +176,13 @@ def take_control(*, vehicle: Vehicle, now: datetime) -> Vehicle:
     Raises UnableToSaveCar for a car that does not take part, or while another link that works steers it.
     """
     if vehicle.state != Vehicle.State.ACTIVE:
-        raise UnableToSaveCar("This car does not take part.", code="vehicle_not_active")
+        raise UnableToSaveCar(gettext("This car does not take part."), code="vehicle_not_active")
     if not vehicle.is_controlling:
         if controlling_elsewhere(vehicle) is not None:
             raise UnableToSaveCar(
-                f"{vehicle} is still steered from another account. It must be unlinked there first.",
+                gettext("{vehicle} is still steered from another account. It must be unlinked there first.").format(
+                    vehicle=vehicle
+                ),
                 code="vin_controlled_elsewhere",
             )
         take_part(vehicle, now=now)
@@ -221,9 +225,13 @@ def save_specs(*, vehicle: Vehicle, capacity_wh: int, max_charge_w: int, now: da
     Raises UnableToSaveCar for a battery outside 5 to 300 kWh or a power outside 1 to 19.2 kW.
     """
     if not 5_000 <= capacity_wh <= 300_000:
-        raise UnableToSaveCar("A battery holds 5 to 300 kWh.", code="capacity_out_of_range", field="capacity_wh")
+        raise UnableToSaveCar(
+            gettext("A battery holds 5 to 300 kWh."), code="capacity_out_of_range", field="capacity_wh"
+        )
     if not 1_000 <= max_charge_w <= specs.MOST_AC_W:
-        raise UnableToSaveCar("A car charges at 1 to 19.2 kW at home.", code="power_out_of_range", field="max_charge_w")
+        raise UnableToSaveCar(
+            gettext("A car charges at 1 to 19.2 kW at home."), code="power_out_of_range", field="max_charge_w"
+        )
     vehicle.capacity_wh, vehicle.max_charge_w, vehicle.has_assumed_specs = capacity_wh, max_charge_w, False
     vehicle.save(update_fields=["capacity_wh", "max_charge_w", "has_assumed_specs"])
     return vehicle

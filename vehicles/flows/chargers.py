@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from foundation.fields import keyed_hash
 from foundation.refusals import Refusal
@@ -71,7 +72,9 @@ def assign_charger(*, charger: HomeCharger, vehicle: Vehicle | None, now: dateti
     one that another box serves.
     """
     if charger.state == HomeCharger.State.UNLINKED or charger.link.state != VehicleLink.State.ACTIVE:
-        raise UnableToAssignCharger("This wall box is no longer linked. Please link it again.", code="charger_unlinked")
+        raise UnableToAssignCharger(
+            gettext("This wall box is no longer linked. Please link it again."), code="charger_unlinked"
+        )
     if vehicle is not None:
         _check_car(charger, vehicle)
     with transaction.atomic():
@@ -86,7 +89,9 @@ def assign_charger(*, charger: HomeCharger, vehicle: Vehicle | None, now: dateti
                 charger.save(update_fields=["serves", "state"])
         except IntegrityError:
             raise UnableToAssignCharger(
-                f"Another wall box already serves {vehicle}.", code="car_has_a_charger", field="vehicle"
+                gettext("Another wall box already serves {vehicle}.").format(vehicle=vehicle),
+                code="car_has_a_charger",
+                field="vehicle",
             ) from None
     if vehicle is not None:
         Vehicle.objects.filter(pk=vehicle.pk, state=Vehicle.State.ACTIVE).update(next_read_at=now)
@@ -96,7 +101,7 @@ def assign_charger(*, charger: HomeCharger, vehicle: Vehicle | None, now: dateti
 def _check_car(charger: HomeCharger, vehicle: Vehicle) -> None:
     if vehicle.owner_id != charger.link.owner_id or vehicle.state != Vehicle.State.ACTIVE:
         raise UnableToAssignCharger(
-            "Choose a car of yours that takes part.", code="vehicle_not_active", field="vehicle"
+            gettext("Choose a car of yours that takes part."), code="vehicle_not_active", field="vehicle"
         )
 
 

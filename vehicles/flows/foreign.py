@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
+from foundation import formats
 from vehicles.automakers.base import ChargeState
 from vehicles.flows import releases
 from vehicles.models import ChargeReading, Command, ForeignSign, Vehicle
@@ -23,11 +25,19 @@ SETTLING = timedelta(minutes=5)
 BETWEEN_CORRECTIONS = timedelta(minutes=30)
 
 SENTENCES = {
-    ForeignSign.Kind.STOPPED: "it stopped charging at {time} although nobody here told it to.",
-    ForeignSign.Kind.STARTED: "it charged at {time} while we held it.",
-    ForeignSign.Kind.WAITED: "it did not begin to charge when it was plugged in at {time}.",
+    ForeignSign.Kind.STOPPED: _(
+        "Your car follows a schedule that is not ours: it stopped charging at {time} although nobody here told it to. "
+        "Switch charging schedules off in the maker's app and in the car, or pause managed charging here."
+    ),
+    ForeignSign.Kind.STARTED: _(
+        "Your car follows a schedule that is not ours: it charged at {time} while we held it. "
+        "Switch charging schedules off in the maker's app and in the car, or pause managed charging here."
+    ),
+    ForeignSign.Kind.WAITED: _(
+        "Your car follows a schedule that is not ours: it did not begin to charge when it was plugged in at {time}. "
+        "Switch charging schedules off in the maker's app and in the car, or pause managed charging here."
+    ),
 }
-ADVICE = "Switch charging schedules off in the maker's app and in the car, or pause managed charging here."
 
 
 def notice(*, vehicle: Vehicle, reading: ChargeReading, before: ChargeReading | None) -> ForeignSign | None:
@@ -110,9 +120,9 @@ def open_signs(vehicle_ids: Collection[int]) -> dict[int, ForeignSign]:
 
 def describe(sign: ForeignSign, zone: ZoneInfo) -> str:
     """Return what the owner reads of it."""
-    seen = f"{sign.seen_at.astimezone(zone):%H:%M}"
-    said = SENTENCES[ForeignSign.Kind(sign.kind)].format(time=seen)
-    return f"Your car follows a schedule that is not ours: {said} {ADVICE}"
+    seen = sign.seen_at.astimezone(zone).time().replace(second=0, microsecond=0)
+    reader = formats.reader_in(sign.vehicle.owner.country)
+    return str(SENTENCES[ForeignSign.Kind(sign.kind)]).format(time=formats.time_of_day(seen, reader=reader))
 
 
 def start_anyway(*, vehicle: Vehicle, sign: ForeignSign, now: datetime) -> Command | None:

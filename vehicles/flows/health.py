@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Max
+from django.utils.translation import gettext
 
 from vehicles import wording
 from vehicles.models import ChargeReading, HomeCharger, Vehicle, VehicleLink
@@ -33,19 +34,19 @@ def _reason(link: VehicleLink, active: list[Vehicle], *, offered: bool) -> tuple
     if link.state == VehicleLink.State.NEEDS_RELINK:
         return wording.relink_reason(link.state_reason), "relink"
     if link.state == VehicleLink.State.LEAVING:
-        return "It is being unlinked: held cars are freed first.", "wait"
+        return gettext("It is being unlinked: held cars are freed first."), "wait"
     if link.state == VehicleLink.State.REVOKED:
-        return "It was unlinked.", "none"
+        return gettext("It was unlinked."), "none"
     if any(key in wording.RELINK_REFUSALS for car in active for key in car.can.refusals):
-        return "You did not allow everything that your car needs to take part.", "relink"
+        return gettext("You did not allow everything that your car needs to take part."), "relink"
     failing = [car.read_failure for car in active if car.read_failure]
     if failing:
         return wording.message(failing[0]), "relink" if failing[0] in wording.RELINK_FAILURES else "wait"
     if offered and not active:
-        return "No car is chosen yet.", "choose"
+        return gettext("No car is chosen yet."), "choose"
     boxes = HomeCharger.objects.filter(link=link).exclude(state=HomeCharger.State.UNLINKED)
     if failures := list(boxes.exclude(failure="").values_list("failure", flat=True)):
         return wording.message(failures[0]), "wait"
     if not active and not boxes.exists():
-        return "The maker has listed no electric car yet. We look again every day.", "wait"
+        return gettext("The maker has listed no electric car yet. We look again every day."), "wait"
     return "", "none"

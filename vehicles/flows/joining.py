@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts.models import User
 from foundation.fields import keyed_hash
@@ -79,7 +80,10 @@ def _code_of(reason: str) -> str:
 
 def _unreachable(error: AutomakerError) -> UnableToLink:
     return UnableToLink(
-        f"{wording.message(error.message_key)} Nothing was linked; please try again later.", code="maker_unreachable"
+        gettext("{trouble} Nothing was linked; please try again later.").format(
+            trouble=wording.message(error.message_key)
+        ),
+        code="maker_unreachable",
     )
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts.models import User
 from foundation import clock
@@ -127,19 +128,19 @@ def choose_vehicles(*, link: VehicleLink, vehicle_ids: Sequence[UUID], now: date
     car that is not of this link, one whose maker does not tell its VIN, or one linked through another account.
     """
     if link.state != VehicleLink.State.ACTIVE:
-        raise UnableToLink("This account is no longer linked. Please link it again.", code="link_not_active")
+        raise UnableToLink(gettext("This account is no longer linked. Please link it again."), code="link_not_active")
     wanted = list(dict.fromkeys(vehicle_ids))
     if not wanted:
-        raise UnableToLink("Choose at least one car.", code="no_cars_chosen", field="vehicles")
+        raise UnableToLink(gettext("Choose at least one car."), code="no_cars_chosen", field="vehicles")
     rows = {row.public_id: row for row in Vehicle.objects.filter(link=link, public_id__in=wanted)}
     if len(rows) != len(wanted):
-        raise UnableToLink("This car is not in the linked account.", code="vehicle_unknown", field="vehicles")
+        raise UnableToLink(gettext("This car is not in the linked account."), code="vehicle_unknown", field="vehicles")
     try:
         with transaction.atomic():
             return [_take(rows[public_id], now=now) for public_id in wanted]
     except IntegrityError:  # somebody chose the same car in the same moment
         raise UnableToLink(
-            "This car has just been linked elsewhere.", code="vin_controlled_elsewhere", field="vehicles"
+            gettext("This car has just been linked elsewhere."), code="vin_controlled_elsewhere", field="vehicles"
         ) from None
 
 
@@ -148,14 +149,16 @@ def _take(vehicle: Vehicle, *, now: datetime) -> Vehicle:
         return vehicle
     if not vehicle.vin_hash:
         raise UnableToLink(
-            f"The maker does not tell us which car {vehicle} is, so it cannot take part yet. Please try again later.",
+            gettext(
+                "The maker does not tell us which car {vehicle} is, so it cannot take part yet. Please try again later."
+            ).format(vehicle=vehicle),
             code="vin_unknown",
             field="vehicles",
         )
     other = cars.controlling_elsewhere(vehicle)
     if other is not None and other.owner_id == vehicle.owner_id:
         raise UnableToLink(
-            f"{vehicle} is already linked through another account of yours.",
+            gettext("{vehicle} is already linked through another account of yours.").format(vehicle=vehicle),
             code="vehicle_already_linked",
             field="vehicles",
         )

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from accounts.flows.consents import has_consent
 from accounts.models import Consent
 from foundation.refusals import Refusal
@@ -30,14 +32,15 @@ def set_home_from_vehicle(*, vehicle: Vehicle, now: datetime) -> HomePlace:
     not say where it is, or its last position is older than an hour and it is not plugged in.
     """
     if vehicle.state != Vehicle.State.ACTIVE:
-        raise UnableToSetHome("This car is not linked.", code="vehicle_not_active")
+        raise UnableToSetHome(gettext("This car is not linked."), code="vehicle_not_active")
     if not has_consent(vehicle.owner, Consent.Purpose.DATA_USE):
-        raise UnableToSetHome("Allow us to read your car first.", code="no_consent")
+        raise UnableToSetHome(gettext("Allow us to read your car first."), code="no_consent")
     try:
         state = gateway.call(vehicle, lambda maker, car: maker.read_state(car))
     except AutomakerError as error:
         raise UnableToSetHome(
-            f"{wording.message(error.message_key)} Please try again later.", code="maker_unreachable"
+            gettext("{trouble} Please try again later.").format(trouble=wording.message(error.message_key)),
+            code="maker_unreachable",
         ) from None
     home = _keep_home(vehicle=vehicle, state=state, now=now)
     readings.keep_state(vehicle=vehicle, state=state, now=now, source=ChargeReading.Source.POLL)
@@ -47,11 +50,14 @@ def set_home_from_vehicle(*, vehicle: Vehicle, now: datetime) -> HomePlace:
 def _keep_home(*, vehicle: Vehicle, state: VehicleState, now: datetime) -> HomePlace:
     seen = state.place
     if seen is None:
-        raise UnableToSetHome("The car does not tell where it is. Check its location sharing.", code="place_unknown")
+        raise UnableToSetHome(
+            gettext("The car does not tell where it is. Check its location sharing."), code="place_unknown"
+        )
     is_plugged_in = state.is_plugged_in is not None and state.is_plugged_in.value
     if seen.observed_at < now - NEWEST_PLACE and not is_plugged_in:
         raise UnableToSetHome(
-            "The car's last position is old. Start it or plug it in at home, then try again.", code="place_stale"
+            gettext("The car's last position is old. Start it or plug it in at home, then try again."),
+            code="place_stale",
         )
     place = {"latitude": repr(seen.value.latitude), "longitude": repr(seen.value.longitude), "set_at": now}
     home, _ = HomePlace.objects.update_or_create(owner_id=vehicle.owner_id, defaults=place)

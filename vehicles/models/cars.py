@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from foundation.fields import EncryptedTextField
 from vehicles.automakers.base import Capabilities, read_capabilities
@@ -17,9 +18,9 @@ class Vehicle(models.Model):
     class State(models.TextChoices):
         """What we do with the car."""
 
-        OFFERED = "offered", "seen at the maker, not chosen"
-        ACTIVE = "active", "taking part"
-        UNLINKED = "unlinked", "no longer linked"
+        OFFERED = "offered", _("seen at the maker, not chosen")
+        ACTIVE = "active", _("taking part")
+        UNLINKED = "unlinked", _("no longer linked")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="vehicles")

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from foundation.fields import EncryptedTextField
 from vehicles.automakers.base import Capabilities, read_capabilities
@@ -17,9 +18,9 @@ class HomeCharger(models.Model):
     class State(models.TextChoices):
         """What we do with the box."""
 
-        OFFERED = "offered", "seen at its maker, serves no car"
-        ACTIVE = "active", "serving a car"
-        UNLINKED = "unlinked", "no longer linked"
+        OFFERED = "offered", _("seen at its maker, serves no car")
+        ACTIVE = "active", _("serving a car")
+        UNLINKED = "unlinked", _("no longer linked")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     link = models.ForeignKey(VehicleLink, on_delete=models.PROTECT, related_name="chargers")

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from vehicles.models.cars import Vehicle
 from vehicles.models.chargers import HomeCharger
@@ -53,31 +54,31 @@ class Command(models.Model):
     class Kind(models.TextChoices):
         """What the car is told."""
 
-        HOLD = "hold", "hold charging"
-        DISCHARGE = "discharge", "discharge"
-        RESUME = "resume", "charge as the car would"
-        SET_LIMIT = "set_limit", "stop charging at a limit"
-        WAKE = "wake", "wake up and report"
+        HOLD = "hold", _("hold charging")
+        DISCHARGE = "discharge", _("discharge")
+        RESUME = "resume", _("charge as the car would")
+        SET_LIMIT = "set_limit", _("stop charging at a limit")
+        WAKE = "wake", _("wake up and report")
 
     class State(models.TextChoices):
         """How far it came."""
 
-        DUE = "due", "waiting to be sent"
-        SENDING = "sending", "being sent"
-        UNKNOWN = "unknown", "sent, outcome unknown"
-        ACCEPTED = "accepted", "accepted by the maker"
-        CONFIRMED = "confirmed", "seen in a reading"
-        NOOP = "noop", "already so"
-        REJECTED = "rejected", "refused by the maker"
-        TIMED_OUT = "timed_out", "never confirmed"
-        SUPERSEDED = "superseded", "replaced by a newer one"
+        DUE = "due", _("waiting to be sent")
+        SENDING = "sending", _("being sent")
+        UNKNOWN = "unknown", _("sent, outcome unknown")
+        ACCEPTED = "accepted", _("accepted by the maker")
+        CONFIRMED = "confirmed", _("seen in a reading")
+        NOOP = "noop", _("already so")
+        REJECTED = "rejected", _("refused by the maker")
+        TIMED_OUT = "timed_out", _("never confirmed")
+        SUPERSEDED = "superseded", _("replaced by a newer one")
 
     class EndedBy(models.TextChoices):
         """Who ends a hold or discharge when we fall silent."""
 
-        CAR = "car", "the car, at its time"
-        WATCHDOG = "watchdog", "our watchdog"
-        NOBODY = "nobody", "needs no end"
+        CAR = "car", _("the car, at its time")
+        WATCHDOG = "watchdog", _("our watchdog")
+        NOBODY = "nobody", _("needs no end")
 
     UNFINISHED = (State.DUE, State.SENDING, State.UNKNOWN, State.ACCEPTED)
     SENT = (State.SENDING, State.UNKNOWN, State.ACCEPTED, State.CONFIRMED, State.NOOP, State.TIMED_OUT)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from foundation.fields import EncryptedTextField, keyed_hash
 from vehicles.automakers.base import Account, LinkKind
@@ -18,10 +19,10 @@ class VehicleLink(models.Model):
     class State(models.TextChoices):
         """How alive the link is."""
 
-        ACTIVE = "active", "working"
-        NEEDS_RELINK = "needs_relink", "needs to be linked again"
-        LEAVING = "leaving", "being unlinked: held cars are released first"
-        REVOKED = "revoked", "unlinked"
+        ACTIVE = "active", _("working")
+        NEEDS_RELINK = "needs_relink", _("needs to be linked again")
+        LEAVING = "leaving", _("being unlinked: held cars are released first")
+        REVOKED = "revoked", _("unlinked")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="vehicle_links")

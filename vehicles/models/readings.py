@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from vehicles.models.cars import Vehicle
 
@@ -46,9 +47,9 @@ class ChargeReading(models.Model):
     class Source(models.TextChoices):
         """How the value reached us."""
 
-        POLL = "poll", "asked"
-        STREAM = "stream", "streamed"
-        WEBHOOK = "webhook", "pushed"
+        POLL = "poll", _("asked")
+        STREAM = "stream", _("streamed")
+        WEBHOOK = "webhook", _("pushed")
 
     vehicle = models.ForeignKey(Vehicle, on_delete=models.CASCADE, related_name="readings")
     observed_at = models.DateTimeField()

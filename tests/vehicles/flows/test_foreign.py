@@ -31,7 +31,7 @@ def test_stop_that_nobody_here_asked_for_is_named_after_a_second_reading(timed_c
     assert sign is not None
     assert (sign.kind, sign.readings) == (ForeignSign.Kind.STOPPED, 2)
     told = foreign.describe(sign, ZoneInfo("America/Chicago"))
-    assert told.startswith("Your car follows a schedule that is not ours: it stopped charging at 18:00")
+    assert told.startswith("Your car follows a schedule that is not ours: it stopped charging at 6:00\u202fPM")
 
 
 def test_car_that_goes_on_charging_clears_the_suspicion(timed_car: Vehicle, now: datetime) -> None:
