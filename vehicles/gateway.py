@@ -228,6 +228,8 @@ def store_grant(link: VehicleLink, grant: Grant) -> None:
     if grant.refresh_expires_in_seconds is not None:
         link.refresh_expires_at = wall + timedelta(seconds=grant.refresh_expires_in_seconds)
     link.extras = link.extras | dict(grant.extras)
+    if grant.scopes and set(grant.scopes) != set(link.scopes):  # owners may untick a scope at the maker at any time
+        link.scopes, link.listed_at = list(grant.scopes), None  # what the cars can do is asked again
     link.refreshed_at = wall
     link.failures, link.auth_failed_at, link.quiet_until = 0, None, None
     with transaction.atomic(durable=True):
@@ -236,6 +238,8 @@ def store_grant(link: VehicleLink, grant: Grant) -> None:
                 "access_token",
                 "refresh_token",
                 "secrets",
+                "scopes",
+                "listed_at",
                 "access_expires_at",
                 "refresh_expires_at",
                 "refreshed_at",

@@ -135,7 +135,7 @@ def _changes(pusher: Pusher, grant: Grant, *, now: datetime) -> tuple[list[dict[
     """Return the events to tell and what will have been told with them."""
     before = grant.told.get("cars", {})
     if grant.revoked_at is not None:
-        event = pusher.write_change(grant, "revoked", next(iter(before), ""), now=now)
+        event = pusher.write_change(grant, "revoked", next(iter(before), ""), now=grant.revoked_at)
         return [event] if event else [], grant.told | {"revoked": True}
     events: list[dict[str, Any] | None] = []
     after: dict[str, Any] = {}

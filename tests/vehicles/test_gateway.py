@@ -63,6 +63,19 @@ def test_answer_without_a_new_refresh_token_keeps_the_old_one(timed_car: Vehicle
     assert VehicleLink.objects.get().refresh_token == "refresh-one"
 
 
+def test_scope_taken_back_at_the_maker_is_kept_and_the_cars_are_asked_again(
+    timed_car: Vehicle, door: responses.RequestsMock, now: datetime
+) -> None:
+    VehicleLink.objects.update(scopes=["read", "charge"], listed_at=now)
+    for scope, listed_at in (("charge read", now), ("read", None), ("", None)):  # no scope told: as before
+        door.add("POST", TOKEN_URL, json=grant() | ({"scope": scope} if scope else {}))
+        expire(timed_car.link)
+        gateway.call(timed_car, token_used)
+        assert VehicleLink.objects.get().listed_at == listed_at
+
+    assert VehicleLink.objects.get().scopes == ["read"]
+
+
 def test_rejected_token_is_refreshed_once_and_the_operation_repeated(
     timed_car: Vehicle, door: responses.RequestsMock
 ) -> None:

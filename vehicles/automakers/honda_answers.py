@@ -195,6 +195,7 @@ def _read_event(event: Mapping[str, Any], *, now: datetime) -> Push | None:
         event_id=event_id,
         external_id=text(event.get("vehicleId"), limit=120),
         subject=text(event.get("accountId"), limit=120),
+        occurred_at=instant(event.get("occurredAt"), now=now),
     )
     if kind == PushKind.STATE:
         try:

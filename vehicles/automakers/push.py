@@ -21,7 +21,10 @@ class PushKind(StrEnum):
 
 @dataclass(frozen=True)
 class Push:
-    """One verified message. `event_id` tells repeats apart; `subject` is the maker's name for the account, if any."""
+    """One verified message. `event_id` tells repeats apart; `subject` is the maker's name for the account, if any.
+
+    `occurred_at` is when it became true at the maker, where it says so: messages may come late and out of order.
+    """
 
     kind: str
     event_id: str
@@ -29,6 +32,7 @@ class Push:
     subject: str = field(default="", repr=False)
     state: VehicleState | None = None
     receipt: CommandReceipt | None = None
+    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from vehicles.automakers import signatures, smartcar_answers
-from vehicles.automakers.answers import pick, rows, text
+from vehicles.automakers.answers import instant, pick, rows, text
 from vehicles.automakers.errors import WebhookRefused
 from vehicles.automakers.push import Push, PushKind, WebhookAnswer
 
@@ -58,6 +58,7 @@ def _read_push(event: Mapping[str, Any], kind: str, *, now: datetime) -> Push | 
         event_id=text(event.get("eventId"), limit=120),
         external_id=text(pick(event, "data", "vehicle", "id"), limit=120),
         subject=text(pick(event, "data", "user", "id"), limit=120),
+        occurred_at=instant(pick(event, "meta", "occurredAt"), now=now),
     )
     if not push.event_id or not push.external_id:
         return None

@@ -25,6 +25,7 @@ MOST_BODY_BYTES = 256 * 1024
 MOST_PUSHES = 500
 # Makers that push are asked again only when they have fallen silent for so long.
 PUSHED_PAUSE = timedelta(hours=1)
+_ENDING = (PushKind.LINK_REVOKED, PushKind.CAR_GONE)
 REMEMBERED = timedelta(days=14)  # the longest that a sender is known to repeat is 26 hours
 
 
@@ -78,6 +79,8 @@ def _is_new(maker: str, event_id: str) -> bool:
 
 def _apply(maker: str, push: Push, *, source: str, now: datetime, link: VehicleLink | None) -> bool:
     links = _links_of(maker, push, link)
+    if push.occurred_at is not None and push.kind in _ENDING:  # late news of a permission that was given again since
+        links = [row for row in links if row.linked_at <= push.occurred_at]
     if push.kind == PushKind.LINK_REVOKED:
         for row in links:
             gateway.mark_needs_relink(row, reason="revoked_at_maker")

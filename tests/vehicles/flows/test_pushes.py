@@ -265,6 +265,18 @@ def test_permission_withdrawn_at_the_maker_stops_the_link(car: Vehicle, now: dat
     assert [notice.kind for notice in Notice.objects.all()] == ["link_needs_relink"]
 
 
+@pytest.mark.parametrize("kind", [PushKind.LINK_REVOKED, PushKind.CAR_GONE])
+def test_late_news_of_an_older_permission_ends_nothing(
+    car: Vehicle, now: datetime, script: dict[str, Any], kind: PushKind
+) -> None:
+    VehicleLink.objects.update(linked_at=now)
+    before = now - timedelta(minutes=5)
+    push(script, Push(kind, "late", external_id=CAR, subject=SUBJECT, occurred_at=before))
+
+    car.refresh_from_db()
+    assert (VehicleLink.objects.get().state, car.state) == (VehicleLink.State.ACTIVE, Vehicle.State.ACTIVE)
+
+
 def receipt(state: ReceiptState, now: datetime) -> Push:
     return Push(PushKind.COMMAND, "", external_id=CAR, receipt=CommandReceipt("maker-id", str(state), now))
 
