@@ -39,6 +39,7 @@ TICKS = {
     "grid.tasks.settle_due": 2,
     "grid.tasks.post_due_settlements": 2,
     "grid.tasks.pay_due_earnings": 12,
+    "grid.tasks.weigh_due_stays": 12,
     "rewards.tasks.request_due_payouts": 2,
     "rewards.tasks.send_due_payouts": 1,
     "rewards.tasks.resolve_unknown_payouts": 2,

@@ -14,6 +14,7 @@ from grid.flows.dispatching import dispatch_due
 from grid.flows.events import announce_due_events
 from grid.flows.feeds import fetch_due_feeds
 from grid.flows.planning import plan_due
+from grid.flows.saving import weigh_due_stays
 from grid.flows.settling import post_due_settlements, settle_due
 from grid.models import Dispatch, Feed, GridEvent, PlanningState
 from rewards.flows.banking import follow_bank_payouts
@@ -47,6 +48,7 @@ SWEEPS: tuple[Sweep, ...] = (
     send_due_commands,
     settle_due,
     post_due_settlements,
+    weigh_due_stays,
     request_due_payouts,
     send_due_payouts,
     resolve_unknown_payouts,

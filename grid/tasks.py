@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from foundation import clock
-from grid.flows import dispatching, events, feeds, forgetting, operators, paying, planning, reporting, settling
+from grid.flows import dispatching, events, feeds, forgetting, operators, paying, planning, reporting, saving, settling
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,12 @@ def post_due_settlements() -> None:
 def pay_due_earnings() -> None:
     """Credit what programs pay besides their rate per kWh."""
     _report("earnings written", paying.pay_due_earnings(now=clock.now(), limit=500))
+
+
+@shared_task(name="grid.tasks.weigh_due_stays")
+def weigh_due_stays() -> None:
+    """Work out what finished stays saved beside the cash."""
+    _report("stays weighed", saving.weigh_due_stays(now=clock.now(), limit=500))
 
 
 def _report(what: str, count: int) -> None:

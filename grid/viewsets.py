@@ -25,6 +25,7 @@ from grid.serializers import (
     SiteSerializer,
     TariffSerializer,
 )
+from grid.viewsets_carbon import CARBON_ROUTES
 from grid.viewsets_results import RESULT_ROUTES
 from vehicles.models import Vehicle
 
@@ -153,4 +154,5 @@ ROUTES: list[tuple[str, type, str]] = [
     ("enrollments", EnrollmentViewSet, "enrollment"),
     ("participations", ParticipationViewSet, "participation"),
     *RESULT_ROUTES,
+    *CARBON_ROUTES,
 ]

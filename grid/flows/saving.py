@@ -5,29 +5,33 @@ at full power, both at the home's tariff and its grid's marginal carbon. Energy 
 saving: the difference counts at the stay's own mean price.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
-from django.core.cache import cache
+from django.db.models import Count, Q, Sum
 
 from accounts.models import User
 from grid.flows.pricebook import PriceBook
 from grid.metering.baselines import charging_window
 from grid.metering.cases import Car, Reading, Stay, Window
 from grid.metering.energy import net_energy
-from grid.models import Site
+from grid.models import Site, StaySaving
 from grid.planner.problem import Floats
 from grid.slots import MAX_HORIZON, SLOT, Slots
 from vehicles.models import ChargeReading, PlugSession, Vehicle
 
 LOOKED_BACK = timedelta(days=30)
-MOST_STAYS = 60
+# Late readings have come by then; what ended longer ago than the second was there before stays were weighed.
+WEIGHED_AFTER, FORGOTTEN_AFTER = timedelta(hours=1), timedelta(days=35)
 MOST_READINGS = 500
-KEPT_SECONDS = 600
 HOUR = timedelta(hours=1)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,41 +51,90 @@ class Worth:
 
 
 def worth_of(*, owner: User, now: datetime) -> Worth | None:
-    """Return what the owner's cars saved in the last thirty days, or None without a home or finished stays.
+    """Return what the owner's cars saved in the last thirty days, or None where no stay at home was weighed in them.
 
-    Looked up at most every ten minutes; stays of which too little was read are counted as unknown and save nothing.
+    Stays of which too little was read are counted as unknown and save nothing.
     """
-    key = f"worth:{owner.public_id}"
-    found: Worth | None = cache.get(key)
-    if found is None:
-        found = _work_out(owner, now)
-        cache.set(key, found, KEPT_SECONDS)
-    return found
-
-
-def _work_out(owner: User, now: datetime) -> Worth | None:
-    site = Site.objects.filter(owner=owner).select_related("tariff__utility").first()
-    rows = PlugSession.objects.filter(
-        vehicle__owner=owner, is_at_home=True, unplugged_at__gte=now - LOOKED_BACK, unplugged_at__lte=now
-    ).select_related("vehicle")
-    sessions = list(rows.order_by("-unplugged_at")[:MOST_STAYS])
-    if site is None or not sessions:
+    rows = StaySaving.objects.filter(
+        plug_session__vehicle__owner=owner,
+        plug_session__unplugged_at__gte=now - LOOKED_BACK,
+        plug_session__unplugged_at__lte=now,
+        currency=owner.currency,
+    )
+    found = rows.aggregate(
+        all=Count("pk"),
+        known=Count("pk", filter=Q(is_known=True)),
+        with_carbon=Count("pk", filter=Q(saved_g__isnull=False)),
+        micros=Sum("saved_micros"),
+        grams=Sum("saved_g"),
+    )
+    if not found["all"]:
         return None
-    book = PriceBook()
-    worths = [_of_stay(session, site, book) for session in sessions]
-    known = [worth for worth in worths if worth is not None]
-    carbon = [grams for _, grams in known if grams is not None]
+    is_carbon_known = found["known"] and found["with_carbon"] == found["known"]
     return Worth(
-        saved_minor=round(100 * sum(money for money, _ in known)),
-        currency=site.tariff.utility.currency,
-        saved_g=round(sum(carbon)) if known and len(carbon) == len(known) else None,
-        stays=len(known),
-        unknown=len(worths) - len(known),
+        saved_minor=round((found["micros"] or 0) / 10_000),
+        currency=owner.currency,
+        saved_g=found["grams"] if is_carbon_known else None,
+        stays=found["known"],
+        unknown=found["all"] - found["known"],
     )
 
 
-def _of_stay(session: PlugSession, site: Site, book: PriceBook) -> tuple[float, float | None] | None:
-    """Return what one stay saved, in currency and in grams of CO2; None where too little was read."""
+def weigh_due_stays(*, now: datetime, limit: int) -> int:
+    """Work out what each stay at home saved that ended over an hour ago, once; returns how many were weighed."""
+    due = PlugSession.objects.filter(
+        is_at_home=True,
+        unplugged_at__gt=now - FORGOTTEN_AFTER,
+        unplugged_at__lte=now - WEIGHED_AFTER,
+        saving__isnull=True,
+    ).select_related("vehicle")
+    sessions = list(due.order_by("unplugged_at")[:limit])
+    owners = {session.vehicle.owner_id for session in sessions}
+    sites = Site.objects.filter(owner__in=owners).select_related("tariff__utility", "tariff__carbon_feed")
+    by_owner, book = {site.owner_id: site for site in sites}, PriceBook()
+    weighed = 0
+    for session in sessions:
+        site = by_owner.get(session.vehicle.owner_id)
+        try:
+            values = _weighed(session, site, book)
+        except Exception:
+            logger.exception("stay %s could not be weighed", session.pk)
+            values = {"is_known": False, "currency": site.tariff.utility.currency if site else ""}
+        weighed += StaySaving.objects.get_or_create(plug_session=session, defaults={**values, "weighed_at": now})[1]
+    return weighed
+
+
+def _weighed(session: PlugSession, site: Site | None, book: PriceBook) -> dict[str, Any]:
+    if site is None:
+        return {"is_known": False, "currency": ""}
+    currency = site.tariff.utility.currency
+    found = _of_stay(session, site, book)
+    if found is None:
+        return {"is_known": False, "currency": currency}
+    known: dict[str, Any] = {
+        "is_known": True,
+        "currency": currency,
+        "drawn_wh": round(1000 * found.drawn_kwh),
+        "saved_micros": round(1_000_000 * found.money),
+    }
+    if found.saved_kg is None or found.drawn_kg is None:
+        return known
+    carbon = {"drawn_g": round(1000 * found.drawn_kg), "saved_g": round(1000 * found.saved_kg)}
+    return {**known, **carbon, "carbon_feed": site.tariff.carbon_feed}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One stay: energy drawn, currency saved, and its CO2 where the rates are known."""
+
+    drawn_kwh: float
+    money: float
+    drawn_kg: float | None = None
+    saved_kg: float | None = None
+
+
+def _of_stay(session: PlugSession, site: Site, book: PriceBook) -> _Found | None:
+    """Return what one stay saved; None where too little was read."""
     car = _car(session.vehicle, site)
     stay = Stay(session.plugged_in_at, session.unplugged_at, session.soc_percent, session.limit_percent)
     slots = _slots(stay)
@@ -101,8 +154,10 @@ def _of_stay(session: PlugSession, site: Site, book: PriceBook) -> tuple[float, 
     prices = book.of(site.tariff, slots)
     money = _saved(alone, drawn, imports=prices.imports, exports=prices.exports)
     if not prices.is_carbon_known:
-        return money, None
-    return money, 1000 * _saved(alone, drawn, imports=prices.carbon, exports=prices.carbon)
+        return _Found(sum(drawn), money)
+    saved_kg = _saved(alone, drawn, imports=prices.carbon, exports=prices.carbon)
+    drawn_kg = sum(kwh * float(rate) for kwh, rate in zip(drawn, prices.carbon, strict=True))
+    return _Found(sum(drawn), money, drawn_kg, saved_kg)
 
 
 def _saved(alone: list[float], drawn: list[float], *, imports: Floats, exports: Floats) -> float:

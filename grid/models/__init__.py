@@ -5,12 +5,14 @@ from grid.models.events import EventApproval, EventParticipation, GridEvent
 from grid.models.operators import OperatorAsk, OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
 from grid.models.plans import Plan, PlanningState, PlanningWatch
 from grid.models.programs import Enrollment, Program, ProgramTerms
+from grid.models.savings import StaySaving
 from grid.models.series import Feed, SeriesPoint
 from grid.models.settlements import Settlement
-from grid.models.sites import Site, Tariff
+from grid.models.sites import CarbonChoice, Site, Tariff
 from grid.models.utilities import Utility
 
 __all__ = [
+    "CarbonChoice",
     "Dispatch",
     "Enrollment",
     "EventApproval",
@@ -30,6 +32,7 @@ __all__ = [
     "SeriesPoint",
     "Settlement",
     "Site",
+    "StaySaving",
     "Tariff",
     "Utility",
 ]

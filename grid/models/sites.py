@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from foundation.fields import EncryptedTextField
 from grid.models.series import Feed
@@ -22,9 +23,9 @@ class Tariff(models.Model):
     class Kind(models.TextChoices):
         """How the price is formed."""
 
-        FLAT = "flat", "one price"
-        TIME_OF_USE = "time_of_use", "by time of use"
-        MARKET = "market", "market price"
+        FLAT = "flat", _("one price")
+        TIME_OF_USE = "time_of_use", _("by time of use")
+        MARKET = "market", _("market price")
 
     utility = models.ForeignKey(Utility, on_delete=models.PROTECT, related_name="tariffs")
     slug = models.SlugField(unique=True)
@@ -55,6 +56,16 @@ class Tariff(models.Model):
         return self.name
 
 
+class CarbonChoice(models.TextChoices):
+    """How much carbon weighs beside money when cars are planned, from not at all to before everything."""
+
+    MONEY = "money", _("Money only")
+    MOSTLY_MONEY = "mostly_money", _("Mostly money")
+    BALANCED = "balanced", _("Balanced")
+    MOSTLY_CARBON = "mostly_carbon", _("Mostly carbon")
+    CARBON = "carbon", _("Carbon first")
+
+
 class Site(models.Model):
     """An owner's home: where it is, who supplies it, what its charger can do and may export."""
 
@@ -69,6 +80,12 @@ class Site(models.Model):
     has_export_permission = models.BooleanField(default=False)
     export_limit_w = models.PositiveIntegerField(default=0)
     export_permission_ends_on_date = models.DateField(null=True, blank=True)
+    carbon_choice = models.CharField(
+        max_length=16,
+        choices=CarbonChoice,
+        default=CarbonChoice.MOSTLY_MONEY,
+        help_text="How plans weigh carbon beside money.",
+    )
     created_at = models.DateTimeField()
     version = models.PositiveIntegerField(default=1)
 

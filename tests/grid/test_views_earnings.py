@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.models import User
 from grid.charts import month_chart
 from grid.flows.paying import pay_due_earnings
-from grid.flows.saving import worth_of
+from grid.flows.saving import weigh_due_stays, worth_of
 from grid.views.earnings import Month
 from rewards.flows.earnings import save_pay_terms
 from rewards.models import Earning, PayTerms
@@ -96,6 +96,8 @@ def test_shifting_to_cheaper_hours_is_worth_the_difference(alice: User) -> None:
     at = datetime(2026, 11, 18, 8, tzinfo=UTC)
     steered(alice, at, imported_wh=10_889)
 
+    assert weigh_due_stays(now=at + HOUR, limit=10) == 1
+    assert weigh_due_stays(now=at + HOUR, limit=10) == 0
     worth = worth_of(owner=alice, now=at + HOUR)
     assert worth is not None
     assert (worth.stays, worth.unknown, worth.saved_g) == (1, 0, None)
@@ -104,6 +106,7 @@ def test_shifting_to_cheaper_hours_is_worth_the_difference(alice: User) -> None:
 
 def test_energy_that_was_not_drawn_is_no_saving(alice: User, now: datetime) -> None:
     steered(alice, now, imported_wh=0)
+    weigh_due_stays(now=now + HOUR, limit=10)
     worth = worth_of(owner=alice, now=now + HOUR)
     assert worth is not None
     assert worth.saved_minor == 0
@@ -112,6 +115,7 @@ def test_energy_that_was_not_drawn_is_no_saving(alice: User, now: datetime) -> N
 def test_stay_of_which_too_little_was_read_saves_nothing(client: Client, alice: User, now: datetime) -> None:
     car = nights.plugged_car(alice, now=now).vehicle
     PlugSession.objects.filter(vehicle=car).update(unplugged_at=now + 5 * HOUR)
+    weigh_due_stays(now=now + 6 * HOUR, limit=10)
     worth = worth_of(owner=alice, now=now + 6 * HOUR)
     assert worth is not None
     assert (worth.saved_minor, worth.stays, worth.unknown) == (0, 0, 1)

@@ -1,0 +1,51 @@
+"""Carbon under /api/v1/: what was kept out of the air, and how plans weigh it."""
+
+from typing import cast
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from foundation import clock
+from grid.flows.carbon import carbon_summary, save_carbon_choice, tonight_by_choice
+from grid.models import Site
+from grid.serializers_carbon import CarbonChoiceSerializer, CarbonSerializer
+
+SHOWN_NIGHTS = 60
+
+
+class CarbonViewSet(viewsets.ViewSet):
+    """The CO2 of the signed-in owner's cars, apart from any cash."""
+
+    @extend_schema(responses=CarbonSerializer, operation_id="carbon_retrieve")
+    def list(self, request: Request) -> Response:
+        """Return what steering kept out of the air by month and by night, and what each choice makes of tonight."""
+        return Response(_carbon(cast(User, request.user)))
+
+    @extend_schema(request=CarbonChoiceSerializer, responses=CarbonSerializer)
+    @action(detail=False, methods=["patch"])
+    def choice(self, request: Request) -> Response:
+        """Let plans weigh carbon as chosen; they are made anew within minutes."""
+        body = CarbonChoiceSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        owner = cast(User, request.user)
+        save_carbon_choice(owner=owner, choice=body.validated_data["choice"], now=clock.now())
+        return Response(_carbon(owner))
+
+
+def _carbon(owner: User) -> dict[str, object]:
+    summary = carbon_summary(owner=owner)
+    choice = Site.objects.filter(owner=owner).values_list("carbon_choice", flat=True).first()
+    shown = {
+        "summary": summary,
+        "nights": summary.nights[:SHOWN_NIGHTS],
+        "choice": choice,
+        "stops": tonight_by_choice(owner),
+    }
+    return dict(CarbonSerializer(shown).data)
+
+
+CARBON_ROUTES: list[tuple[str, type, str]] = [("carbon", CarbonViewSet, "carbon")]
