@@ -180,6 +180,12 @@ class PauseSerializer(serializers.Serializer[Any]):
     is_paused = serializers.BooleanField()
 
 
+class SkipSerializer(serializers.Serializer[Any]):
+    """Until when the car is left alone; without it, until it leaves."""
+
+    until = serializers.DateTimeField(required=False, allow_null=True)
+
+
 class SpecsSerializer(serializers.Serializer[Any]):
     """What the owner says of battery and charging power."""
 

@@ -18,11 +18,13 @@ from vehicles.serializers import (
     OverrideSerializer,
     PauseSerializer,
     PreferenceSerializer,
+    SkipSerializer,
     SpecsSerializer,
     VehicleSerializer,
 )
 from vehicles.serializers_driving import BillSerializer, SteeringSerializer, steering_of
 from vehicles.viewsets_chargers import CHARGER_ROUTES
+from vehicles.viewsets_dates import DATE_ROUTES
 from vehicles.viewsets_links import LINK_ROUTES
 
 
@@ -67,11 +69,18 @@ class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
         override = preferences.charge_now(vehicle=self.get_object(), now=clock.now())
         return Response(OverrideSerializer(override).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=None, responses={201: OverrideSerializer})
+    @extend_schema(request=SkipSerializer, responses={201: OverrideSerializer})
     @action(detail=True, methods=["post"])
     def skip(self, request: Request, public_id: str) -> Response:
-        """Leave the car alone until it leaves."""
-        override = preferences.skip_tonight(vehicle=self.get_object(), now=clock.now())
+        """Leave the car alone: until it leaves, or `until` a time within 90 days."""
+        vehicle, now = self.get_object(), clock.now()
+        wanted = SkipSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        until = wanted.validated_data.get("until")
+        if until is None:
+            override = preferences.skip_tonight(vehicle=vehicle, now=now)
+        else:
+            override = preferences.pause_until(vehicle=vehicle, until=until, now=now)
         return Response(OverrideSerializer(override).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses={204: None})
@@ -144,4 +153,5 @@ ROUTES: list[tuple[str, type, str]] = [
     ("overrides", OverrideViewSet, "override"),
     *LINK_ROUTES,
     *CHARGER_ROUTES,
+    *DATE_ROUTES,
 ]
