@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError
-from django.db.models import Q, Sum
 
 from accounts.models import User
 from rewards import writing
@@ -167,19 +166,14 @@ def reverse(*, of: Transfer, key: str, now: datetime) -> Transfer:
 
 def balance(of: LedgerAccount) -> Balance:
     """Return the account's balance as the database has it now."""
-    parts = LedgerAccount.objects.filter(Q(pk=of.pk) | Q(part_of=of.pk))
-    names = ("credits_posted", "debits_posted", "debits_pending")
-    sums = parts.aggregate(**{name: Sum(name, default=0) for name in names})
-    posted = sums["credits_posted"] - sums["debits_posted"]
-    return Balance(posted - sums["debits_pending"], sums["debits_pending"], posted)
+    posted, pending = writing.sums_of(of.pk)
+    return Balance(posted - pending, pending, posted)
 
 
 def owner_balance(owner: User, currency: str) -> Balance:
     """Return what the platform owes `owner` in `currency`; zeros where nothing was ever posted."""
-    found = LedgerAccount.objects.filter(
-        kind=LedgerAccount.Kind.OWNER_PAYABLE, key=str(owner.public_id), currency=currency
-    ).first()
-    return Balance(0, 0, 0) if found is None else balance(found)
+    posted, pending = writing.sums_of_owner(str(owner.public_id), currency)
+    return Balance(posted - pending, pending, posted)
 
 
 def _row(kind: Transfer.Kind, entry: Entry) -> Row:

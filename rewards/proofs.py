@@ -1,10 +1,13 @@
 """Proofs over the whole ledger. Each is one SQL statement, so it sees one moment even while others write."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC
+from functools import cache
+from typing import Any
+from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Case, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
@@ -80,14 +83,24 @@ def link_hash(transfer: Transfer, previous_hash: str) -> str:
 
 
 def _unbalanced() -> Iterator[str]:
+    for currency, posted, pending in _rows(_currencies_off_balance):
+        yield f"{currency} does not sum to zero: posted {posted}, pending {pending}"
+
+
+def _currencies_off_balance() -> "QuerySet[Any, Any]":
     sums = LedgerAccount.objects.values("currency").annotate(
         posted=Sum(F("credits_posted") - F("debits_posted")), pending=Sum(F("credits_pending") - F("debits_pending"))
     )
-    for row in sums.filter(~Q(posted=0) | ~Q(pending=0)).order_by("currency"):
-        yield f"{row['currency']} does not sum to zero: posted {row['posted']}, pending {row['pending']}"
+    off = sums.filter(~Q(posted=0) | ~Q(pending=0)).order_by("currency")
+    return off.values_list("currency", "posted", "pending")
 
 
 def _wrong_counters() -> Iterator[str]:
+    for pk, kind, currency in _rows(_accounts_off_their_transfers):
+        yield f"account {pk} ({kind} {currency}): its counters differ from the sum of its transfers"
+
+
+def _accounts_off_their_transfers() -> "QuerySet[Any, Any]":
     expected = LedgerAccount.objects.annotate(
         was_debits_posted=_summed("debit", _posted()),
         was_credits_posted=_summed("credit", _posted()),
@@ -100,8 +113,7 @@ def _wrong_counters() -> Iterator[str]:
         was_debits_pending=F("debits_pending"),
         was_credits_pending=F("credits_pending"),
     )
-    for account in expected.exclude(agrees).order_by("pk")[:MOST_FINDINGS]:
-        yield f"account {account.pk} ({account}): its counters differ from the sum of its transfers"
+    return expected.exclude(agrees).order_by("pk").values_list("pk", "kind", "currency")[:MOST_FINDINGS]
 
 
 def _posted() -> Case:
@@ -128,42 +140,63 @@ def _summed(side: str, amount: Case) -> Coalesce:
 
 
 def _overdrawn() -> Iterator[str]:
+    for pk, kind, currency in _rows(_overdrawn_accounts):
+        yield f"account {pk} ({kind} {currency}) is overdrawn"
+
+
+def _overdrawn_accounts() -> "QuerySet[Any, Any]":
     spent = F("debits_posted") + F("debits_pending")
     overdrawn = LedgerAccount.objects.filter(kind="owner_payable", credits_posted__lt=spent)
-    for account in overdrawn.order_by("pk")[:MOST_FINDINGS]:
-        yield f"account {account.pk} ({account}) is overdrawn"
+    return overdrawn.order_by("pk").values_list("pk", "kind", "currency")[:MOST_FINDINGS]
 
 
 def _wrong_currency() -> Iterator[str]:
+    for (pk,) in _rows(_transfers_in_another_currency):
+        yield f"transfer {pk} is not in its accounts' currency"
+
+
+def _transfers_in_another_currency() -> "QuerySet[Any, Any]":
     other = Transfer.objects.exclude(currency=F("debit__currency")) | Transfer.objects.exclude(
         currency=F("credit__currency")
     )
-    for transfer in other.order_by("pk")[:MOST_FINDINGS]:
-        yield f"transfer {transfer.pk} is not in its accounts' currency"
+    return other.order_by("pk").values_list("pk")[:MOST_FINDINGS]
 
 
 def _wrong_endings() -> Iterator[str]:
+    for pk, kind, of in _rows(_endings_that_do_not_fit):
+        yield f"transfer {pk} ({kind}) does not fit transfer {of}, which it ends"
+    for of, times in _rows(_transfers_ended_twice):
+        yield f"transfer {of} was ended {times} times"
+
+
+def _endings_that_do_not_fit() -> "QuerySet[Any, Any]":
     straight = Q(debit=F("of__debit"), credit=F("of__credit"), amount_minor=F("of__amount_minor"))
     mirrored = Q(debit=F("of__credit"), credit=F("of__debit"), amount_minor=F("of__amount_minor"))
     fits = (Q(kind__in=["post", "void"], of__kind="pending") & straight) | (
         Q(kind="reversal", of__kind__in=["single", "post"]) & mirrored
     )
-    for transfer in Transfer.objects.filter(of__isnull=False).exclude(fits).order_by("pk")[:MOST_FINDINGS]:
-        yield f"transfer {transfer.pk} ({transfer.kind}) does not fit transfer {transfer.of_id}, which it ends"
-    twice = Transfer.objects.filter(of__isnull=False).order_by().values("of").annotate(times=Sum(Value(1)))
-    for row in twice.filter(times__gt=1)[:MOST_FINDINGS]:
-        yield f"transfer {row['of']} was ended {row['times']} times"
+    unfit = Transfer.objects.filter(of__isnull=False).exclude(fits)
+    return unfit.order_by("pk").values_list("pk", "kind", "of")[:MOST_FINDINGS]
+
+
+def _transfers_ended_twice() -> "QuerySet[Any, Any]":
+    ended = Transfer.objects.filter(of__isnull=False).order_by().values("of").annotate(times=Sum(Value(1)))
+    return ended.filter(times__gt=1).values_list("of", "times")[:MOST_FINDINGS]
 
 
 def _wrong_payouts() -> Iterator[str]:
+    for public_id, state in _rows(_payouts_off_their_reservations):
+        yield f"payout {UUID(str(public_id))} is {state}, which its reservation contradicts"
+
+
+def _payouts_off_their_reservations() -> "QuerySet[Any, Any]":
     agrees = (
         Q(state__in=Payout.OPEN_STATES, reservation__ended_by__isnull=True)
         | Q(state__in=_ENDED_BY_POST, reservation__ended_by__kind="post")
         | Q(state="cancelled", reservation__ended_by__kind="void")
     ) & Q(amount_minor=F("reservation__amount_minor"), currency=F("reservation__currency"))
     wrong: QuerySet[Payout] = Payout.objects.exclude(pk__in=Payout.objects.filter(agrees))
-    for payout in wrong.order_by("pk")[:MOST_FINDINGS]:
-        yield f"payout {payout.public_id} is {payout.state}, which its reservation contradicts"
+    return wrong.order_by("pk").values_list("public_id", "state")[:MOST_FINDINGS]
 
 
 def _broken_chain() -> Iterator[str]:
@@ -181,3 +214,17 @@ def _broken_chain() -> Iterator[str]:
 def _pauses() -> Iterator[str]:
     for pause in PayoutPause.objects.filter(resumed_at__isnull=True):
         yield f"payouts are paused: {pause.reason}"
+
+
+def _rows(find: "Callable[[], QuerySet[Any, Any]]") -> list[tuple[Any, ...]]:
+    statement, values = _statement(find, connection.vendor)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
+
+
+@cache
+def _statement(find: "Callable[[], QuerySet[Any, Any]]", _vendor: str) -> tuple[str, tuple[Any, ...]]:
+    # A proof is always the same statement, and putting it together takes longer than running it on small books.
+    statement, values = find().query.sql_with_params()
+    return statement, tuple(values)

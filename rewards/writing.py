@@ -191,6 +191,29 @@ def move_one(account_id: int, move: Move) -> None:
         raise Overdrawn(f"account {account_id} has less than {needed_minor} available")
 
 
+_SUMS = """
+SELECT CAST(SUM(credits_posted - debits_posted) AS bigint), CAST(SUM(debits_pending) AS bigint)
+FROM rewards_ledgeraccount WHERE
+"""
+
+
+def sums_of(account_id: int) -> tuple[int, int]:
+    """Return what is posted and what is reserved of a whole account, its parts included, in minor units."""
+    return _sums("id = %s OR part_of_id = %s", account_id, account_id)
+
+
+def sums_of_owner(key: str, currency: str) -> tuple[int, int]:
+    """Return the same of an owner's account, which has no parts; zeros where nothing was ever posted."""
+    return _sums("kind = 'owner_payable' AND key = %s AND currency = %s", key, currency)
+
+
+def _sums(condition: str, *values: int | str) -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS + condition, values)
+        posted, reserved = cursor.fetchone()
+    return posted or 0, reserved or 0
+
+
 def _transfer(row: Row, now: datetime) -> Transfer:
     return Transfer(
         public_id=uuid.uuid4(),

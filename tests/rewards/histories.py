@@ -1,12 +1,22 @@
 """Random histories of a ledger, held against a model of a few lines; used by the histories' test and the mutants'."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import cycle
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from accounts.models import User
 from rewards import ledger
@@ -32,42 +42,86 @@ currencies = st.sampled_from(CURRENCIES)
 amounts = st.integers(min_value=1, max_value=300)
 
 
+OPENING_MINOR = 400  # so that there is something to spend from the start
+COUNTERS = """
+SELECT COALESCE(part_of_id, id), CAST(SUM(credits_posted - debits_posted) AS bigint),
+    CAST(SUM(debits_pending) AS bigint), CAST(SUM(credits_pending) AS bigint)
+FROM rewards_ledgeraccount GROUP BY 1
+"""
+
+
+@dataclass
+class Books:
+    """The accounts of all histories, opened once; each history starts from here and is rolled back to here."""
+
+    owners: list[User]
+    accounts: dict[tuple[int, str], LedgerAccount]
+    utility: dict[str, LedgerAccount]
+    out: dict[str, LedgerAccount]
+
+
+def open_books() -> Books:
+    """Open two owners' accounts in both currencies, each with something in it."""
+    people = [User.objects.create_user(f"{owner}@example.org") for owner in OWNERS]
+    books = Books(
+        people,
+        {
+            (owner, currency): ledger.owner_account(people[owner], currency)
+            for owner in OWNERS
+            for currency in CURRENCIES
+        },
+        {currency: ledger.account(LedgerAccount.Kind.UTILITY_RECEIVABLE, "u", currency) for currency in CURRENCIES},
+        {currency: ledger.account(LedgerAccount.Kind.PAID_OUT, "p", currency) for currency in CURRENCIES},
+    )
+    for (owner, currency), account in books.accounts.items():
+        ledger.post(
+            key=f"s{owner}{currency}",
+            debit=books.utility[currency],
+            credit=account,
+            amount_minor=OPENING_MINOR,
+            label="e",
+            now=NOW,
+        )
+    return books
+
+
+def play_histories(*, settings: settings) -> None:
+    """Play as many histories as the settings say; raises where the books disagree with the model."""
+    opened = open_books()
+
+    class Histories(LedgerHistories):
+        books = opened
+
+    run_state_machine_as_test(Histories, settings=settings)
+
+
 class LedgerHistories(RuleBasedStateMachine):
     """Earnings, reservations, endings, reversals, repeats and contradictions, in two currencies."""
 
     pending = Bundle("pending")
     posted = Bundle("posted")
+    books: Books
 
     def __init__(self) -> None:
         super().__init__()
+        books = self.books
         self.open_transaction = transaction.atomic()
         self.open_transaction.__enter__()
+        self.owners, self.accounts, self.utility, self.out = books.owners, books.accounts, books.utility, books.out
         self.keys = 0
-        self.available = {(owner, currency): 0 for owner in OWNERS for currency in CURRENCIES}
-        self.reserved = dict(self.available)
+        self.available = dict.fromkeys(self.accounts, OPENING_MINOR)
+        self.reserved = dict.fromkeys(self.accounts, 0)
         self.paid = dict.fromkeys(CURRENCIES, 0)
+        self.asked = cycle(self.accounts)
         self.written: list[tuple[Any, dict[str, Any], Transfer]] = []
 
-    @initialize()
-    def open_accounts(self) -> None:
-        self.owners = [User.objects.create_user(f"{owner}@example.org") for owner in OWNERS]
-        self.accounts = {
-            (owner, currency): ledger.owner_account(self.owners[owner], currency)
-            for owner in OWNERS
-            for currency in CURRENCIES
-        }
-        self.utility = {
-            currency: ledger.account(LedgerAccount.Kind.UTILITY_RECEIVABLE, "u", currency) for currency in CURRENCIES
-        }
-        for (owner, currency), account in self.accounts.items():  # so that there is something to spend from the start
-            debit = self.utility[currency]
-            ledger.post(key=f"s{owner}{currency}", debit=debit, credit=account, amount_minor=400, label="e", now=NOW)
-            self.available[owner, currency] = 400
-        self.out = {currency: ledger.account(LedgerAccount.Kind.PAID_OUT, "p", currency) for currency in CURRENCIES}
-
     def teardown(self) -> None:
-        transaction.set_rollback(True)
-        self.open_transaction.__exit__(None, None, None)
+        try:
+            for owner, currency in self.accounts:
+                self.owner_is_told_what_the_model_says(owner, currency)
+        finally:
+            transaction.set_rollback(True)
+            self.open_transaction.__exit__(None, None, None)
 
     def key(self) -> str:
         self.keys += 1
@@ -166,16 +220,26 @@ class LedgerHistories(RuleBasedStateMachine):
 
     @invariant()
     def books_balance_and_agree_with_the_model(self) -> None:
-        if not hasattr(self, "accounts"):
-            return
-        for (owner, currency), available in self.available.items():
-            seen = ledger.owner_balance(self.owners[owner], currency)
-            reserved = self.reserved[owner, currency]
-            assert seen == ledger.Balance(available, reserved, available + reserved)
-            assert seen.available_minor >= 0
+        with connection.cursor() as cursor:
+            cursor.execute(COUNTERS)
+            seen = {pk: (posted, leaving, coming) for pk, posted, leaving, coming in cursor.fetchall()}
         for currency in CURRENCIES:
-            assert ledger.balance(self.out[currency]).posted_minor == self.paid[currency]
+            mine = [(owner, currency) for owner in OWNERS]
+            for one in mine:
+                assert seen[self.accounts[one].pk] == (self.available[one] + self.reserved[one], self.reserved[one], 0)
+                assert self.available[one] >= 0
+            reserved, paid = sum(self.reserved[one] for one in mine), self.paid[currency]
+            owed = sum(self.available[one] for one in mine) + reserved + paid
+            assert seen[self.out[currency].pk] == (paid, 0, reserved)
+            assert seen[self.utility[currency].pk] == (-owed, 0, 0)
+        self.owner_is_told_what_the_model_says(*next(self.asked))
         assert ledger.check() == []
+
+    def owner_is_told_what_the_model_says(self, owner: int, currency: str) -> None:
+        available, reserved = self.available[owner, currency], self.reserved[owner, currency]
+        told = ledger.owner_balance(self.owners[owner], currency)
+        assert told == ledger.Balance(available, reserved, available + reserved)
+        assert ledger.balance(self.out[currency]).posted_minor == self.paid[currency]
 
     @staticmethod
     def refused(error: type[Exception], call: Any, **arguments: Any) -> None:

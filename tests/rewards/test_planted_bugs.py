@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.db import connection
 from hypothesis.errors import HypothesisException
-from hypothesis.stateful import run_state_machine_as_test
 
 from accounts.models import User
 from rewards import functions, ledger, writing
@@ -19,7 +18,7 @@ from rewards.models import Payout, Transfer
 from tests.factories.rewards import earn
 from tests.rewards import test_banking, test_sending, test_webhooks
 from tests.rewards.conftest import StripeWorld
-from tests.rewards.histories import SEARCH, LedgerHistories
+from tests.rewards.histories import SEARCH, play_histories
 from tests.rewards.test_ledger_races import test_exactly_as_much_is_reserved_as_there_is as race_for_the_last_cent
 
 pytestmark = pytest.mark.slow
@@ -83,7 +82,7 @@ def test_a_missing_dedupe_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(writing, "insert", insert_anew)
     with pytest.raises(CAUGHT):
-        run_state_machine_as_test(LedgerHistories, settings=SEARCH)
+        play_histories(settings=SEARCH)
 
 
 @pytest.mark.django_db
@@ -98,7 +97,7 @@ def test_an_ending_that_forgets_the_other_side_is_caught(monkeypatch: pytest.Mon
     monkeypatch.setattr(writing, "add", add_lopsided)
     plant_in_function("credits_pending = credits_pending + reserved", "credits_pending = credits_pending")
     with pytest.raises(CAUGHT):
-        run_state_machine_as_test(LedgerHistories, settings=SEARCH)
+        play_histories(settings=SEARCH)
 
 
 UNLOCKED_CHECK = """
