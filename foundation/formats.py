@@ -100,9 +100,9 @@ def _unit(value: int | None, unit: str, reader: Reader, *, digits: str) -> str:
     return f"{shown.replace('-', '−')}\N{NO-BREAK SPACE}{unit}"
 
 
-def number(value: Decimal | float, *, reader: Reader, digits: int = 2) -> str:
-    """Return a number with at most `digits` decimals: 1234.5 is "1,234.5", in French "1 234,5"."""
-    pattern = "#,##0." + "#" * digits if digits else "#,##0"
+def number(value: Decimal | float, *, reader: Reader, digits: int = 2, least: int = 0) -> str:
+    """Return a number with `least` to `digits` decimals: 1234.5 is "1,234.5", in French "1 234,5"."""
+    pattern = "#,##0." + "0" * least + "#" * (digits - least) if digits else "#,##0"
     return format_decimal(Decimal(str(value)), format=pattern, locale=reader.locale)
 
 
@@ -161,7 +161,7 @@ def month(on: datetime | date, *, reader: Reader) -> str:
 
 def short_month(on: datetime | date, *, reader: Reader) -> str:
     """Return a month's short name, for narrow places: "Nov"."""
-    return format_skeleton("LLL", _date_of(on), locale=reader.locale)
+    return format_date(_date_of(on), "LLL", locale=reader.locale)
 
 
 def _date_of(on: datetime | date) -> date:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import User
 from tests.page_world import SECRET_VIN, World, addresses, build_world, stop_clock
 
-OPEN = {"home_page", "healthz", "readyz", "link_open"}  # for everybody
+OPEN = {"home_page", "healthz", "readyz", "link_open", "choose_language"}  # for everybody
 ON_OWNER = {"notices_read", "payouts_set_up", "pay_now", "payouts_settings"}
 ON_CAR = {
     "unlink",
@@ -26,7 +26,7 @@ ON_CAR = {
     "enroll",
     "withdraw",
 }
-ACTIONS = ON_OWNER | ON_CAR | {"opt_out", "opt_in"}
+ACTIONS = ON_OWNER | ON_CAR | {"opt_out", "opt_in", "choose_language"}
 
 
 @pytest.fixture
