@@ -50,6 +50,7 @@ TICKS = {
     "rewards.tasks.seal_transfers": 6,
     "rewards.tasks.check_ledger": 12,
     "accounts.tasks.send_due_notices": 6,
+    "chargescape.tasks.forget_old_keys": 720,
 }
 
 

@@ -1,9 +1,10 @@
-"""The one API router: every room's routes under /api/v1/."""
+"""The one API router: every room's routes under /api/v1/, each kept to the same contract."""
 
 from rest_framework.routers import DefaultRouter
 
 from accounts import viewsets as accounts
 from chargescape import viewsets
+from chargescape.api.contract import kept_to
 from grid import viewsets as grid
 from rewards import viewsets as rewards
 from vehicles import viewsets as vehicles
@@ -16,4 +17,4 @@ for prefix, viewset, basename in [
     *rewards.ROUTES,
     *viewsets.ROUTES,
 ]:
-    router.register(prefix, viewset, basename)
+    router.register(prefix, kept_to(viewset), basename)

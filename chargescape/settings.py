@@ -180,17 +180,18 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "chargescape.api.NewestFirst",
+    "DEFAULT_PAGINATION_CLASS": "chargescape.api.paging.NewestFirst",
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.UserRateThrottle",
-        "rest_framework.throttling.AnonRateThrottle",
+        f"chargescape.api.throttles.{name}" for name in ("CallsPerUser", "WritesPerUser", "CallsPerAddress")
     ],
     "DEFAULT_THROTTLE_RATES": {
         "user": env.str("API_RATE_PER_USER", "600/min"),
-        "anon": env.str("API_RATE_ANONYMOUS", "60/min"),
+        "writes": env.str("API_WRITES_PER_USER", "120/min"),
+        "anonymous": env.str("API_RATE_ANONYMOUS", "60/min"),
     },
+    "NUM_PROXIES": 1 if env.bool("BEHIND_TLS_PROXY", False) else 0,  # else anybody could name another address
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "chargescape.api.answer_exception",
+    "EXCEPTION_HANDLER": "chargescape.api.problems.answer_exception",
     "PAGE_SIZE": 50,
 }
 SPECTACULAR_SETTINGS = {
@@ -202,6 +203,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "OAS_VERSION": "3.1.1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "chargescape.api.schema.complete",
+    ],
 }
 
 # Language and time

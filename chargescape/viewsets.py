@@ -2,12 +2,13 @@
 
 from typing import Any, cast
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from chargescape.changes import KINDS, changes_since
 from chargescape.flows import close_account
 from chargescape.proof import proof_bundle
 from foundation import clock
@@ -67,7 +68,56 @@ class WorthViewSet(viewsets.ViewSet):
         return Response(WorthSerializer([found] if found else [], many=True).data)
 
 
+class SinceSerializer(serializers.Serializer[Any]):
+    """Where the app stands, and how much it takes at once."""
+
+    since = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
+    page_size = serializers.IntegerField(required=False, default=200, min_value=1, max_value=500)
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """One object that is new, has changed, or is gone; where it is still there, `url` shows it."""
+
+    kind = serializers.ChoiceField(choices=[kind.name for kind in KINDS])
+    id = serializers.UUIDField(help_text="For a preference the id of its car.")
+    is_deleted = serializers.BooleanField()
+    url = serializers.CharField(allow_blank=True)
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    """What changed since the cursor; ask again with the new one, at once where there is more."""
+
+    changes = ChangeSerializer(many=True)
+    cursor = serializers.CharField()
+    has_more = serializers.BooleanField()
+
+
+class ChangesViewSet(viewsets.ViewSet):
+    """News for apps that keep a copy of what is the owner's."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("since", str, description="The cursor of the last answer; leave it out to begin."),
+            OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 500, "default": 200}),
+        ],
+        responses=ChangesSerializer,
+        operation_id="changes_retrieve",
+    )
+    def list(self, request: Request) -> Response:
+        """Return which objects are new, have changed or are gone since the cursor.
+
+        Readings age by the second and are no changes: read the car for its newest. No change is ever left out; one
+        may be told twice. A cursor lives for the fifty answers after it; an older one is answered 410: begin anew.
+        """
+        asked = SinceSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        since, limit = asked.validated_data["since"], asked.validated_data["page_size"]
+        found = changes_since(owner=cast(User, request.user), cursor=since, limit=limit)
+        return Response(ChangesSerializer(found).data)
+
+
 ROUTES: list[tuple[str, type, str]] = [
+    ("changes", ChangesViewSet, "changes"),
     ("proof", ProofViewSet, "proof"),
     ("worth", WorthViewSet, "worth"),
     ("account/closing", ClosingViewSet, "closing"),

@@ -126,6 +126,10 @@ class PayoutAccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     def get_queryset(self) -> QuerySet[PayoutAccount]:
         return PayoutAccount.objects.filter(owner=cast(User, self.request.user))
 
+    def lock_for_write(self) -> None:
+        """Lock the account, for a write that may only follow what was read."""
+        PayoutAccount.objects.filter(pk=self.get_object().pk).select_for_update().first()
+
     @extend_schema(request=PayoutSettingsSerializer, responses=PayoutAccountSerializer)
     def partial_update(self, request: Request, public_id: str) -> Response:
         """Choose the threshold, or pause and resume scheduled payouts."""

@@ -40,6 +40,11 @@ class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
         owned = Vehicle.objects.filter(owner=cast(User, self.request.user)).exclude(state=Vehicle.State.UNLINKED)
         return owned.select_related("link", "owner", "preference")
 
+    def lock_for_write(self) -> None:
+        """Lock what the owner wants of the car, for a write that may only follow what was read."""
+        wishes = ChargePreference.objects.filter(vehicle=self.get_object())
+        wishes.select_for_update().first()
+
     @extend_schema(methods=["GET"], responses=PreferenceSerializer)
     @extend_schema(methods=["PUT"], request=PreferenceSerializer, responses=PreferenceSerializer)
     @action(detail=True, methods=["get", "put"])
@@ -128,7 +133,7 @@ def _preference(vehicle: Vehicle) -> Response:
     return Response(PreferenceSerializer(preference).data)
 
 
-class OverrideViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ChargeOverride]):
+class OverrideViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ChargeOverride]):
     """What the owner put over the plans, newest first."""
 
     serializer_class = OverrideSerializer

@@ -1,0 +1,1 @@
+"""What every call under /api/v1/ keeps to: problems, paging, rate limits, ETags, idempotency keys, the schema."""
