@@ -39,7 +39,7 @@ document.addEventListener("click", event => {
   const pause = event.target.closest("[data-live-toggle]")
   if (pause) {
     const paused = document.body.toggleAttribute("data-live-paused")
-    pause.textContent = paused ? "Go on updating" : "Pause updates"
+    pause.textContent = paused ? pause.dataset.goOn : pause.dataset.pause
   }
 })
 
@@ -67,10 +67,11 @@ document.addEventListener("allauth.error", event => {
   const place = document.getElementById("passkey-trouble") || document.getElementById("messages")
   if (!place) return
   event.preventDefault()
+  const words = document.getElementById("messages").dataset
   const note = document.createElement("p")
   note.className = "note note-warning"
   note.textContent = event.detail.exception?.name === "NotAllowedError"
-    ? "The passkey was not used: the request was cancelled or took too long. Nothing was changed."
-    : "Your browser could not use a passkey here. Nothing was changed."
+    ? words.passkeyCancelled
+    : words.passkeyUnusable
   place.replaceChildren(note)
 })

@@ -39,9 +39,20 @@ class Chart {
     this.hour = new Intl.DateTimeFormat(this.data.locale, { ...zone, hour: "numeric" })
     this.plain = new Intl.DateTimeFormat("en-GB", { ...zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
     this.number = new Intl.NumberFormat(this.data.locale, { maximumFractionDigits: 1 })
+    this.percent = new Intl.NumberFormat(this.data.locale, { style: "percent" })
+    this.words = figure.dataset
     this.at = null
     this.listen()
     new ResizeObserver(() => this.draw()).observe(this.host)
+  }
+
+  // The page says the words, in the reader's language: data-word-now is "now"; {time} stands for a value.
+  say (word, values = {}) {
+    return (this.words[word] ?? "").replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all)
+  }
+
+  stretch (from) {
+    return this.say("wordStretch", { from: this.time.format(from), to: this.time.format(from + this.slotMs) })
   }
 
   listen () {
@@ -153,7 +164,7 @@ class PlanChart extends Chart {
 
   battery (svg, y, height) {
     const toY = soc => y + height - soc / 100 * height
-    this.panel(svg, { y, height, title: "Battery, %", ticks: [0, 50, 100], toY, label: tick => tick })
+    this.panel(svg, { y, height, title: this.say("wordBattery"), ticks: [0, 50, 100], toY, label: tick => tick })
     const points = this.data.soc.map((soc, slot) => `${this.x(this.start + slot * this.slotMs).toFixed(1)},${toY(soc).toFixed(1)}`)
     el("polyline", { class: "line-soc", points: points.join(" ") }, svg)
     if (this.data.target) {
@@ -167,7 +178,7 @@ class PlanChart extends Chart {
     const discharge = this.data.power.filter(kw => kw < 0)
     const down = discharge.length ? niceCeil(span(discharge, 1)) : 0
     const toY = kw => y + (up - kw) / (up + down) * height
-    this.panel(svg, { y, height, title: "Power, kW", ticks: down ? [up, 0, -down] : [up, 0], toY, label: tick => this.number.format(tick) })
+    this.panel(svg, { y, height, title: this.say("wordPower"), ticks: down ? [up, 0, -down] : [up, 0], toY, label: tick => this.number.format(tick) })
     const wide = Math.max(1, this.inner / this.count - (this.inner / this.count > 5 ? 1.5 : 0.4))
     this.data.power.forEach((kw, slot) => {
       if (Math.abs(kw) < 0.01) return
@@ -201,8 +212,8 @@ class PlanChart extends Chart {
       const late = x > this.width - 90
       el("text", { class: "axis mark", x: late ? this.width - MARGIN.right : x, y: MARGIN.top - 6, "text-anchor": late ? "end" : "start" }, svg, text)
     }
-    mark(Date.parse(this.data.now), "line-now", "now")
-    if (this.data.departureAt) mark(Date.parse(this.data.departureAt), "line-departure", `leaves ${this.time.format(Date.parse(this.data.departureAt))}`)
+    mark(Date.parse(this.data.now), "line-now", this.say("wordNow"))
+    if (this.data.departureAt) mark(Date.parse(this.data.departureAt), "line-departure", this.say("wordLeaves", { time: this.time.format(Date.parse(this.data.departureAt)) }))
   }
 
   describe (slot) {
@@ -210,11 +221,13 @@ class PlanChart extends Chart {
     const kw = this.data.power[slot]
     const event = this.data.events.find(one => Date.parse(one.startsAt) < from + this.slotMs && Date.parse(one.endsAt) > from)
     const parts = [
-      `${this.time.format(from)} to ${this.time.format(from + this.slotMs)}`,
-      this.data.reasons[slot] + (Math.abs(kw) < 0.01 ? "" : ` at ${this.number.format(Math.abs(kw))} kW`),
-      `battery ${this.number.format(Math.round(this.data.soc[slot + 1]))} %`
+      this.stretch(from),
+      Math.abs(kw) < 0.01
+        ? this.data.reasons[slot]
+        : this.say("wordAtPower", { reason: this.data.reasons[slot], power: this.number.format(Math.abs(kw)) }),
+      this.say("wordBatteryIs", { percent: this.percent.format(this.data.soc[slot + 1] / 100) })
     ]
-    if (this.data.price[slot] !== null) parts.push(`price ${this.number.format(this.data.price[slot])} ¢ per kWh`)
+    if (this.data.price[slot] !== null) parts.push(this.say("wordPriceIs", { price: this.number.format(this.data.price[slot]) }))
     if (event) parts.push(event.label)
     return parts.join(" · ")
   }
@@ -230,7 +243,7 @@ class SettlementChart extends Chart {
     const height = this.height - y - MARGIN.bottom
     const toY = kw => y + (up - kw) / (up + down) * height
     this.axis(svg)
-    this.panel(svg, { y, height, title: "Power, kW", ticks: down ? [up, 0, -down] : [up, 0], toY, label: tick => this.number.format(tick) })
+    this.panel(svg, { y, height, title: this.say("wordPower"), ticks: down ? [up, 0, -down] : [up, 0], toY, label: tick => this.number.format(tick) })
     const wide = this.inner / this.count
     this.data.net.forEach((kw, slot) => {
       if (kw === null || Math.abs(kw) < 0.01) return
@@ -247,8 +260,11 @@ class SettlementChart extends Chart {
   describe (slot) {
     const from = this.start + slot * this.slotMs
     const net = this.data.net[slot]
-    return `${this.time.format(from)} to ${this.time.format(from + this.slotMs)} · without the event ${this.number.format(this.data.baseline[slot])} kW · ` +
-      (net === null ? "what it did is not known" : `it did ${this.number.format(net)} kW`)
+    return [
+      this.stretch(from),
+      this.say("wordWithout", { power: this.number.format(this.data.baseline[slot]) }),
+      net === null ? this.say("wordUnknown") : this.say("wordDid", { power: this.number.format(net) })
+    ].join(" · ")
   }
 }
 
