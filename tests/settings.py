@@ -13,6 +13,9 @@ for _name in ("CLOCK_ANCHOR_FILE", "DEMO_SANDBOX_URL", "STRIPE_API_KEY", "EMAIL_
     os.environ.pop(_name, None)
 
 from chargescape.settings import *  # noqa: E402, F403 - the suite runs on the platform's settings
+from foundation.catalogues import compile_changed  # noqa: E402 - as above
+
+compile_changed()  # so that `pytest` alone speaks every language, whoever changed a translation last
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, as in production: threads and child processes share it, which an in-memory database does not allow.
@@ -26,4 +29,6 @@ STORAGES = {
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CELERY_BROKER_URL = "memory://"  # no test sends through it: sweeps are called, processes are started with a real broker
 ACCOUNT_RATE_LIMITS = False
+ADMIN_NEEDS_SECOND_FACTOR = False  # the tests of the admin's door say so where they need it
 WHITENOISE_AUTOREFRESH = True
+PAYOUT_SENDERS = 1  # in the test's own thread, which alone sees its transaction; the tests of several threads say so
