@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
+from django.utils.translation import gettext
+
 from grid.flows.explaining import Explanation
 from grid.flows.tonight import Tonight, TonightSlot
 from grid.slots import SLOT, SLOT_MINUTES
@@ -25,6 +27,23 @@ class PlanRow:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Neighbouring slots of one reason, in the table's order. `energy_wh` > 0 is taken at the plug, < 0 given back."""
+
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    energy_wh: int
+    soc_percent: float
+    is_event: bool
+
+    @property
+    def kind(self) -> str:
+        """Which colour goes with it: charge, give or rest."""
+        return "charge" if self.energy_wh > 0 else "give" if self.energy_wh < 0 else "rest"
+
+
+@dataclass(frozen=True)
 class PlanChart:
     """What `components/plan_chart.html` draws. `name` is the id of the element that carries `data`."""
 
@@ -32,6 +51,7 @@ class PlanChart:
     title: str
     data: dict[str, Any]
     rows: list[PlanRow]
+    stretches: list[Stretch]
     currency: str
     now: datetime
 
@@ -56,7 +76,7 @@ def plan_chart(night: Tonight, *, locale: str) -> PlanChart | None:
         "power": [round(slot.power_kw, 2) for slot in slots],
         "soc": soc,
         "price": [round(slot.price * 100, 2) for slot in slots],
-        "priceTitle": f"Price, ¢ per kWh ({night.currency})",
+        "priceTitle": gettext("Price, ¢ per kWh ({currency})").format(currency=night.currency),
         "plugged": [int(slot.reason != "unplugged") for slot in slots],
         "reasons": [slot.reason_text for slot in slots],
         "events": _event_bands(slots),
@@ -65,9 +85,10 @@ def plan_chart(night: Tonight, *, locale: str) -> PlanChart | None:
     }
     return PlanChart(
         name=f"plan-{night.vehicle.public_id}",
-        title=f"The night of {night.vehicle}: battery, power and price",
+        title=gettext("The night of {car}: battery, power and price").format(car=night.vehicle),
         data=data,
         rows=_rows(slots, soc),
+        stretches=_stretches(slots, soc),
         currency=night.currency,
         now=night.now,
     )
@@ -91,7 +112,7 @@ def _event_bands(slots: Sequence[TonightSlot]) -> list[dict[str, str]]:
         if bands and bands[-1]["endsAt"] == starts_at:
             bands[-1]["endsAt"] = ends_at
         else:
-            bands.append({"startsAt": starts_at, "endsAt": ends_at, "label": "event"})
+            bands.append({"startsAt": starts_at, "endsAt": ends_at, "label": gettext("event")})
     return bands
 
 
@@ -106,6 +127,18 @@ def _rows(slots: Sequence[TonightSlot], soc: Sequence[float]) -> list[PlanRow]:
             starts_at = last.starts_at
         rows.append(PlanRow(starts_at, slot.reason_text, power_w, soc_after, price))
     return rows
+
+
+def _stretches(slots: Sequence[TonightSlot], soc: Sequence[float]) -> list[Stretch]:
+    found: list[Stretch] = []
+    for slot, soc_after in zip(slots, soc[1:], strict=True):
+        starts_at, energy_wh, is_event = slot.starts_at, round(slot.power_kw * 1000 * SLOT_MINUTES / 60), slot.is_event
+        last = found[-1] if found else None
+        if last and last.reason == slot.reason_text and (last.energy_wh > 0) == (energy_wh > 0):
+            found.pop()
+            starts_at, energy_wh, is_event = last.starts_at, last.energy_wh + energy_wh, last.is_event or is_event
+        found.append(Stretch(starts_at, slot.starts_at + SLOT, str(slot.reason_text), energy_wh, soc_after, is_event))
+    return found
 
 
 def settlement_chart(explanation: Explanation, *, zone: str, locale: str) -> dict[str, Any] | None:

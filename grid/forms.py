@@ -5,9 +5,11 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import ZONES
 from accounts.models import User
+from foundation.forms import LocalDecimalField
 from grid.models import Site, Tariff
 
 WATTS_PER_KW = 1000
@@ -17,47 +19,45 @@ class HomeForm(forms.Form):
     """Where the car charges, at which tariff, at which charger. Powers are asked in kW and handed on in W."""
 
     tariff = forms.ModelChoiceField(
-        label="Utility and tariff", queryset=Tariff.objects.none(), empty_label="Choose the one on your bill"
+        label=_("Utility and tariff"), queryset=Tariff.objects.none(), empty_label=_("Choose the one on your bill")
     )
     address = forms.CharField(
-        label="Address",
+        label=_("Address"),
         max_length=200,
         required=False,
-        help_text="Kept encrypted. Your utility may need it to confirm that the home is theirs.",
+        help_text=_("Kept encrypted. Your utility may need it to confirm that the home is theirs."),
         widget=forms.TextInput(attrs={"autocomplete": "street-address"}),
     )
     postal_code_prefix = forms.CharField(
-        label="ZIP or postal code", max_length=10, widget=forms.TextInput(attrs={"autocomplete": "postal-code"})
+        label=_("ZIP or postal code"), max_length=10, widget=forms.TextInput(attrs={"autocomplete": "postal-code"})
     )
-    time_zone = forms.ChoiceField(label="Time zone of the home", help_text="Departures are kept in it.")
-    evse_max_charge_kw = forms.DecimalField(
-        label="Power of your charger",
+    time_zone = forms.ChoiceField(label=_("Time zone of the home"), help_text=_("Departures are kept in it."))
+    evse_max_charge_kw = LocalDecimalField(
+        label=_("Power of your charger"),
         min_value=1,
         max_value=25,
         decimal_places=1,
         initial="7.7",
-        help_text="In kW. A 240 V charger on a 40 A breaker gives 7.7; on 60 A, 11.5.",
-        widget=forms.NumberInput(attrs={"step": "0.1", "inputmode": "decimal"}),
+        help_text=_("In kW. A 240 V charger on a 40 A breaker gives 7.7; on 60 A, 11.5."),
     )
     is_evse_bidirectional = forms.BooleanField(
-        label="My charger can also give energy back (bidirectional)", required=False
+        label=_("My charger can also give energy back (bidirectional)"), required=False
     )
     has_export_permission = forms.BooleanField(
-        label="I have an agreement with my utility to give energy back", required=False
+        label=_("I have an agreement with my utility to give energy back"), required=False
     )
-    export_limit_kw = forms.DecimalField(
-        label="Power the agreement allows to give back",
+    export_limit_kw = LocalDecimalField(
+        label=_("Power the agreement allows to give back"),
         min_value=0,
         max_value=25,
         decimal_places=1,
         required=False,
-        help_text="In kW; on your interconnection agreement.",
-        widget=forms.NumberInput(attrs={"step": "0.1", "inputmode": "decimal"}),
+        help_text=_("In kW; on your interconnection agreement."),
     )
     export_permission_ends_on_date = forms.DateField(
-        label="The agreement ends on",
+        label=_("The agreement ends on"),
         required=False,
-        help_text="Leave empty if it has no end.",
+        help_text=_("Leave empty if it has no end."),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
 

@@ -203,4 +203,4 @@ class ParticipationSerializer(serializers.ModelSerializer[EventParticipation]):
 
     @extend_schema_field(str)
     def get_reason_text(self, participation: EventParticipation) -> str:
-        return REASONS.get(participation.reason, "")
+        return str(REASONS.get(participation.reason, ""))

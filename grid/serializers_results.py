@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from foundation import clock
+from foundation.formats import Reader, reader_in
 from grid.flows.explaining import explain_plan, explain_settlement
 from grid.models import Dispatch, Plan, Settlement
 
@@ -49,7 +50,7 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
 
     def get_sentence(self, plan: Plan) -> str:
         """Return the plan in one sentence, in the owner's local time."""
-        return explain_plan(plan=plan, zone=_zone(self), now=clock.now())
+        return explain_plan(plan=plan, zone=_zone(self), now=clock.now(), reader=_reader(self))
 
     @extend_schema_field(serializers.ListField(child=serializers.FloatField()))
     def get_power_kw(self, plan: Plan) -> Any:
@@ -173,8 +174,12 @@ class SettlementDetailSerializer(SettlementSerializer):
     @extend_schema_field(StepSerializer(many=True))
     def get_steps(self, settlement: Settlement) -> Any:
         """Return how the amount follows from the readings, in the owner's local time."""
-        explanation = explain_settlement(settlement=settlement, zone=_zone(self))
+        explanation = explain_settlement(settlement=settlement, zone=_zone(self), reader=_reader(self))
         return StepSerializer(explanation.steps, many=True).data
+
+
+def _reader(serializer: serializers.BaseSerializer[Any]) -> Reader:
+    return reader_in(serializer.context["request"].user.country)
 
 
 def _zone(serializer: serializers.BaseSerializer[Any]) -> ZoneInfo:

@@ -3,27 +3,30 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext_lazy as _
+
+from foundation.words import Words
 from grid.flows.cars import CarNow
 from grid.models import GridEvent, Site
 from vehicles.flows import chargers
 from vehicles.models import ChargeOverride, Vehicle
 
 # Keys are stored with the participation, texts are shown; a car's own obstacles are those of CarNow.
-REASONS: dict[str, str] = {
-    "not_active": "The car is not linked at present.",
-    "needs_relink": "The link to the car is broken. Link your account again.",
-    "no_consent": "You have not agreed that the grid may steer the car.",
-    "no_preference": "We do not know when the car leaves.",
-    "paused": "Managed charging is paused for this car.",
-    "no_home": "We do not know the car's home.",
-    "cannot_hold": "The car's maker does not let us pause its charging.",
-    "no_v2g_car": "The car cannot give energy back.",
-    "no_v2g_preference": "You have not switched on giving energy back for this car.",
-    "no_v2g_charger": "Your charger cannot give energy back.",
-    "no_v2g_export_permission": "Your home has no agreement to give energy back at that time.",
-    "skipped": "You asked to leave the car alone.",
-    "withdrawn": "The car has left the program.",
-    "owner": "You left this event out.",
+REASONS: dict[str, Words] = {
+    "not_active": _("The car is not linked at present."),
+    "needs_relink": _("The link to the car is broken. Link your account again."),
+    "no_consent": _("You have not agreed that the grid may steer the car."),
+    "no_preference": _("We do not know when the car leaves."),
+    "paused": _("Managed charging is paused for this car."),
+    "no_home": _("We do not know the car's home."),
+    "cannot_hold": _("The car's maker does not let us pause its charging."),
+    "no_v2g_car": _("The car cannot give energy back."),
+    "no_v2g_preference": _("You have not switched on giving energy back for this car."),
+    "no_v2g_charger": _("Your charger cannot give energy back."),
+    "no_v2g_export_permission": _("Your home has no agreement to give energy back at that time."),
+    "skipped": _("You asked to leave the car alone."),
+    "withdrawn": _("The car has left the program."),
+    "owner": _("You left this event out."),
 }
 
 

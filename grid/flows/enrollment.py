@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from accounts.flows.consents import has_consent
 from accounts.flows.notices import notify
@@ -125,55 +126,71 @@ def _why_not(*, vehicle: Vehicle, program: Program, site: Site | None, now: date
 
 def _program_objects(program: Program, *, vehicle: Vehicle, site: Site | None, now: datetime) -> UnableToEnroll | None:
     if program.utility.country != vehicle.owner.country:
-        return UnableToEnroll(f"{program.name} is for homes in another country.", code="another_country")
+        return UnableToEnroll(
+            gettext("{program} is for homes in another country.").format(program=program.name), code="another_country"
+        )
     if site is None:
         return _no_home()
     if site.tariff.utility_id != program.utility_id:
         return UnableToEnroll(
-            f"{program.name} is for customers of {program.utility.name}, which does not supply your home.",
+            gettext("{program} is for customers of {utility}, which does not supply your home.").format(
+                program=program.name, utility=program.utility.name
+            ),
             code="another_utility",
         )
     if not program.is_open:
-        return UnableToEnroll(f"{program.name} takes no new cars at present.", code="program_closed")
+        return UnableToEnroll(
+            gettext("{program} takes no new cars at present.").format(program=program.name), code="program_closed"
+        )
     if ProgramTerms.in_force(program=program, at=now) is None:
-        return UnableToEnroll(f"{program.name} has no terms in force at present.", code="no_terms")
+        return UnableToEnroll(
+            gettext("{program} has no terms in force at present.").format(program=program.name), code="no_terms"
+        )
     return None
 
 
 def _car_objects(vehicle: Vehicle) -> UnableToEnroll | None:
     if vehicle.state != Vehicle.State.ACTIVE:
-        return UnableToEnroll("Choose this car among your linked cars first.", code="car_not_active")
+        return UnableToEnroll(gettext("Choose this car among your linked cars first."), code="car_not_active")
     if vehicle.link.state != VehicleLink.State.ACTIVE:
-        return UnableToEnroll("The link to this car is broken. Link your account again.", code="needs_relink")
+        return UnableToEnroll(gettext("The link to this car is broken. Link your account again."), code="needs_relink")
     if not vehicle.is_controlling:
-        return UnableToEnroll("This car is steered through another link, here it is only read.", code="read_only")
+        return UnableToEnroll(
+            gettext("This car is steered through another link, here it is only read."), code="read_only"
+        )
     if not read_capabilities(vehicle.capabilities).can_hold:
-        return UnableToEnroll("This car's maker does not let us pause its charging.", code="car_cannot_hold")
+        return UnableToEnroll(gettext("This car's maker does not let us pause its charging."), code="car_cannot_hold")
     if not ChargePreference.objects.filter(vehicle=vehicle).exists():
-        return UnableToEnroll("Tell us when you leave and how full the car shall be.", code="no_preference")
+        return UnableToEnroll(gettext("Tell us when you leave and how full the car shall be."), code="no_preference")
     return None
 
 
 def _owner_objects(vehicle: Vehicle) -> UnableToEnroll | None:
     if not HomePlace.objects.filter(owner=vehicle.owner).exists():
         return UnableToEnroll(
-            "We do not know yet where home is. While a car stands there, open it and choose “This is home”.",
+            gettext("We do not know yet where home is. While a car stands there, open it and choose “This is home”."),
             code="home_place_unknown",
         )
     for purpose in (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION):
         if not has_consent(vehicle.owner, purpose):
-            return UnableToEnroll(f"You have not agreed yet: “{purpose.label}”.", code="no_consent", field="consent")
+            return UnableToEnroll(
+                gettext("You have not agreed yet: “{agreement}”.").format(agreement=purpose.label),
+                code="no_consent",
+                field="consent",
+            )
     return None
 
 
 def _not_enrolled() -> UnableToEnroll:
-    return UnableToEnroll("This car is in no program.", code="not_enrolled")
+    return UnableToEnroll(gettext("This car is in no program."), code="not_enrolled")
 
 
 def _no_home() -> UnableToEnroll:
-    return UnableToEnroll("Tell us about your home and who supplies it first.", code="no_home")
+    return UnableToEnroll(gettext("Tell us about your home and who supplies it first."), code="no_home")
 
 
 def _already_in(enrollment: Enrollment | None) -> UnableToEnroll:
     name = enrollment.program.name if enrollment else "another program"
-    return UnableToEnroll(f"This car is in {name}. Leave that program first.", code="enrolled_elsewhere")
+    return UnableToEnroll(
+        gettext("This car is in {program}. Leave that program first.").format(program=name), code="enrolled_elsewhere"
+    )

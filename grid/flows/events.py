@@ -145,7 +145,7 @@ def _check_terms(terms: ProgramTerms, *, kind: str, starts_at: datetime, ends_at
             "These terms are not the ones in force when the event starts.", code="terms_not_in_force", field="terms"
         )
     if kind not in GridEvent.Kind.values or kind not in terms.kinds:
-        allowed = ", ".join(GridEvent.Kind(value).label for value in GridEvent.Kind.values if value in terms.kinds)
+        allowed = ", ".join(str(GridEvent.Kind(value).label) for value in GridEvent.Kind.values if value in terms.kinds)
         raise UnableToSaveEvent(f"{terms.program} allows only: {allowed}.", code="kind_not_allowed", field="kind")
     if ends_at - starts_at > timedelta(minutes=terms.max_event_minutes):
         raise UnableToSaveEvent(

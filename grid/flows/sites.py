@@ -6,6 +6,8 @@ from zoneinfo import available_timezones
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from foundation.refusals import Refusal
@@ -14,7 +16,10 @@ from grid.models import Enrollment, Site, Tariff
 LOWEST_EVSE_W, HIGHEST_EVSE_W = 1_000, 25_000
 # Only the first characters are kept readable: enough to know the area, too few to know the house.
 _AREA = {"US": re.compile(r"\d{3}(\d{2})?"), "CA": re.compile(r"[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z]")}
-_AREA_EXAMPLES = {"US": "a ZIP code like 78704", "CA": "the first three characters of a postal code, like M5V"}
+_AREA_EXAMPLES = {
+    "US": _("Enter a ZIP code like 78704."),
+    "CA": _("Enter the first three characters of a postal code, like M5V."),
+}
 
 
 class UnableToSaveSite(Refusal):
@@ -41,7 +46,9 @@ def save_home(
     """
     if time_zone not in available_timezones():
         raise UnableToSaveSite(
-            "This time zone is not known. Choose one like America/Chicago.", code="unknown_time_zone", field="time_zone"
+            gettext("This time zone is not known. Choose one like America/Chicago."),
+            code="unknown_time_zone",
+            field="time_zone",
         )
     _check_charger(evse_max_charge_w)
     _check_export(
@@ -77,7 +84,7 @@ def save_home(
 def _check_charger(evse_max_charge_w: int) -> None:
     if not LOWEST_EVSE_W <= evse_max_charge_w <= HIGHEST_EVSE_W:
         raise UnableToSaveSite(
-            "A home charger gives between 1 and 25 kW. A 240 V charger on a 40 A breaker gives 7.7 kW.",
+            gettext("A home charger gives between 1 and 25 kW. A 240 V charger on a 40 A breaker gives 7.7 kW."),
             code="evse_power_implausible",
             field="evse_max_charge_w",
         )
@@ -95,19 +102,19 @@ def _check_export(
         return
     if not is_evse_bidirectional:
         raise UnableToSaveSite(
-            "An agreement to give energy back needs a charger that can (a bidirectional one).",
+            gettext("An agreement to give energy back needs a charger that can (a bidirectional one)."),
             code="export_needs_bidirectional_evse",
             field="has_export_permission",
         )
     if not 0 < export_limit_w <= HIGHEST_EVSE_W:
         raise UnableToSaveSite(
-            "Tell us the power that your agreement allows you to give back, up to 25 kW.",
+            gettext("Tell us the power that your agreement allows you to give back, up to 25 kW."),
             code="export_limit_implausible",
             field="export_limit_w",
         )
     if ends_on_date is not None and ends_on_date < today:
         raise UnableToSaveSite(
-            "This agreement has already ended. Enter the current one, or none.",
+            gettext("This agreement has already ended. Enter the current one, or none."),
             code="export_permission_over",
             field="export_permission_ends_on_date",
         )
@@ -118,23 +125,21 @@ def _read_area(text: str, *, country: str) -> str:
     if country == "CA":
         area = area[:3]
     if country in _AREA and not _AREA[country].fullmatch(area):
-        raise UnableToSaveSite(
-            f"Enter {_AREA_EXAMPLES[country]}.", code="postal_code_unreadable", field="postal_code_prefix"
-        )
+        raise UnableToSaveSite(str(_AREA_EXAMPLES[country]), code="postal_code_unreadable", field="postal_code_prefix")
     return area
 
 
 def _check_supplier(owner: User, tariff: Tariff) -> None:
     if tariff.utility.country != owner.country:
         raise UnableToSaveSite(
-            f"{tariff.utility.name} supplies homes in another country than yours.",
+            gettext("{utility} supplies homes in another country than yours.").format(utility=tariff.utility.name),
             code="utility_in_another_country",
             field="tariff",
         )
     elsewhere = Enrollment.objects.filter(vehicle__owner=owner, ended_at__isnull=True)
     if elsewhere.exclude(program__utility=tariff.utility).exists():
         raise UnableToSaveSite(
-            "A car of yours takes part in a program of your present utility. Leave the program first.",
+            gettext("A car of yours takes part in a program of your present utility. Leave the program first."),
             code="enrolled_at_another_utility",
             field="tariff",
         )

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import cast
 
+from django.utils.translation import gettext
+
 from foundation.refusals import Refusal
 from grid.flows.announcing import decide
 from grid.flows.cars import load_cars
@@ -22,7 +24,7 @@ def opt_out(*, participation: EventParticipation, now: datetime) -> EventPartici
     part = _fresh(participation)
     _check_is_on(part.event)
     if part.event.ends_at <= now:
-        raise UnableToTakePart("This event is over.", code="event_over")
+        raise UnableToTakePart(gettext("This event is over."), code="event_over")
     if part.state == EventParticipation.State.OPTED_OUT:
         return part
     return _decide(part, state=EventParticipation.State.OPTED_OUT, reason="owner", now=now)
@@ -36,9 +38,9 @@ def opt_in(*, participation: EventParticipation, now: datetime) -> EventParticip
     part = _fresh(participation)
     _check_is_on(part.event)
     if part.event.starts_at <= now:
-        raise UnableToTakePart("This event has already begun.", code="event_begun")
+        raise UnableToTakePart(gettext("This event has already begun."), code="event_begun")
     if part.enrollment.ended_at is not None:
-        raise UnableToTakePart("This car has left the program.", code="not_enrolled")
+        raise UnableToTakePart(gettext("This car has left the program."), code="not_enrolled")
     if part.state == EventParticipation.State.IN:
         return part
     car = load_cars([part.enrollment.vehicle_id], now=now)[part.enrollment.vehicle_id]
@@ -53,9 +55,9 @@ def _fresh(participation: EventParticipation) -> EventParticipation:
 
 def _check_is_on(event: GridEvent) -> None:
     if event.state == GridEvent.State.CANCELLED:
-        raise UnableToTakePart("This event is cancelled.", code="event_cancelled")
+        raise UnableToTakePart(gettext("This event is cancelled."), code="event_cancelled")
     if event.state == GridEvent.State.SETTLED:
-        raise UnableToTakePart("This event is over.", code="event_over")
+        raise UnableToTakePart(gettext("This event is over."), code="event_over")
 
 
 def _decide(part: EventParticipation, *, state: str, reason: str, now: datetime) -> EventParticipation:

@@ -4,33 +4,56 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from foundation import formats
+from foundation.formats import Reader
+from accounts.models import User
 from grid.flows.abilities import REASONS as ABILITIES
-from grid.flows.cars import CarNow, load_cars
+from grid.flows.cars import CarNow, load_cars, load_cars_of
 from grid.flows.departures import next_departure
 from grid.flows.explaining import explain_plan, to_next_departure
 from grid.models import Dispatch, EventParticipation, Plan
 from grid.planner.explain import shortfall_cause
 from grid.slots import SLOT
 from grid.steering import STALE_AFTER
+from grid.wording import say_shortfall
 from vehicles.models import ChargeOverride, Vehicle
 
 LONGEST_VIEW = timedelta(hours=26)
 SHORTEST_VIEW = timedelta(hours=12)
 OBSTACLES = {
     **ABILITIES,
-    "no_reading": "We have not heard from the car yet.",
-    "planner": "No plan could be made. We try again every few minutes.",
+    "no_reading": _("We have not heard from the car yet."),
+    "planner": _("No plan could be made. We try again every few minutes."),
+}
+STATES = {
+    "unread": _("No reading yet"),
+    "unplugged": _("Not plugged in"),
+    "unplugged_at_home": _("At home, not plugged in"),
+    "plugged_elsewhere": _("Plugged in elsewhere"),
+    "plugged": _("Plugged in"),
+    "plugged_idle": _("Plugged in, not charging"),
+    "charging": _("Charging"),
+    "discharging": _("Giving energy back"),
+    "holding": _("Paused"),
+    "paused_for_event": _("Paused for an event"),
+    "paused_by_plan": _("Paused by plan"),
+    "complete": _("Full to its limit"),
+    "fault": _("The charger reports a fault"),
 }
 SLOT_REASONS = {
-    "unplugged": "not plugged in",
-    "minimum": "charging to your minimum",
-    "deadline": "charging to be ready in time",
-    "absorb": "charging while power is plentiful",
-    "clean": "charging while power is clean",
-    "cheap": "charging while power is cheap",
-    "hold": "paused for the grid",
-    "idle": "paused until power is cheaper",
-    "discharge": "giving energy back",
+    "unplugged": _("not plugged in"),
+    "minimum": _("charging to your minimum"),
+    "deadline": _("charging to be ready in time"),
+    "absorb": _("charging while power is plentiful"),
+    "clean": _("charging while power is clean"),
+    "cheap": _("charging while power is cheap"),
+    "hold": _("paused for the grid"),
+    "idle": _("paused until power is cheaper"),
+    "discharge": _("giving energy back"),
 }
 
 
@@ -85,9 +108,17 @@ class Tonight:
 
 def tonight(*, vehicle: Vehicle, now: datetime) -> Tonight:
     """Return everything a page shows of the car's night at `now`; reads only."""
-    car = load_cars([vehicle.pk], now=now)[vehicle.pk]
+    return _look(load_cars([vehicle.pk], now=now)[vehicle.pk], now)
+
+
+def tonights(*, owner: User, now: datetime) -> list[Tonight]:
+    """Return the same of each of the owner's cars that take part, loaded together; reads only."""
+    return [_look(car, now) for car in load_cars_of(owner, now=now)]
+
+
+def _look(car: CarNow, now: datetime) -> Tonight:
     plan = car.plan if car.plan and car.plan.slot_at(now) is not None else None
-    reading = car.soc_reading
+    reading, reader = car.soc_reading, formats.reader_in(car.vehicle.owner.country)
     departure_at = next_departure(car, now=now)
     obstacle = car.obstacle or (car.state.obstacle if car.state and plan is None else "")
     return Tonight(
@@ -96,22 +127,22 @@ def tonight(*, vehicle: Vehicle, now: datetime) -> Tonight:
         zone=car.zone,
         soc_percent=car.soc_percent,
         observed_at=reading.observed_at if reading else None,
-        age_text=age_text(now - reading.observed_at) if reading else "",
+        age_text=formats.age(now - reading.observed_at, reader=reader) if reading else "",
         is_stale=reading is None or now - reading.observed_at > STALE_AFTER,
         is_plugged_in=car.reading.is_plugged_in if car.reading else None,
         is_at_home=car.reading.is_at_home if car.reading else None,
         power_w=car.reading.power_w if car.reading else None,
         state_text=state_text(car),
         plan=plan,
-        sentence=explain_plan(plan=plan, zone=car.zone, now=now) if plan else "",
+        sentence=explain_plan(plan=plan, zone=car.zone, now=now, reader=reader) if plan else "",
         obstacle=obstacle,
-        obstacle_text=OBSTACLES.get(obstacle, ""),
-        slots=_slots(car, plan, now, departure_at) if plan else (),
+        obstacle_text=str(OBSTACLES.get(obstacle, "")),
+        slots=_slots(car, plan, now, departure_at, reader) if plan else (),
         departure_at=departure_at,
-        ready_by=_label(departure_at, car.zone, now) if departure_at else "",
+        ready_by=_label(departure_at, car.zone, now, reader) if departure_at else "",
         target_percent=car.preference.target_soc_percent if car.preference else None,
         ready_percent=_ready_percent(plan, departure_at),
-        shortfall_text=_shortfall_text(plan, departure_at, car),
+        shortfall_text=_shortfall_text(plan, departure_at, car, reader),
         currency=car.site.tariff.utility.currency if car.site else car.vehicle.owner.currency,
         next_event=next(iter(car.participations), None),
         expected_reward=sum(plan.inputs.get("expected_reward", [])) if plan else 0.0,
@@ -120,68 +151,58 @@ def tonight(*, vehicle: Vehicle, now: datetime) -> Tonight:
     )
 
 
-def age_text(age: timedelta) -> str:
-    """Return how old a reading is, in words."""
-    minutes = int(age.total_seconds() // 60)
-    if minutes < 1:
-        return "just now"
-    if minutes < 120:
-        return f"{minutes} minute{'s' if minutes != 1 else ''} ago"
-    return f"{minutes // 60} hours ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
-
-
 def state_text(car: CarNow) -> str:
     """Return in words what the car is doing, as its newest reading and our dispatch say."""
+    return str(STATES[_state(car)])
+
+
+def _state(car: CarNow) -> str:
     reading = car.reading
     if reading is None:
-        return "No reading yet"
+        return "unread"
     if reading.is_plugged_in is False:
-        return "Not plugged in" if reading.is_at_home is not True else "At home, not plugged in"
+        return "unplugged" if reading.is_at_home is not True else "unplugged_at_home"
     if reading.is_at_home is False:
-        return "Plugged in elsewhere"
-    known = {
-        "charging": "Charging",
-        "discharging": "Giving energy back",
-        "holding": "Paused",
-        "complete": "Full to its limit",
-        "fault": "The charger reports a fault",
-        "plugged_idle": "Plugged in, not charging",
-        "unplugged": "Not plugged in",
-    }
-    text = known.get(reading.charge_state, "Plugged in")
+        return "plugged_elsewhere"
     if car.dispatch is not None and reading.charge_state in {"holding", "plugged_idle"}:
-        return "Paused for an event" if car.dispatch.participation_id else "Paused by plan"
-    return text
+        return "paused_for_event" if car.dispatch.participation_id else "paused_by_plan"
+    return reading.charge_state if reading.charge_state in STATES else "plugged"
 
 
-def _slots(car: CarNow, plan: Plan, now: datetime, departure_at: datetime | None) -> tuple[TonightSlot, ...]:
+def _slots(
+    car: CarNow, plan: Plan, now: datetime, departure_at: datetime | None, reader: Reader
+) -> tuple[TonightSlot, ...]:
     first = plan.slot_at(now) or 0
     until = min(max(departure_at or now, now + SHORTEST_VIEW), now + LONGEST_VIEW)
     count = min(len(plan.solution["power_kw"]), first + int((until - plan.slot_starts_at(first)) // SLOT) + 1)
     prices = plan.inputs.get("import_price", plan.problem["import_price"])
     windows = [(part.event.starts_at, part.event.ends_at) for part in car.participations]
-    return tuple(_slot(plan, index, prices[index], car.zone, windows=windows, now=now) for index in range(first, count))
+    return tuple(
+        _slot(plan, index, prices[index], _label(plan.slot_starts_at(index), car.zone, now, reader), windows=windows)
+        for index in range(first, count)
+    )
 
 
-def _slot(
-    plan: Plan, index: int, price: float, zone: ZoneInfo, *, windows: list[tuple[datetime, datetime]], now: datetime
-) -> TonightSlot:
+def _slot(plan: Plan, index: int, price: float, label: str, *, windows: list[tuple[datetime, datetime]]) -> TonightSlot:
     starts_at, reason = plan.slot_starts_at(index), plan.solution["reasons"][index]
     return TonightSlot(
         starts_at=starts_at,
-        label=_label(starts_at, zone, now),
+        label=label,
         power_kw=plan.solution["power_kw"][index],
         soc_percent=plan.solution["soc_percent"][index],
         price=price,
         reason=reason,
-        reason_text=SLOT_REASONS.get(reason, reason),
+        reason_text=str(SLOT_REASONS.get(reason, reason)),
         is_event=any(begins < starts_at + SLOT and starts_at < ends for begins, ends in windows),
     )
 
 
-def _label(at: datetime, zone: ZoneInfo, now: datetime) -> str:
+def _label(at: datetime, zone: ZoneInfo, now: datetime, reader: Reader) -> str:
     local = at.astimezone(zone)
-    return f"{local:%H:%M}" if at - now < timedelta(hours=24) else f"{local:%a %H:%M}"
+    shown = formats.time_of_day(local.time().replace(second=0, microsecond=0), reader=reader)
+    if at - now < timedelta(hours=24):
+        return shown
+    return gettext("{weekday} {time}").format(weekday=format_date(local, "EEE", locale=reader.locale), time=shown)
 
 
 def _departure_slot(plan: Plan | None, departure_at: datetime | None) -> int | None:
@@ -197,7 +218,7 @@ def _ready_percent(plan: Plan | None, departure_at: datetime | None) -> int | No
     return None if plan is None or slot is None else int(plan.solution["soc_percent"][slot] + 1e-6)
 
 
-def _shortfall_text(plan: Plan | None, departure_at: datetime | None, car: CarNow) -> str:
+def _shortfall_text(plan: Plan | None, departure_at: datetime | None, car: CarNow, reader: Reader) -> str:
     slot, ready = _departure_slot(plan, departure_at), _ready_percent(plan, departure_at)
     if plan is None or slot is None or ready is None or car.preference is None:
         return ""
@@ -205,4 +226,4 @@ def _shortfall_text(plan: Plan | None, departure_at: datetime | None, car: CarNo
     if plan.solution["soc_percent"][slot] >= wanted - 0.01:
         return ""
     cause = shortfall_cause(to_next_departure(plan, first=slot - 1), {**plan.solution, "shortfall_kwh": 1.0})
-    return f"It will have {ready} % instead of {wanted} %" + (f": {cause}." if cause else ".")
+    return say_shortfall(cause, reached_percent=ready, wanted_percent=wanted, reader=reader)

@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from grid.models.programs import Enrollment, ProgramTerms
 
@@ -15,18 +16,18 @@ class GridEvent(models.Model):
     class Kind(models.TextChoices):
         """What is asked."""
 
-        HOLD = "hold", "hold charging"
-        ABSORB = "absorb", "charge now"
-        DISCHARGE = "discharge", "hold charging and discharge (V2G)"
+        HOLD = "hold", _("hold charging")
+        ABSORB = "absorb", _("charge now")
+        DISCHARGE = "discharge", _("hold charging and discharge (V2G)")
 
     class State(models.TextChoices):
         """How far it came."""
 
-        DRAFT = "draft", "waiting for approval"
-        SCHEDULED = "scheduled", "to be announced"
-        ANNOUNCED = "announced", "announced to owners"
-        SETTLED = "settled", "settled"
-        CANCELLED = "cancelled", "cancelled"
+        DRAFT = "draft", _("waiting for approval")
+        SCHEDULED = "scheduled", _("to be announced")
+        ANNOUNCED = "announced", _("announced to owners")
+        SETTLED = "settled", _("settled")
+        CANCELLED = "cancelled", _("cancelled")
 
     OPEN_STATES = ("draft", "scheduled", "announced")
 
@@ -84,9 +85,9 @@ class EventParticipation(models.Model):
     class State(models.TextChoices):
         """Whether the car helps."""
 
-        IN = "in", "takes part"
-        OPTED_OUT = "opted_out", "the owner said no"
-        UNABLE = "unable", "cannot help"
+        IN = "in", _("takes part")
+        OPTED_OUT = "opted_out", _("the owner said no")
+        UNABLE = "unable", _("cannot help")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     event = models.ForeignKey(GridEvent, on_delete=models.PROTECT, related_name="participations")

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from grid.models.events import EventParticipation
 
@@ -18,9 +19,9 @@ class Settlement(models.Model):
     class Grade(models.TextChoices):
         """How the net energy is known."""
 
-        MEASURED = "measured", "measured by the charger's or car's meter"
-        DERIVED = "derived", "derived from the state of charge"
-        MISSING = "missing", "not known"
+        MEASURED = "measured", _("measured by the charger's or car's meter")
+        DERIVED = "derived", _("derived from the state of charge")
+        MISSING = "missing", _("not known")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     participation = models.ForeignKey(EventParticipation, on_delete=models.PROTECT, related_name="settlements")

@@ -1,11 +1,9 @@
-"""A plan in one sentence, for the owner of the car."""
+"""What an owner is told of a plan, as deeds and numbers; `grid.wording` says it in the owner's language."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
-from zoneinfo import ZoneInfo
 
 MERGE_SLOTS = 2  # charging that pauses no longer than this is told as one stretch
 MOST_STRETCHES = 2  # more of one kind are told as their total between first and last
@@ -25,65 +23,88 @@ class Stretch:
     reasons: frozenset[str]
 
 
-def explain(problem: Mapping[str, Any], plan: Mapping[str, Any], starts_at: datetime, zone: str) -> str:
-    """Say in one sentence what the car will do up to its next departure, and why.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Slots [begin, end) in which a deed is done throughout; `active` of them where it is done now and then."""
+
+    begin: int
+    end: int
+    active: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What the car does in some spans, and why: a key of `grid.wording.DEEDS`."""
+
+    key: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a target is missed: a key of `grid.wording`, and its numbers. "" where nothing is known."""
+
+    key: str = ""
+    max_percent: float = 0.0
+    hours: float = 0.0
+    max_charge_kw: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the battery holds at a boundary. `wanted_percent` is None where nothing was wanted of it."""
+
+    boundary: int
+    percent: int
+    wanted_percent: float | None = None
+    is_missed: bool = False
+    cause: Cause = Cause()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an owner is told of a plan. `ending` is None where there is no plan, or the car is out (`is_out`)."""
+
+    deeds: tuple[Deed, ...] = ()
+    ending: Ending | None = None
+    is_out: bool = False
+    needs_no_charging: bool = False
+    error: str = ""
+
+
+def explain(problem: Mapping[str, Any], plan: Mapping[str, Any]) -> Told:
+    """Return what the car will do up to its next departure, and why.
 
     Args:
         problem: the problem as docs/planner-format.md fixes it.
         plan: its plan, of any status.
-        starts_at: aware start of slot 0.
-        zone: IANA name of the owner's time zone, in which the times are told.
     """
     if plan.get("status") == "error":
-        return f"No plan could be made ({plan.get('error')})."
-    clock = _Clock(starts_at, float(problem["slot_minutes"]), ZoneInfo(zone))
+        return Told(error=str(plan.get("error")))
     reasons = list(plan["reasons"])
     if all(reason == "unplugged" for reason in reasons):
-        return "Plans nothing yet: the car is not plugged in at home."
+        return Told(is_out=True)
     target = _next_target(problem)
-    last = target[0] if target else len(reasons)
-    stretches = _told(_stretches(reasons[:last]))
-    clauses = _clauses(stretches, clock, problem, plan)
-    if all(stretch.verb == "holds" for stretch in stretches):
-        clauses.append("needs no charging")
-    sentence = ", ".join([*clauses, _ending(problem, plan, target, clock)])
-    return sentence[0].upper() + sentence[1:] + "."
+    stretches = _told(_stretches(reasons[: target[0] if target else len(reasons)]))
+    return Told(
+        deeds=_deeds(stretches, problem, plan),
+        needs_no_charging=all(stretch.verb == "holds" for stretch in stretches),
+        ending=_ending(problem, plan, target),
+    )
 
 
-def shortfall_cause(problem: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
-    """Say why a target is missed, or nothing where none is."""
+def shortfall_cause(problem: Mapping[str, Any], plan: Mapping[str, Any]) -> Cause:
+    """Return why a target is missed, with an empty key where none is."""
     if not plan.get("shortfall_kwh"):
-        return ""
+        return Cause()
     if not any(problem["plugged"]):
-        return "the car is not plugged in"
+        return Cause("unplugged")
     top = problem.get("max_percent", 100.0)
     if any(target["soc_percent"] > top for target in problem["targets"]):
-        return f"the car may charge to {top:g} % only"
-    hours = (
-        sum(problem["plugged"][: max(target["slot"] for target in problem["targets"])]) * problem["slot_minutes"] / 60
-    )
-    return f"{hours:.3g} h at {problem['max_charge_kw']:g} kW are not enough"
-
-
-class _Clock:
-    """Tells slot boundaries as local wall time."""
-
-    def __init__(self, starts_at: datetime, slot_minutes: float, zone: ZoneInfo) -> None:
-        self.starts_at, self.slot, self.zone = starts_at, timedelta(minutes=slot_minutes), zone
-
-    def tell(self, boundary: int) -> str:
-        """HH:MM, with the day where it is not clear from the hour."""
-        local = (self.starts_at + boundary * self.slot).astimezone(self.zone)
-        is_near = boundary * self.slot < timedelta(hours=20)
-        return f"{local:%H:%M}" if is_near else f"{local:%A %H:%M}"
-
-    def span(self, begin: int, end: int) -> str:
-        return f"{self.tell(begin)} to {self.tell(end)}"
-
-    def length(self, slots: int) -> str:
-        minutes = round(slots * self.slot / timedelta(minutes=1))
-        hours, rest = divmod(minutes, 60)
-        return " ".join(part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest else "") if part)
+        return Cause("maximum", max_percent=top)
+    last = max(target["slot"] for target in problem["targets"])
+    hours = sum(problem["plugged"][:last]) * problem["slot_minutes"] / 60
+    return Cause("too_short", hours=hours, max_charge_kw=problem["max_charge_kw"])
 
 
 def _next_target(problem: Mapping[str, Any]) -> tuple[int, float] | None:
@@ -136,36 +157,28 @@ def _told(stretches: Sequence[Stretch]) -> list[Stretch]:
     return sorted(told, key=lambda stretch: stretch.begin)
 
 
-def _clauses(
-    stretches: Sequence[Stretch], clock: _Clock, problem: Mapping[str, Any], plan: Mapping[str, Any]
-) -> list[str]:
-    """Say what is done when and why; neighbours that do the same for the same reason share a clause."""
-    told = [(stretch.verb, _why(stretch, problem, plan), _when(stretch, clock)) for stretch in stretches]
-    clauses = []
-    for (verb, why), same in groupby(told, key=lambda clause: clause[:2]):
-        whens = " and ".join(when for _, _, when in same)
-        clauses.append(" ".join(part for part in (verb, whens, why) if part))
-    return clauses
+def _deeds(stretches: Sequence[Stretch], problem: Mapping[str, Any], plan: Mapping[str, Any]) -> tuple[Deed, ...]:
+    """Return what is done when; neighbours that do the same for the same reason are one deed."""
+    told = [(_key(stretch, problem, plan), _span(stretch)) for stretch in stretches]
+    return tuple(Deed(key, tuple(span for _, span in same)) for key, same in groupby(told, key=lambda deed: deed[0]))
 
 
-def _when(stretch: Stretch, clock: _Clock) -> str:
-    if stretch.end - stretch.begin - stretch.active > MERGE_SLOTS:
-        return f"for {clock.length(stretch.active)} between {clock.tell(stretch.begin)} and {clock.tell(stretch.end)}"
-    return ("from " if stretch.verb == "holds" else "") + clock.span(stretch.begin, stretch.end)
+def _span(stretch: Stretch) -> Span:
+    is_broken = stretch.end - stretch.begin - stretch.active > MERGE_SLOTS
+    return Span(stretch.begin, stretch.end, stretch.active if is_broken else None)
 
 
-def _why(stretch: Stretch, problem: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+def _key(stretch: Stretch, problem: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     if stretch.verb == "holds":
-        return "for the event"
+        return "hold"
     if stretch.verb == "gives power back":
-        return ""
-    if "minimum" in stretch.reasons:
-        return f"up to its minimum of {problem.get('minimum_percent', 0):g} %"
-    if "absorb" in stretch.reasons:
-        return "when the grid has power to spare"
+        return "discharge"
+    for reason in ("minimum", "absorb"):
+        if reason in stretch.reasons:
+            return reason
     if "cheap" in stretch.reasons:
-        return "when power is cheapest" + (" and cleanest" if _is_clean(stretch, problem, plan) else "")
-    return "when power is cleanest" if "clean" in stretch.reasons else "to be ready in time"
+        return "cheap_and_clean" if _is_clean(stretch, problem, plan) else "cheap"
+    return "clean" if "clean" in stretch.reasons else "deadline"
 
 
 def _is_clean(stretch: Stretch, problem: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
@@ -181,22 +194,18 @@ def _is_clean(stretch: Stretch, problem: Mapping[str, Any], plan: Mapping[str, A
     return bool(ours < CLEARLY * sum(plugged) / len(plugged))
 
 
-def _ending(
-    problem: Mapping[str, Any], plan: Mapping[str, Any], target: tuple[int, float] | None, clock: _Clock
-) -> str:
+def _ending(problem: Mapping[str, Any], plan: Mapping[str, Any], target: tuple[int, float] | None) -> Ending:
     if target is None:
         slots = len(plan["reasons"])
-        return f"has {_percent(plan['soc_percent'][slots])} % at {clock.tell(slots)}"
+        return Ending(slots, _floor(plan["soc_percent"][slots]))
     slot, wanted = target
     reached = plan["soc_percent"][slot]
     missing_kwh = (wanted - reached) / 100.0 * problem["capacity_kwh"]
     if missing_kwh > 1e-6:
-        cause = shortfall_cause(problem, plan)
-        because = f" because {cause}" if cause else ""
-        return f"has {_percent(reached)} % of the wanted {wanted:g} % at {clock.tell(slot)}{because}"
-    return f"ready at {clock.tell(slot)} with {_percent(reached)} %"
+        return Ending(slot, _floor(reached), wanted, is_missed=True, cause=shortfall_cause(problem, plan))
+    return Ending(slot, _floor(reached), wanted)
 
 
-def _percent(value: float) -> str:
+def _floor(percent: float) -> int:
     # Rounded down, so that a promise is never larger than the plan.
-    return f"{int(value + 1e-6)}"
+    return int(percent + 1e-6)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 
 from accounts.models import User
 from foundation import clock
@@ -85,7 +86,9 @@ def enroll(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Let the car take part in a program."""
     found = owned_vehicle(request, vehicle)
     program = get_object_or_404(Program, slug=request.POST.get("program", ""))
-    with refusals_as_messages(request, success=f"{found} takes part in {program} now."):
+    with refusals_as_messages(
+        request, success=gettext("{car} takes part in {program} now.").format(car=found, program=program)
+    ):
         enroll_vehicle(vehicle=found, program=program, now=clock.now())
     return redirect("car", found.public_id)
 
@@ -94,6 +97,8 @@ def enroll(request: HttpRequest, vehicle: UUID) -> HttpResponse:
 def withdraw(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Take the car out of its program."""
     found = owned_vehicle(request, vehicle)
-    with refusals_as_messages(request, success=f"{found} has left the program. What it earned stays yours."):
+    with refusals_as_messages(
+        request, success=gettext("{car} has left the program. What it earned stays yours.").format(car=found)
+    ):
         withdraw_vehicle(vehicle=found, now=clock.now())
     return redirect("car", found.public_id)

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation import clock
+from foundation.formats import reader_in
 from foundation.pages import owner_read, signed_in
 from foundation.templatetags.show import locale_for
 from grid.charts import month_chart, settlement_chart
@@ -118,7 +119,7 @@ def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
     found = rows.filter(public_id=settlement).first()
     if found is None:
         return _other_earning(request, get_object_or_404(Earning, public_id=settlement, owner=owner))
-    explanation = explain_settlement(settlement=found, zone=owner.zone)
+    explanation = explain_settlement(settlement=found, zone=owner.zone, reader=reader_in(owner.country))
     context = {
         "settlement": found,
         "event": found.participation.event,

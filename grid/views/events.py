@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 
 from accounts.models import User
 from foundation import clock
@@ -41,7 +42,7 @@ def shown(part: EventParticipation, now: datetime) -> dict[str, Any]:
         "program": event.terms.program,
         "currency": event.terms.program.utility.currency,
         "settlement": settlement,
-        "reason_text": REASONS.get(part.reason, ""),
+        "reason_text": str(REASONS.get(part.reason, "")),
         "is_over": is_over,
         "is_running": not is_over and event.starts_at <= now,
         "is_cancelled": event.state == GridEvent.State.CANCELLED,
@@ -54,14 +55,14 @@ def shown(part: EventParticipation, now: datetime) -> dict[str, Any]:
 def settlement_word(settlement: Settlement | None, part: EventParticipation, *, is_over: bool) -> str:
     """Say in a word where a participation stands."""
     if part.event.state == GridEvent.State.CANCELLED:
-        return "Cancelled"
+        return gettext("Cancelled")
     if part.state == EventParticipation.State.OPTED_OUT:
-        return "Left out"
+        return gettext("Left out")
     if part.state == EventParticipation.State.UNABLE:
-        return "Could not help"
+        return gettext("Could not help")
     if settlement is not None:
-        return "Settled"
-    return "Being worked out" if is_over else "Takes part"
+        return gettext("Settled")
+    return gettext("Being worked out") if is_over else gettext("Takes part")
 
 
 @owner_read
@@ -91,7 +92,7 @@ def event(request: HttpRequest, participation: UUID) -> HttpResponse:
 def leave_out(request: HttpRequest, participation: UUID) -> HttpResponse:
     """Leave one event out."""
     part = get_object_or_404(owned_participations(request), public_id=participation)
-    with refusals_as_messages(request, success="Left out. Your car charges as if there were no event."):
+    with refusals_as_messages(request, success=gettext("Left out. Your car charges as if there were no event.")):
         opt_out(participation=part, now=clock.now())
     return redirect("event", part.public_id)
 
@@ -103,7 +104,9 @@ def come_back(request: HttpRequest, participation: UUID) -> HttpResponse:
     with refusals_as_messages(request):
         part = opt_in(participation=part, now=clock.now())
         if part.state == EventParticipation.State.IN:
-            messages.success(request, "Your car takes part again.")
+            messages.success(request, gettext("Your car takes part again."))
         else:
-            messages.warning(request, REASONS.get(part.reason) or "Your car cannot take part in this event.")
+            messages.warning(
+                request, str(REASONS.get(part.reason) or gettext("Your car cannot take part in this event."))
+            )
     return redirect("event", part.public_id)

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 
 from accounts.flows.profiles import save_profile
 from accounts.models import User
@@ -28,7 +29,7 @@ def site(request: HttpRequest) -> HttpResponse:
         else:
             if home is None:
                 save_profile(user=owner, time_zone=saved.time_zone)
-            messages.success(request, "Your home is saved.")
+            messages.success(request, gettext("Your home is saved."))
             return redirect("onboarding" if is_welcome else "site")
     return render(request, "grid/site.html", {"form": form, "site": home, "is_welcome": is_welcome})
 

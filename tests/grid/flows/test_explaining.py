@@ -31,16 +31,16 @@ def test_plan_reads_as_one_sentence_in_local_time(alice: User, now: datetime) ->
 
     sentence = explain_plan(plan=plan, zone=AUSTIN, now=now)
 
-    assert sentence.endswith("ready at 07:30 with 80 %.")
-    assert "00:00" in sentence
+    assert sentence.endswith("ready at 7:30\u202fAM with 80%.")
+    assert "12:00\u202fAM" in sentence
     assert sentence.count(".") == 1
 
 
 def test_plan_is_told_from_now_on(alice: User, now: datetime) -> None:
     plan = plan_of(nights.plugged_car(alice, now=now, kind="start_stop", soc=70).vehicle, now)
 
-    assert "17:00" in explain_plan(plan=plan, zone=AUSTIN, now=now)
-    assert "17:00" not in explain_plan(plan=plan, zone=AUSTIN, now=now + 5 * HOUR)
+    assert "5:00\u202fPM" in explain_plan(plan=plan, zone=AUSTIN, now=now)
+    assert "5:00\u202fPM" not in explain_plan(plan=plan, zone=AUSTIN, now=now + 5 * HOUR)
 
 
 def settled(part: EventParticipation, *readings: tuple[int, int, int]) -> Settlement:
@@ -101,7 +101,7 @@ def test_steps_come_in_order_with_local_times(part: EventParticipation) -> None:
         "Delivered",
         "You earn",
     ]
-    assert "Wed Nov 18, 18:05 CST" in explanation.steps[0].text
+    assert "Wed, Nov 18, 6:05\u202fPM CST" in explanation.steps[0].text
     assert explanation.steps[1].value == "3.854474"
     assert explanation.grade_text.startswith("Measured")
     assert "version 1" in explanation.method_text
@@ -146,7 +146,7 @@ def test_car_that_left_early_reads_so(part: EventParticipation) -> None:
     PlugSession.objects.update(unplugged_at=part.event.starts_at + HOUR)
     explanation = explained(settled(part, (-5, 0, 0), (5, 0, 0), (125, 0, 0)))
 
-    assert "until it is unplugged at Wed Nov 18, 19:05 CST" in explanation.steps[1].text
+    assert "until it is unplugged at Wed, Nov 18, 7:05\u202fPM CST" in explanation.steps[1].text
     assert explanation.steps[2].value == "11,300"
 
 
@@ -161,7 +161,7 @@ def test_plan_tells_what_care_costs(alice: User, now: datetime) -> None:
     sentences = explain_plan(plan=plan, zone=AUSTIN, now=now)
 
     assert sentences.endswith(
-        "Being ready in case you leave early adds about 0.12 USD and charging in fewer pieces adds about 0.03 USD "
+        "Being ready in case you leave early adds about $0.12 and charging in fewer pieces adds about $0.03 "
         "to this plan."
     )
     plan.made_from["added_cost"] = {"hedge": 0.009, "shape": -0.1}

@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from grid.planner.explain import explain, shortfall_cause
+from foundation.formats import reader_in
+from grid.planner.explain import Cause, explain, shortfall_cause
 from grid.planner.solve import plan_problem
+from grid.wording import PlanClock, say_plan
 
 AUSTIN = "America/Chicago"
 FOUR_PM = datetime(2026, 11, 18, 22, 0, tzinfo=UTC)
@@ -38,30 +40,36 @@ def evening() -> dict[str, Any]:
     }
 
 
+def _say(raw: dict[str, Any], plan: Any, starts_at: datetime, country: str = "US") -> str:
+    clock = PlanClock(starts_at, slot_minutes=15, zone=ZoneInfo(AUSTIN), reader=reader_in(country))
+    sentence = say_plan(explain(raw, plan), clock, minimum_percent=raw.get("minimum_percent", 0))
+    return sentence.replace("\u202f", " ").replace("\xa0", " ")  # no line ends within a time or number
+
+
 def _sentence(raw: dict[str, Any]) -> str:
-    return explain(raw, plan_problem(raw), FOUR_PM, AUSTIN)
+    return _say(raw, plan_problem(raw), FOUR_PM)
 
 
 def test_holds_for_the_event_then_charges_when_cheapest(evening: dict[str, Any]) -> None:
     assert _sentence(evening) == (
-        "Holds from 17:00 to 20:00 for the event, charges 01:00 to 06:00 when power is cheapest and cleanest, "
-        "ready at 07:30 with 80 %."
+        "Holds from 5:00 PM to 8:00 PM for the event, charges from 1:00 AM to 6:00 AM when power is cheapest and "
+        "cleanest, ready at 7:30 AM with 80%."
     )
 
 
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"soc_percent": 85.0}, "needs no charging, ready at 07:30 with 85 %."),
-        ({"soc_percent": 10.0}, "Charges at once 16:00 to 17:15 up to its minimum of 20 %"),
-        ({"max_charge_kw": 1.0}, "has 59 % of the wanted 80 % at 07:30 because 15.5 h at 1 kW are not enough."),
+        ({"soc_percent": 85.0}, "needs no charging, ready at 7:30 AM with 85%."),
+        ({"soc_percent": 10.0}, "Charges at once from 4:00 PM to 5:15 PM up to its minimum of 20%"),
+        ({"max_charge_kw": 1.0}, "has 59% of the wanted 80% at 7:30 AM because 15.5 h at 1 kW are not enough."),
         ({"plugged": [0] * 62}, "Plans nothing yet: the car is not plugged in at home."),
-        ({"targets": []}, "needs no charging, has 40 % at 07:30."),
+        ({"targets": []}, "needs no charging, has 40% at 7:30 AM."),
         (
             {"max_discharge_kw": 7.2, "terminal_value_per_kwh": 0.1, "soc_percent": 80.0},
-            "Gives power back 17:00 to 20:00 and 22:45 to 01:00, charges 01:00 to 07:30",
+            "Gives power back from 5:00 PM to 8:00 PM and from 10:45 PM to 1:00 AM, charges from 1:00 AM to 7:30 AM",
         ),
-        ({"max_percent": 70.0}, "because the car may charge to 70 % only."),
+        ({"max_percent": 70.0}, "because the car may charge to 70% only."),
         ({"capacity_kwh": 0}, "No plan could be made (capacity_kwh: 0 is not above 0)."),
         ({"import_price": [0.3] * 50 + [-0.1] * 12}, "when the grid has power to spare"),
     ],
@@ -77,7 +85,7 @@ def test_many_stretches_are_told_as_their_total(evening: dict[str, Any]) -> None
 
 
 def test_no_shortfall_has_no_cause(evening: dict[str, Any]) -> None:
-    assert shortfall_cause(evening, plan_problem(evening)) == ""
+    assert shortfall_cause(evening, plan_problem(evening)) == Cause()
 
 
 @pytest.mark.parametrize(
@@ -101,4 +109,4 @@ def test_night_of_a_clock_change_is_planned_and_told_in_local_time(midnight: dat
     assert len(plan["power_kw"]) == slots
     assert len(plan["soc_percent"]) == slots + 1
     assert plan["soc_percent"][departure] == pytest.approx(90.0)
-    assert explain(raw, plan, midnight, AUSTIN).endswith("ready at 07:30 with 90 %.")
+    assert _say(raw, plan, midnight).endswith("ready at 7:30 AM with 90%.")

@@ -133,4 +133,6 @@ def test_fuzzed_problems_never_crash_and_stay_finite() -> None:
         if plan["status"] != "error":
             assert np.isfinite(plan["power_kw"]).all()
             assert np.isfinite([plan["cost"], plan["lower_bound"], plan["cash"]]).all()
-        assert explain(raw, plan, NOW, "America/Chicago").endswith(".")
+        told = explain(raw, plan)
+        assert bool(told.error) == (plan["status"] == "error")
+        assert told.error or told.is_out or told.ending
