@@ -100,10 +100,38 @@ def _unit(value: int | None, unit: str, reader: Reader, *, digits: str) -> str:
     return f"{shown.replace('-', '−')}\N{NO-BREAK SPACE}{unit}"
 
 
+def kilograms(grams: int | None, *, reader: Reader) -> str:
+    """Return grams as kilograms, with a digit below ten of them: 7420 is "7.4 kg", -12400 is "−12 kg"."""
+    if grams is None:
+        return gettext("not known")
+    digits = "#,##0.#" if abs(grams) < 10_000 else "#,##0"
+    shown = format_decimal(Decimal(grams) / 1000, format=digits, locale=reader.locale)
+    return f"{shown.replace('-', '−')}\N{NO-BREAK SPACE}kg"
+
+
 def number(value: Decimal | float, *, reader: Reader, digits: int = 2, least: int = 0) -> str:
     """Return a number with `least` to `digits` decimals: 1234.5 is "1,234.5", in French "1 234,5"."""
     pattern = "#,##0." + "0" * least + "#" * (digits - least) if digits else "#,##0"
     return format_decimal(Decimal(str(value)), format=pattern, locale=reader.locale)
+
+
+def typed_number(text: str, *, reader: Reader) -> str:
+    """Return a number that somebody typed as machines write it: "9,6" and "9.6" are "9.6", "1 234,5" is "1234.5".
+
+    A lone comma is the decimal sign, except before exactly three digits where the reader's language groups by it.
+    """
+    bare = re.sub(r"[\s'\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]", "", text)
+    if "," in bare and "." in bare:
+        decimal = max(",", ".", key=bare.rfind)
+        return bare.replace("," if decimal == "." else ".", "").replace(",", ".")
+    if re.fullmatch(r"-?\d{1,3}(,\d{3})+", bare) and reader.language != "fr":
+        return bare.replace(",", "")
+    return bare.replace(",", ".")
+
+
+def input_number(value: Decimal | float | str, *, reader: Reader) -> str:
+    """Return a number as a form shows it for changing: no grouping, the reader's decimal sign."""
+    return format_decimal(Decimal(str(value)), format="0.###", locale=reader.locale)
 
 
 def percent(value: Decimal | float | None, *, reader: Reader) -> str:

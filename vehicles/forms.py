@@ -9,6 +9,7 @@ from django.forms import BoundField
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from foundation.forms import LocalDecimalField
 from foundation.words import Words
 from vehicles.models import ChargePreference, Vehicle
 
@@ -66,13 +67,13 @@ class PreferenceForm(forms.Form):
 class SpecsForm(forms.Form):
     """What the battery holds and how fast the car charges, in the units that owners know. The flow checks the range."""
 
-    capacity_kwh = forms.DecimalField(
+    capacity_kwh = LocalDecimalField(
         label=_("Usable battery, in kWh"),
         help_text=_("The manual and the maker's site call it usable or net capacity."),
         max_digits=5,
         decimal_places=1,
     )
-    max_charge_kw = forms.DecimalField(
+    max_charge_kw = LocalDecimalField(
         label=_("Fastest charging at home, in kW"),
         help_text=_("What the car's own charger takes: 7.2, 9.6 or 11.5 are usual."),
         max_digits=4,
