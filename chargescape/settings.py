@@ -257,6 +257,7 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com")
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
 PAYOUT_INTERVAL = timedelta(hours=env.int("PAYOUT_INTERVAL_HOURS", 24))
+PAYOUT_SENDERS = env.int("PAYOUT_SENDERS", 8)  # calls to the processor that one sweep keeps under way at once
 # Payouts above this, or this many times the owner's usual one (from the floor on), wait for two people; minor units
 PAYOUT_APPROVAL_MINOR = env.int("PAYOUT_APPROVAL_MINOR", 50_000)
 PAYOUT_UNUSUAL_FACTOR = env.int("PAYOUT_UNUSUAL_FACTOR", 5)
