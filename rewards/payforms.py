@@ -5,7 +5,7 @@ anybody can compute it again. Amounts are integers in minor units; a form that d
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -14,17 +14,18 @@ Key = TypeVar("Key", bound=Hashable)
 
 SCHEMA = 1
 SECONDS_PER_HOUR = 3600
+MINOR_UNITS = "minor units"
 MONTHS = range(1, 13)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the sum: what is worked out, how, and the result with its unit."""
+    """One step of the sum: a key of `rewards.wording.STEPS`, the result with its unit, and the numbers it came from."""
 
-    title: str
-    text: str
-    value: str
+    key: str
+    value: int | Fraction
     unit: str = ""
+    numbers: Mapping[str, int | Fraction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,6 @@ class Form:
     """One form of pay. `needs` are the whole numbers that its terms must have, `may` those that they may."""
 
     name: str
-    title: str
     needs: tuple[str, ...]
     may: tuple[str, ...]
     compute: Callable[[Json, Json], Result]
@@ -78,7 +78,7 @@ def compute(form: str, terms: Json, inputs: Json) -> Result:
     most_minor = terms.get("most_minor")
     if most_minor is None or result.amount_minor <= most_minor:
         return result
-    step = Step("At most", "The program pays no more than this at once.", str(most_minor), "minor units")
+    step = Step("most", most_minor, MINOR_UNITS)
     return Result(most_minor, "", (*result.steps, step))
 
 
@@ -111,42 +111,40 @@ def _parsed(number: int, terms: object) -> dict[str, Any]:
 
 def _enrollment_bonus(terms: Json, inputs: Json) -> Result:
     days, wanted = inputs["days_enrolled"], terms.get("after_days", 0)
-    step = Step("Taking part", f"For {days} days; the bonus comes after {wanted}.", str(days), "days")
+    step = Step("days", days, "days", {"days": days, "wanted": wanted})
     if days < wanted:
         return Result(0, "left_too_early", (step,))
-    return Result(terms["amount_minor"], "", (step, _flat("The bonus", terms)))
+    return Result(terms["amount_minor"], "", (step, _flat("bonus", terms)))
 
 
 def _monthly(terms: Json, inputs: Json) -> Result:
     asked, joined, opted_out = inputs["events"], inputs["joined"], inputs["opted_out"]
-    steps: tuple[Step, ...] = (
-        Step("The month's events", f"{asked} asked for this car; it took part in {joined}.", str(joined)),
-    )
+    steps: tuple[Step, ...] = (Step("months_events", joined, numbers={"asked": asked, "joined": joined}),)
     if not inputs["is_whole_month"]:
         return Result(0, "not_the_whole_month", steps)
     if "max_opt_outs" in terms:
-        text = f"Left out by you: {opted_out}; {terms['max_opt_outs']} may be."
-        steps += (Step("Left out", text, str(opted_out)),)
+        numbers = {"opted_out": opted_out, "allowed": terms["max_opt_outs"]}
+        steps += (Step("left_out", opted_out, numbers=numbers),)
         if opted_out > terms["max_opt_outs"]:
             return Result(0, "too_many_left_out", steps)
     if "min_joined_percent" in terms and 100 * joined < terms["min_joined_percent"] * asked:
-        text = f"{joined} of {asked} is less than {terms['min_joined_percent']} %."
-        return Result(0, "too_few_joined", (*steps, Step("Needed", text, str(terms["min_joined_percent"]), "%")))
-    return Result(terms["amount_minor"], "", (*steps, _flat("The month pays", terms)))
+        numbers = {"joined": joined, "asked": asked, "wanted": terms["min_joined_percent"]}
+        return Result(0, "too_few_joined", (*steps, Step("too_few", terms["min_joined_percent"], "%", numbers)))
+    return Result(terms["amount_minor"], "", (*steps, _flat("month", terms)))
 
 
 def _per_event(terms: Json, inputs: Json) -> Result:
     delivered, wanted = inputs["credited_wh"], terms.get("min_credited_wh", 1)
-    step = Step("Delivered", f"At least {wanted:,} Wh are needed.", f"{delivered:,}", "Wh")
+    step = Step("least", delivered, "Wh", {"wanted": wanted})
     if delivered < wanted:
         return Result(0, "too_little_delivered", (step,))
-    return Result(terms["amount_minor"], "", (step, _flat("The event pays", terms)))
+    return Result(terms["amount_minor"], "", (step, _flat("event", terms)))
 
 
 def _seasonal_capacity(terms: Json, inputs: Json) -> Result:
     wh, seconds = inputs["credited_wh"], inputs["event_seconds"]
     if not seconds:
-        return Result(0, "no_events", (Step("The season's events", "There was none for this car.", "0"),))
+        return Result(0, "no_events", (Step("no_events", 0),))
     kilowatts = Fraction(wh * SECONDS_PER_HOUR, seconds * 1000)
     hours = Fraction(seconds, SECONDS_PER_HOUR)
     amount_minor = round(kilowatts * terms["minor_per_kw"])
@@ -154,16 +152,10 @@ def _seasonal_capacity(terms: Json, inputs: Json) -> Result:
         amount_minor,
         "" if amount_minor else "too_little_delivered",
         (
-            Step("Delivered", f"In {inputs['events']} events of this season together.", f"{wh:,}", "Wh"),
-            Step("Hours asked for", "All events of the season that asked for this car.", f"{float(hours):g}", "h"),
-            Step("Mean power", f"{wh:,} Wh / 1000 / {float(hours):g} h", f"{float(kilowatts):.6g}", "kW"),
-            Step(
-                "The season pays",
-                f"{float(kilowatts):.6g} kW x {terms['minor_per_kw']} cents per kW, rounded once "
-                "(half to the even one).",
-                str(amount_minor),
-                "minor units",
-            ),
+            Step("season_delivered", wh, "Wh", {"events": inputs["events"]}),
+            Step("season_hours", hours, "h"),
+            Step("mean_power", kilowatts, "kW", {"wh": wh, "hours": hours}),
+            Step("season", amount_minor, MINOR_UNITS, {"kilowatts": kilowatts, "cents": terms["minor_per_kw"]}),
         ),
     )
 
@@ -171,32 +163,30 @@ def _seasonal_capacity(terms: Json, inputs: Json) -> Result:
 def _pool(terms: Json, inputs: Json) -> Result:
     own, whole, pool_minor = inputs["own_wh"], inputs["total_wh"], terms["pool_minor"]
     floor, gets_cent = pool_minor * own // whole, inputs["place"] < inputs["cents_left"]
-    left = f"{inputs['cents_left']} cents were left over; they go to the largest remainders, one each. "
-    place = f"Yours was in place {inputs['place'] + 1} of {inputs['members']}."
+    left = {"cents": inputs["cents_left"], "place": inputs["place"] + 1, "members": inputs["members"]}
     return Result(
         floor + gets_cent,
         "",
         (
-            Step("The pool", "What the program shares among all cars that delivered.", str(pool_minor), "minor units"),
-            Step("Your share", f"{own:,} of {whole:,} Wh delivered by all.", f"{float(Fraction(100 * own, whole)):.6g}",
-                 "%"),
-            Step("Rounded down", f"{pool_minor:,} cents x {own:,} / {whole:,}", str(floor), "minor units"),
-            Step("What was left", left + place, "1" if gets_cent else "0", "minor units"),
+            Step("pool", pool_minor, MINOR_UNITS),
+            Step("share", Fraction(100 * own, whole), "%", {"own": own, "whole": whole}),
+            Step("rounded_down", floor, MINOR_UNITS, {"pool": pool_minor, "own": own, "whole": whole}),
+            Step("left", int(gets_cent), MINOR_UNITS, left),
         ),
-    )  # fmt: skip
+    )
 
 
-def _flat(title: str, terms: Json) -> Step:
-    return Step(title, "A fixed amount by the program's terms.", str(terms["amount_minor"]), "minor units")
+def _flat(key: str, terms: Json) -> Step:
+    return Step(key, terms["amount_minor"], MINOR_UNITS)
 
 
 FORMS: dict[str, Form] = {
     form.name: form
     for form in (
-        Form("enrollment_bonus", "Enrolment bonus", ("amount_minor",), ("after_days",), _enrollment_bonus),
-        Form("monthly", "Monthly pay", ("amount_minor",), ("max_opt_outs", "min_joined_percent"), _monthly),
-        Form("per_event", "Pay per event", ("amount_minor",), ("min_credited_wh",), _per_event),
-        Form("seasonal_capacity", "Seasonal capacity", ("minor_per_kw", "months"), (), _seasonal_capacity),
-        Form("pool", "Pooled dividend", ("pool_minor",), (), _pool),
+        Form("enrollment_bonus", ("amount_minor",), ("after_days",), _enrollment_bonus),
+        Form("monthly", ("amount_minor",), ("max_opt_outs", "min_joined_percent"), _monthly),
+        Form("per_event", ("amount_minor",), ("min_credited_wh",), _per_event),
+        Form("seasonal_capacity", ("minor_per_kw", "months"), (), _seasonal_capacity),
+        Form("pool", ("pool_minor",), (), _pool),
     )
 }

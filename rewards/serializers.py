@@ -5,9 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from foundation.formats import Reader, reader_in
 from rewards.flows.earnings import explain_earning
 from rewards.flows.statements import LineKind, LineState
 from rewards.models import Earning, Payout, PayoutAccount
+from rewards.wording import earning_title
 
 
 class PayoutSerializer(serializers.ModelSerializer[Payout]):
@@ -15,6 +17,12 @@ class PayoutSerializer(serializers.ModelSerializer[Payout]):
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     is_waiting_for_approval = serializers.BooleanField(read_only=True)
+    approval_reason = serializers.CharField(
+        source="approval_text", read_only=True, help_text="Why two people look at it, in words; empty: nobody has to."
+    )
+    failure_text = serializers.CharField(
+        read_only=True, help_text="What went wrong, in words, where the owner can mend it; `failure` is its code."
+    )
 
     class Meta:
         model = Payout
@@ -29,6 +37,7 @@ class PayoutSerializer(serializers.ModelSerializer[Payout]):
             "sent_at",
             "paid_at",
             "failure",
+            "failure_text",
         ]
         read_only_fields = fields
 
@@ -40,7 +49,7 @@ class PayoutAccountSerializer(serializers.ModelSerializer[PayoutAccount]):
 
     class Meta:
         model = PayoutAccount
-        fields = ["id", "country", "currency", "state", "is_paused", "threshold_minor", "next_payout_at"]
+        fields = ["id", "country", "currency", "state", "is_paused", "threshold_minor", "rhythm", "next_payout_at"]
         read_only_fields = ["country", "currency", "state", "next_payout_at"]
 
 
@@ -49,6 +58,7 @@ class PayoutSettingsSerializer(serializers.Serializer[Any]):
 
     threshold_minor = serializers.IntegerField(required=False)
     is_paused = serializers.BooleanField(required=False)
+    rhythm = serializers.ChoiceField(choices=PayoutAccount.Rhythm.choices, required=False)
 
 
 class PayNowSerializer(serializers.Serializer[Any]):
@@ -88,6 +98,7 @@ class EarningSerializer(serializers.ModelSerializer[Earning]):
     id = serializers.UUIDField(source="public_id", read_only=True)
     program = serializers.CharField(source="terms.program", read_only=True)
     terms_version = serializers.IntegerField(source="terms.version", read_only=True)
+    title = serializers.SerializerMethodField()
 
     class Meta:
         model = Earning
@@ -104,6 +115,14 @@ class EarningSerializer(serializers.ModelSerializer[Earning]):
             "created_at",
         ]
         read_only_fields = fields
+
+    def get_title(self, earning: Earning) -> str:
+        """Return what it was paid for, in the reader's language."""
+        return earning_title(earning.form, earning.period_date, reader=_reader(self))
+
+
+def _reader(serializer: serializers.BaseSerializer[Any]) -> Reader:
+    return reader_in(serializer.context["request"].user.country)
 
 
 class EarningStepSerializer(serializers.Serializer[Any]):
@@ -127,7 +146,7 @@ class EarningDetailSerializer(EarningSerializer):
     @extend_schema_field(EarningStepSerializer(many=True))
     def get_steps(self, earning: Earning) -> Any:
         """Return how the amount follows from terms and inputs."""
-        return EarningStepSerializer(explain_earning(earning).steps, many=True).data
+        return EarningStepSerializer(explain_earning(earning, reader=_reader(self)).steps, many=True).data
 
 
 class TaxMeterSerializer(serializers.Serializer[Any]):
@@ -153,7 +172,7 @@ class StatementLineSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     kind = serializers.ChoiceField(choices=[kind.value for kind in LineKind])
     state = serializers.ChoiceField(choices=[state.value for state in LineState])
-    title = serializers.CharField(source="label")
+    title = serializers.CharField()
     key = serializers.CharField(help_text="What it was for, such as settlement:<id>.")
     amount_minor = serializers.IntegerField(help_text="Positive came in, negative left.")
     available_after_minor = serializers.IntegerField()

@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts.models import User
 from foundation import clock
@@ -84,7 +85,7 @@ def come_back(request: HttpRequest) -> HttpResponse:
         with refusals_as_messages(request):
             account = refresh_account(account=account, now=clock.now())
         if account.state == PayoutAccount.State.ACTIVE:
-            messages.success(request, "Payouts are set up.")
+            messages.success(request, gettext("Payouts are set up."))
     return redirect("payouts")
 
 
@@ -92,7 +93,7 @@ def come_back(request: HttpRequest) -> HttpResponse:
 def pay_me_now(request: HttpRequest) -> HttpResponse:
     """Pay out everything that is available."""
     owner = signed_in(request, User)
-    with refusals_as_messages(request, success="Your payout is under way. Its state is shown below."):
+    with refusals_as_messages(request, success=gettext("Your payout is under way. Its state is shown below.")):
         pay_now(owner=owner, currency=owner.currency, now=clock.now())
     return redirect("payouts")
 
@@ -111,5 +112,5 @@ def save_settings(request: HttpRequest) -> HttpResponse:
     except UnableToSetUpPayouts as refusal:
         add_refusal(form, refusal)
         return _page(request, form)
-    messages.success(request, "Saved.")
+    messages.success(request, gettext("Saved."))
     return redirect("payouts")

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
@@ -18,7 +20,7 @@ class PreconditionFailed(APIException):
     """What the caller read has changed since."""
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
-    default_detail = "This was changed since you read it. Read it again, then save."
+    default_detail = _("This was changed since you read it. Read it again, then save.")
     default_code = "precondition_failed"
 
 
@@ -26,7 +28,7 @@ class KeyInvalid(APIException):
     """The Idempotency-Key cannot be kept."""
 
     status_code = status.HTTP_400_BAD_REQUEST
-    default_detail = "Use 1 to 200 visible ASCII characters as Idempotency-Key."
+    default_detail = _("Use 1 to 200 visible ASCII characters as Idempotency-Key.")
     default_code = "idempotency_key_invalid"
 
 
@@ -34,7 +36,7 @@ class KeyReused(APIException):
     """The key stands for another request."""
 
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
-    default_detail = "This Idempotency-Key was used for another request. Take a new key for a new wish."
+    default_detail = _("This Idempotency-Key was used for another request. Take a new key for a new wish.")
     default_code = "idempotency_key_reused"
 
 
@@ -42,7 +44,7 @@ class KeyInFlight(APIException):
     """The first request with the key is not answered yet."""
 
     status_code = status.HTTP_409_CONFLICT
-    default_detail = "The first request with this Idempotency-Key is still under way. Ask again in a moment."
+    default_detail = _("The first request with this Idempotency-Key is still under way. Ask again in a moment.")
     default_code = "idempotency_in_flight"
 
 
@@ -50,7 +52,7 @@ class CursorUnknown(APIException):
     """The cursor is not one of ours."""
 
     status_code = status.HTTP_400_BAD_REQUEST
-    default_detail = "This cursor is not one of ours. Begin anew without `since`."
+    default_detail = _("This cursor is not one of ours. Begin anew without `since`.")
     default_code = "cursor_invalid"
 
 
@@ -58,7 +60,7 @@ class CursorExpired(APIException):
     """What the cursor stands for is no longer kept."""
 
     status_code = status.HTTP_410_GONE
-    default_detail = "This cursor is too old. Begin anew without `since`, and replace what you keep."
+    default_detail = _("This cursor is too old. Begin anew without `since`, and replace what you keep.")
     default_code = "cursor_expired"
 
 
@@ -76,7 +78,7 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None
         return None
     code = "not_found" if isinstance(exc, Http404) else getattr(exc, "default_code", "error")
     detail = answer.data.get("detail") if isinstance(answer.data, dict) else None
-    body = {"code": str(code), "detail": str(detail or "The request is not valid.")}
+    body = {"code": str(code), "detail": str(detail or gettext("The request is not valid."))}
     if detail is None:
         body["errors"] = answer.data if isinstance(answer.data, dict) else {"non_field_errors": answer.data}
     problem = _problem(answer.status_code, body)

@@ -36,7 +36,7 @@ def _payout_rows(payout: Payout) -> dict[str, Any]:
         "rows": [
             ("owner", payout.account.owner.email),
             ("amount", money_text(payout.amount_minor, payout.currency)),
-            ("why it waits", payout.approval_reason),
+            ("why it waits", payout.approval_text),
             ("asked for", payout.requested_at),
             ("approved by", ", ".join(one.approved_by.email for one in approvals) or "nobody yet"),
         ]
@@ -160,7 +160,7 @@ class PayoutAdmin(SteerableAdmin):
             reverse("admin:rewards_payout_approve", args=[payout.pk]),
             reverse("admin:rewards_payout_decline", args=[payout.pk]),
         )
-        return format_html("{} Two people must approve it; {} did. {}", payout.approval_reason, given, links)
+        return format_html("{} Two people must approve it; {} did. {}", payout.approval_text, given, links)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("approvals")

@@ -7,21 +7,22 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
-from foundation.money import major_units
+from foundation.formats import Reader, reader_in
 from foundation.refusals import Refusal
-from rewards import ledger, payforms
+from foundation.words import Words
+from rewards import ledger, payforms, wording
 from rewards.models import Earning, LedgerAccount, PayTerms
-from rewards.payforms import Step
 
-REASONS = {
+REASONS: dict[str, Words | str] = {
     "": "",
-    "left_too_early": "The car left the program before the bonus was due.",
-    "not_the_whole_month": "The car did not take part for the whole month.",
-    "too_many_left_out": "More events were left out than the program allows.",
-    "too_few_joined": "The car took part in too few of the month's events.",
-    "too_little_delivered": "The car delivered too little.",
-    "no_events": "There was no event for this car.",
+    "left_too_early": _("The car left the program before the bonus was due."),
+    "not_the_whole_month": _("The car did not take part for the whole month."),
+    "too_many_left_out": _("More events were left out than the program allows."),
+    "too_few_joined": _("The car took part in too few of the month's events."),
+    "too_little_delivered": _("The car delivered too little."),
+    "no_events": _("There was no event for this car."),
 }
 
 
@@ -92,7 +93,7 @@ def credit(*, terms: PayTerms, form: Mapping[str, Any], due: Sequence[Due], now:
         ],
         now=now,
     )
-    for (_, earning), transfer in zip(paid, transfers, strict=True):
+    for (_due, earning), transfer in zip(paid, transfers, strict=True):
         earning.transfer = transfer
     return Earning.objects.bulk_create([earning for _, earning in fresh])
 
@@ -122,27 +123,34 @@ def _earning(terms: PayTerms, form: Mapping[str, Any], due: Due, now: datetime) 
 
 
 @dataclass(frozen=True)
+class ShownStep:
+    """One step of the sum as its reader sees it: what is worked out, how, and the result with its unit."""
+
+    title: str
+    text: str
+    value: str
+    unit: str
+
+
+@dataclass(frozen=True)
 class ExplainedEarning:
     """How an earning came about, step by step."""
 
-    steps: list[Step]
+    title: str
+    steps: list[ShownStep]
     form_title: str
     reason_text: str
 
 
-def explain_earning(earning: Earning) -> ExplainedEarning:
+def explain_earning(earning: Earning, *, reader: Reader | None = None) -> ExplainedEarning:
     """Return how the amount follows from terms and inputs. Everything is read from the calculation it was kept with."""
+    reader = reader or reader_in("US")
     kept = earning.calculation
     result = payforms.compute(earning.form, kept["terms"], kept["inputs"])
+    steps = (wording.step_words(step, currency=earning.currency, reader=reader) for step in result.steps)
     return ExplainedEarning(
-        steps=[_in_money(step, earning.currency) for step in result.steps],
-        form_title=payforms.FORMS[earning.form].title,
-        reason_text=REASONS[earning.reason],
+        title=wording.earning_title(earning.form, earning.period_date, reader=reader),
+        steps=[ShownStep(*words) for words in steps],
+        form_title=str(wording.FORMS[earning.form]),
+        reason_text=str(REASONS[earning.reason]),
     )
-
-
-def _in_money(step: Step, currency: str) -> Step:
-    if step.unit != "minor units":
-        return step
-    amount = major_units(amount_minor=int(step.value), currency=currency)
-    return Step(step.title, step.text, f"{amount:.2f}", currency)

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts.models import User
-from foundation import clock
+from foundation import clock, formats
 from rewards import gateway
 from rewards.flows.budget import in_time
 from rewards.models import PayoutAccount
@@ -41,7 +42,7 @@ def begin_onboarding(*, owner: User, return_url: str, refresh_url: str, now: dat
     key, so that a repeat after a crash finds the same account. Raises UnableToSetUpPayouts.
     """
     if not gateway.is_configured():
-        raise UnableToSetUpPayouts("Payouts are not set up on this installation yet.", code="not_configured")
+        raise UnableToSetUpPayouts(gettext("Payouts are not set up on this installation yet."), code="not_configured")
     account = _own_account(owner, now=now)
     processor = gateway.open_processor()
     try:
@@ -53,12 +54,12 @@ def begin_onboarding(*, owner: User, return_url: str, refresh_url: str, now: dat
     except Declined as error:
         logger.warning("payout account %s: %s", account.public_id, error)
         raise UnableToSetUpPayouts(
-            "The payment processor does not accept this account. Please contact us.", code="declined"
+            gettext("The payment processor does not accept this account. Please contact us."), code="declined"
         ) from error
     except ProcessorError as error:
         logger.warning("payout account %s: %s", account.public_id, error)
         raise UnableToSetUpPayouts(
-            "The payment processor does not answer just now. Please try again in a minute.", code="try_again"
+            gettext("The payment processor does not answer just now. Please try again in a minute."), code="try_again"
         ) from error
 
 
@@ -68,13 +69,13 @@ def refresh_account(*, account: PayoutAccount, now: datetime) -> PayoutAccount:
     Becoming ready for the first time schedules the first payout. Raises UnableToSetUpPayouts where it cannot be asked.
     """
     if not account.external_id:
-        raise UnableToSetUpPayouts("Set up payouts first.", code="not_set_up")
+        raise UnableToSetUpPayouts(gettext("Set up payouts first."), code="not_set_up")
     try:
         recipient = gateway.open_processor().read_recipient(external_id=account.external_id)
     except ProcessorError as error:
         logger.warning("payout account %s: %s", account.public_id, error)
         raise UnableToSetUpPayouts(
-            "The payment processor does not answer just now. We ask again by ourselves.", code="try_again"
+            gettext("The payment processor does not answer just now. We ask again by ourselves."), code="try_again"
         ) from error
     state = _STATES[recipient.state]
     mine = PayoutAccount.objects.filter(pk=account.pk)
@@ -104,17 +105,25 @@ def refresh_due_accounts(*, now: datetime, limit: int) -> int:
 
 
 def save_payout_settings(
-    *, account: PayoutAccount, now: datetime, threshold_minor: int | None = None, is_paused: bool | None = None
+    *,
+    account: PayoutAccount,
+    now: datetime,
+    threshold_minor: int | None = None,
+    is_paused: bool | None = None,
+    rhythm: str | None = None,
 ) -> PayoutAccount:
-    """Keep from which balance on the owner is paid, and whether scheduled payouts pause; None leaves as it is.
+    """Keep from which balance on and how often the owner is paid, and whether payouts pause; None leaves as it is.
 
     Resuming after a missed payday makes today the payday. Raises UnableToSetUpPayouts for a threshold out of range.
     """
     if threshold_minor is not None:
         if not SMALLEST_THRESHOLD_MINOR <= threshold_minor <= LARGEST_THRESHOLD_MINOR:
+            reader = formats.reader_in(account.country)
             raise UnableToSetUpPayouts(
-                f"Choose a threshold from {SMALLEST_THRESHOLD_MINOR // 100} to {LARGEST_THRESHOLD_MINOR // 100} "
-                f"{account.currency}.",
+                gettext("Choose a threshold from {least} to {most}.").format(
+                    least=formats.money(SMALLEST_THRESHOLD_MINOR, account.currency, reader=reader),
+                    most=formats.money(LARGEST_THRESHOLD_MINOR, account.currency, reader=reader),
+                ),
                 code="threshold",
                 field="threshold_minor",
             )
@@ -123,9 +132,24 @@ def save_payout_settings(
         if account.is_paused and not is_paused:
             PayoutAccount.objects.filter(pk=account.pk, next_payout_at__lt=now).update(next_payout_at=now)
         account.is_paused = is_paused
-    account.save(update_fields=["threshold_minor", "is_paused"])
+    if rhythm is not None and rhythm != account.rhythm:
+        _keep_rhythm(account, rhythm, now=now)
+    account.save(update_fields=["threshold_minor", "is_paused", "rhythm"])
     account.refresh_from_db()
     return account
+
+
+def _keep_rhythm(account: PayoutAccount, rhythm: str, *, now: datetime) -> None:
+    if rhythm not in PayoutAccount.Rhythm.values:
+        raise UnableToSetUpPayouts(gettext("Choose one of the rhythms."), code="rhythm", field="rhythm")
+    before, account.rhythm = account.interval, rhythm
+    if account.next_payout_at is None:
+        return
+    # Paid less often from now on: a whole interval from today; more often: no later than that.
+    in_an_interval = now + account.interval
+    is_longer = account.interval > before
+    payday = in_an_interval if is_longer else min(account.next_payout_at, in_an_interval)
+    PayoutAccount.objects.filter(pk=account.pk).update(next_payout_at=payday)
 
 
 def _own_account(owner: User, *, now: datetime) -> PayoutAccount:
@@ -147,5 +171,5 @@ def _open_at_processor(account: PayoutAccount, processor: PayoutProcessor) -> No
             refresh_at=clock.wall() + LOOK_AGAIN[PayoutAccount.State.PENDING],
         )
     except IntegrityError as error:
-        raise UnableToSetUpPayouts("This payout account belongs to somebody else.", code="taken") from error
+        raise UnableToSetUpPayouts(gettext("This payout account belongs to somebody else."), code="taken") from error
     account.refresh_from_db()

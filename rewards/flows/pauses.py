@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from rewards.models import PayoutPause, Reconciliation, ReconciliationFinding
 from rewards.refusals import UnableToPayOut
 
-PAUSED = (
+PAUSED = _(
     "All payouts are paused, because our daily comparison with our payment partner's books found a difference that a "
     "person has to explain first. Your balance is safe and keeps growing. You need do nothing: payouts go on by "
     "themselves after that, and what is waiting leaves then."
@@ -29,7 +31,7 @@ def current_pause() -> PayoutPause | None:
 def refuse_while_paused() -> None:
     """Raise UnableToPayOut, in words for the owner, while payouts are paused."""
     if payouts_are_paused():
-        raise UnableToPayOut(PAUSED, code="payouts_paused")
+        raise UnableToPayOut(str(PAUSED), code="payouts_paused")
 
 
 def pause_payouts(*, reason: str, now: datetime, reconciliation: Reconciliation | None = None) -> PayoutPause:
@@ -57,18 +59,20 @@ def resume_payouts(*, pause: PayoutPause, by: User, note: str, seen: int, now: d
     and where differences were found that the person has not seen.
     """
     if not by.has_perm("rewards.change_payout"):
-        raise UnableToPayOut("You may not resume payouts.", code="not_allowed")
+        raise UnableToPayOut(gettext("You may not resume payouts."), code="not_allowed")
     if not note.strip():
-        raise UnableToPayOut("Write down what explains the differences.", code="note_missing", field="note")
+        raise UnableToPayOut(gettext("Write down what explains the differences."), code="note_missing", field="note")
     unaccepted = ReconciliationFinding.objects.filter(accepted_at__isnull=True)
     with transaction.atomic():
         if unaccepted.filter(pk__gt=seen).exists():
-            raise UnableToPayOut("New differences were found meanwhile. Look at them first.", code="new_findings")
+            raise UnableToPayOut(
+                gettext("New differences were found meanwhile. Look at them first."), code="new_findings"
+            )
         ended = PayoutPause.objects.filter(pk=pause.pk, resumed_at__isnull=True).update(
             resumed_at=now, resumed_by=by, note=note.strip()[:200]
         )
         if not ended:
-            raise UnableToPayOut("Payouts are not paused.", code="not_paused")
+            raise UnableToPayOut(gettext("Payouts are not paused."), code="not_paused")
         unaccepted.update(accepted_at=now, accepted_by=by, note=note.strip()[:200])
     pause.refresh_from_db()
     return pause

@@ -10,10 +10,12 @@ from io import StringIO
 from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Sum, When
 
 from accounts.models import User
+from foundation.formats import reader_in
 from foundation.money import major_units
 from foundation.sheets import harmless_cell
 from rewards import ledger
-from rewards.models import LedgerAccount, Payout, PayoutAccount, Transfer
+from rewards.models import Earning, LedgerAccount, Payout, PayoutAccount, Transfer
+from rewards.wording import earning_title, line_title
 
 COLUMNS = ("at", "kind", "state", "title", "amount", "available_after", "currency", "key")
 
@@ -53,6 +55,15 @@ class StatementLine:
     available_after_minor: int
     currency: str
     payout: Payout | None
+    earning: Earning | None = None
+
+    @property
+    def title(self) -> str:
+        """What the line is for, in the reader's language; `label` is what the ledger keeps of it."""
+        reader = reader_in("CA" if self.currency == "CAD" else "US")
+        if self.earning is not None:
+            return earning_title(self.earning.form, self.earning.period_date, reader=reader)
+        return line_title(self.key, self.label, reader=reader)
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,7 @@ def owner_transfers(owner: User, currency: str | None = None) -> QuerySet[Transf
     found = Transfer.objects.filter(mine, kind__in=["single", "pending", "reversal"])
     if currency is not None:
         found = found.filter(currency=currency)
-    return found.select_related("debit", "credit", "payout").order_by("-pk")
+    return found.select_related("debit", "credit", "payout", "earning").defer("earning__calculation").order_by("-pk")
 
 
 def owner_statement(
@@ -133,7 +144,7 @@ def export_statement(owner: User) -> str:
     for line in statement_lines(owner, owner_transfers(owner)):
         amounts = (major_units(amount_minor=minor, currency=line.currency)
                    for minor in (line.amount_minor, line.available_after_minor))  # fmt: skip
-        cells = (line.at.isoformat(), line.kind, line.state, line.label, *(f"{one:.2f}" for one in amounts))
+        cells = (line.at.isoformat(), line.kind, line.state, line.title, *(f"{one:.2f}" for one in amounts))
         writer.writerow([harmless_cell(cell) for cell in (*cells, line.currency, line.key)])
     return sheet.getvalue()
 
@@ -194,6 +205,7 @@ def _line(row: Transfer, payout: Payout | None, *, available_after_minor: int) -
         available_after_minor=available_after_minor,
         currency=row.currency,
         payout=payout,
+        earning=getattr(row, "earning", None),
     )
 
 

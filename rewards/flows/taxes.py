@@ -7,15 +7,18 @@ from datetime import UTC, datetime
 from io import StringIO
 
 from django.db.models import Q, Sum
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from foundation.money import major_units
 from foundation.sheets import harmless_cell
+from foundation.words import Words
 from rewards.models import LedgerAccount, PayoutAccount, Transfer
 from rewards.refusals import UnableToSetUpPayouts
 from rewards.taxes import Threshold, threshold_of
 
-NOTE = "Information, not tax advice."
+NOTE = _("Information, not tax advice.")
 HEADINGS = ("owner", "name", "email", "country", "currency", "year", "paid", "payments", "threshold", "form", "w9_w8")
 
 
@@ -31,7 +34,7 @@ class TaxMeter:
     threshold: Threshold | None
     tax_form: str
     tax_form_text: str
-    note: str = NOTE
+    note: Words = NOTE
 
     @property
     def is_reported(self) -> bool:
@@ -76,7 +79,7 @@ def _meter(owner: User, currency: str, year: int, account: PayoutAccount | None)
 def set_tax_form(*, account: PayoutAccount, tax_form: str) -> PayoutAccount:
     """Note which tax form of the owner is on file, and return the account; raises UnableToSetUpPayouts."""
     if tax_form not in PayoutAccount.TaxForm.values:
-        raise UnableToSetUpPayouts("There is no such tax form.", code="tax_form", field="tax_form")
+        raise UnableToSetUpPayouts(gettext("There is no such tax form."), code="tax_form", field="tax_form")
     account.tax_form = tax_form
     account.save(update_fields=["tax_form"])
     return account

@@ -1,14 +1,17 @@
 """Where owners are paid, and each payment's way to the bank."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
+from foundation.formats import reader_in
+from rewards import wording
 from rewards.models.ledger import Transfer
 
 
@@ -18,19 +21,26 @@ class PayoutAccount(models.Model):
     class State(models.TextChoices):
         """Whether money may be sent."""
 
-        NEW = "new", "not set up"
-        PENDING = "pending", "waiting for the processor"
-        ACTIVE = "active", "ready for payouts"
-        RESTRICTED = "restricted", "the processor needs more from the owner"
+        NEW = "new", _("not set up")
+        PENDING = "pending", _("waiting for the processor")
+        ACTIVE = "active", _("ready for payouts")
+        RESTRICTED = "restricted", _("the processor needs more from the owner")
 
     class TaxForm(models.TextChoices):
         """Which tax form of the owner is on file."""
 
-        MISSING = "missing", "none on file"
-        REQUESTED = "requested", "asked for"
-        W9 = "w9", "W-9 on file"
-        W8 = "w8", "W-8 on file"
-        NOT_NEEDED = "not_needed", "none needed"
+        MISSING = "missing", _("none on file")
+        REQUESTED = "requested", _("asked for")
+        W9 = "w9", _("W-9 on file")
+        W8 = "w8", _("W-8 on file")
+        NOT_NEEDED = "not_needed", _("none needed")
+
+    class Rhythm(models.TextChoices):
+        """How often the owner wants to be paid, at the most."""
+
+        EVERY = "every", _("Every payday")
+        WEEKLY = "weekly", _("Once a week")
+        FOUR_WEEKLY = "four_weekly", _("Every four weeks")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payout_accounts")
@@ -42,6 +52,7 @@ class PayoutAccount(models.Model):
     is_paused = models.BooleanField(default=False)
     tax_form = models.CharField(max_length=12, choices=TaxForm, default=TaxForm.MISSING)
     threshold_minor = models.BigIntegerField(default=100)
+    rhythm = models.CharField(max_length=12, choices=Rhythm, default=Rhythm.EVERY)
     next_payout_at = models.DateTimeField(null=True, blank=True)
     refresh_at = models.DateTimeField(null=True, blank=True, help_text="Wall time of the next look at the processor.")
     created_at = models.DateTimeField()
@@ -58,6 +69,13 @@ class PayoutAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.processor} {self.currency} {self.state}"
+
+    @property
+    def interval(self) -> timedelta:
+        """How long after one payday the next one is; never shorter than the platform's own."""
+        days = {self.Rhythm.WEEKLY: 7, self.Rhythm.FOUR_WEEKLY: 28}.get(self.Rhythm(self.rhythm), 0)
+        usual: timedelta = settings.PAYOUT_INTERVAL
+        return max(usual, timedelta(days=days))
 
 
 class PayoutQuerySet(models.QuerySet["Payout"]):
@@ -102,14 +120,14 @@ class Payout(models.Model):
     class State(models.TextChoices):
         """How far the money came."""
 
-        REQUESTED = "requested", "waiting to be sent"
-        SENDING = "sending", "being sent"
-        UNKNOWN = "unknown", "outcome unknown, being looked up"
-        SENT = "sent", "on its way to the bank"
-        PAID = "paid", "arrived at the bank"
-        BANK_FAILED = "bank_failed", "the bank refused it; the money waits at the processor"
-        CANCELLED = "cancelled", "not sent; the money is back in the balance"
-        FROZEN = "frozen", "a person must look"
+        REQUESTED = "requested", _("waiting to be sent")
+        SENDING = "sending", _("being sent")
+        UNKNOWN = "unknown", _("outcome unknown, being looked up")
+        SENT = "sent", _("on its way to the bank")
+        PAID = "paid", _("arrived at the bank")
+        BANK_FAILED = "bank_failed", _("the bank refused it; the money waits at the processor")
+        CANCELLED = "cancelled", _("not sent; the money is back in the balance")
+        FROZEN = "frozen", _("a person must look")
 
     OPEN_STATES: ClassVar = ("requested", "sending", "unknown", "frozen")
     FOLLOWED_STATES: ClassVar = ("sent", "paid", "bank_failed")
@@ -196,6 +214,18 @@ class Payout(models.Model):
     def is_waiting_for_approval(self) -> bool:
         """Whether two people must look at it before it leaves."""
         return self.state == self.State.REQUESTED and bool(self.approval_reason) and self.approved_at is None
+
+    @property
+    def approval_text(self) -> str:
+        """Why two people must look at it, in the reader's language; "" where nobody has to."""
+        return wording.approval_text(
+            self.approval_reason, currency=self.currency, reader=reader_in(self.account.country)
+        )
+
+    @property
+    def failure_text(self) -> str:
+        """What went wrong, as far as its owner can mend it, in the reader's language."""
+        return wording.failure_text(self.failure)
 
     @property
     def is_open(self) -> bool:

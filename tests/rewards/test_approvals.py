@@ -162,6 +162,6 @@ def test_owner_reads_in_plain_words_why_it_waits(client: Client, large: Payout, 
     client.force_login(alice)
     page = client.get("/payouts/").content.decode()
     assert "Being checked by two people" in page
-    assert "It is larger than 500.00 USD." in page
+    assert "It is larger than $500.00." in page
     [told] = client.get("/api/v1/payouts/").json()["results"]
     assert told["is_waiting_for_approval"] is True
