@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import agreements
 from accounts.flows.consents import CURRENT_TEXTS, text_of
-from accounts.flows.notices import ReadableNotice, read_aloud
-from accounts.models import Consent, Notice, User
+from accounts.models import Consent, User
 
 
 class MeSerializer(serializers.ModelSerializer[User]):
@@ -79,27 +77,3 @@ def consent_texts(*, granted: set[str]) -> list[dict[str, Any]]:
         }
         for purpose, text in ((purpose, text_of(purpose)) for purpose in CURRENT_TEXTS)
     ]
-
-
-class NoticeSerializer(serializers.ModelSerializer[Notice]):
-    """One notice, readable in the owner's time zone and as plain parameters."""
-
-    id = serializers.UUIDField(source="public_id", read_only=True)
-    title = serializers.SerializerMethodField()
-    body = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Notice
-        fields = ["id", "kind", "title", "body", "params", "created_at", "read_at"]
-        read_only_fields = fields
-
-    def _readable(self, notice: Notice) -> ReadableNotice:
-        return read_aloud(notice, zone=notice.user.zone)
-
-    @extend_schema_field(str)
-    def get_title(self, notice: Notice) -> str:
-        return self._readable(notice).title
-
-    @extend_schema_field(str)
-    def get_body(self, notice: Notice) -> str:
-        return self._readable(notice).body

@@ -1,4 +1,4 @@
-"""The owner's own pages: about you, what you agree to, what we told you."""
+"""The owner's own pages: about you, what you agree to."""
 
 from typing import Any
 
@@ -9,14 +9,11 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from accounts.flows.consents import CURRENT_TEXTS, grant_consent, is_in_force, revoke_consent, text_of
-from accounts.flows.notices import mark_read, read_aloud
 from accounts.flows.profiles import UnableToSaveProfile, save_profile
 from accounts.forms import ConsentForm, ProfileForm
-from accounts.models import Consent, Notice, User
+from accounts.models import Consent, User
 from foundation import clock
-from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
-
-SHOWN_NOTICES = 100
+from foundation.pages import add_refusal, owner_page, refusals_as_messages, signed_in
 
 
 @owner_page
@@ -69,27 +66,3 @@ def _answer_consent(request: HttpRequest, user: User) -> HttpResponse:
             revoke_consent(user=user, purpose=form.cleaned_data["purpose"], now=clock.now())
     suffix = "?welcome" if request.POST.get("next") == "welcome" else ""
     return redirect(reverse("consents") + suffix)
-
-
-@owner_read
-def notices(request: HttpRequest) -> HttpResponse:
-    """Show what we told the owner, newest first."""
-    user = signed_in(request, User)
-    rows = list(Notice.objects.filter(user=user)[:SHOWN_NOTICES])
-    shown = [{"row": row, "shown": read_aloud(row, zone=user.zone)} for row in rows]
-    context = {
-        "notices": shown,
-        "has_unread": any(row.read_at is None for row in rows),
-        "mark_read_url": reverse("notices_read"),
-        "now": clock.now(),
-    }
-    return render(request, "accounts/notices.html", context)
-
-
-@owner_action
-def notices_read(request: HttpRequest) -> HttpResponse:
-    """Mark the shown notices as read."""
-    unread = Notice.objects.filter(user=signed_in(request, User), read_at__isnull=True)[:SHOWN_NOTICES]
-    for notice in unread:
-        mark_read(notice=notice, now=clock.now())
-    return redirect("notices")

@@ -1,4 +1,4 @@
-"""The account under /api/v1/: me, consents, notices."""
+"""The account under /api/v1/: me, consents; notices are in viewsets_notices.py."""
 
 from typing import cast
 
@@ -9,17 +9,17 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.flows import consents, notices, profiles
-from accounts.models import Consent, Notice, User
+from accounts.flows import consents, profiles
+from accounts.models import Consent, User
 from accounts.serializers import (
     ConsentSerializer,
     ConsentTextSerializer,
     MeChangeSerializer,
     MeSerializer,
-    NoticeSerializer,
     PurposeSerializer,
     consent_texts,
 )
+from accounts.viewsets_notices import ROUTES as NOTICE_ROUTES
 from foundation import clock
 
 
@@ -82,26 +82,8 @@ class ConsentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         return str(body.validated_data["purpose"])
 
 
-class NoticeViewSet(viewsets.ReadOnlyModelViewSet[Notice]):
-    """What the signed-in user was told, newest first."""
-
-    serializer_class = NoticeSerializer
-    lookup_field = "public_id"
-    queryset = Notice.objects.none()
-
-    def get_queryset(self) -> QuerySet[Notice]:
-        return Notice.objects.filter(user=cast(User, self.request.user)).select_related("user")
-
-    @extend_schema(request=None, responses=NoticeSerializer)
-    @action(detail=True, methods=["post"])
-    def read(self, request: Request, public_id: str) -> Response:
-        """Mark the notice as read."""
-        notice = notices.mark_read(notice=self.get_object(), now=clock.now())
-        return Response(NoticeSerializer(notice).data)
-
-
 ROUTES: list[tuple[str, type, str]] = [
     ("me", MeViewSet, "me"),
     ("consents", ConsentViewSet, "consent"),
-    ("notices", NoticeViewSet, "notice"),
+    *NOTICE_ROUTES,
 ]

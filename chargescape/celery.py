@@ -49,7 +49,8 @@ TICKS = {
     "rewards.tasks.reconcile_due": 12,
     "rewards.tasks.seal_transfers": 6,
     "rewards.tasks.check_ledger": 12,
-    "accounts.tasks.send_due_notices": 6,
+    "accounts.tasks.send_due_notices": 2,
+    "accounts.tasks.send_due_pushes": 2,
     "chargescape.tasks.forget_old_keys": 720,
 }
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from django.db.models import Min
 
-from accounts.flows.notices import send_due_notices
+from accounts.flows.delivering import send_due_notices
 from grid.flows.dispatching import dispatch_due
 from grid.flows.events import announce_due_events
 from grid.flows.feeds import fetch_due_feeds

@@ -1,6 +1,7 @@
 """Every setting, read from the environment with a type and a safe default. README.md lists them."""
 
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -235,6 +236,11 @@ STORAGES = {
 # E-mail
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "ChargeScape <hello@chargescape.example>")
+
+# Web push: the key that push services know us by (RFC 8292), and whom they may write to about it. Without it: no push.
+VAPID_PRIVATE_KEY = env.str("VAPID_PRIVATE_KEY", KEYS.get("VAPID_PRIVATE_KEY", ""))
+VAPID_CONTACT = env.str("VAPID_CONTACT", f"mailto:{parseaddr(DEFAULT_FROM_EMAIL)[1]}")
+PUSH_EXTRA_ORIGINS: list[str] = env.list("PUSH_EXTRA_ORIGINS", default=[])  # besides the browsers' own services
 
 # Security
 SECURE_SSL_REDIRECT = IS_HTTPS

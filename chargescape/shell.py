@@ -51,7 +51,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         ]
         around["account_tabs"] = [_account_tab(name, label, request.path) for name, label in _ACCOUNT_TABS]
         # Counted when the header asks, so that answers without a page (redirects, parts) do not pay for it.
-        unread = Notice.objects.filter(user=user, read_at__isnull=True)
+        unread = Notice.objects.shown_to(user).unread()
         around["unread_notices"] = SimpleLazyObject(unread.count)
     return {"shell": around}
 

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from chargescape import views
+from chargescape import acting, views
 from chargescape.routes import router
 from grid.views.bells import operator_bell
 from rewards.webhooks import stripe_webhook
@@ -24,6 +24,8 @@ urlpatterns = [
     path("earnings/proof.zip", views.proof, name="proof"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
+    path("notices/act/<str:token>/", acting.notice_act, name="notice_act"),
+    path("notices/<uuid:notice>/act/", acting.notice_do, name="notice_do"),
     path("", include("accounts.urls")),
     path("", include("vehicles.urls")),
     path("", include("grid.urls")),

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from accounts.models import User
+from accounts.models import Notice, PushDevice, User
 from foundation import clock
 from grid.flows.planning import plan_due
 from grid.flows.settling import post_due_settlements, settle_due
@@ -42,6 +42,8 @@ class World:
             "attempt": self.attempt.public_id,
             "participation": self.coming.public_id,
             "settlement": self.settlement.public_id,
+            "notice": Notice.objects.filter(user=self.owner).order_by("pk")[0].public_id,
+            "device": PushDevice.objects.get(user=self.owner).public_id,
         }
 
 
@@ -86,6 +88,9 @@ def build_world(owner: User, *, now: datetime) -> World:
         user_code="WDJB-MJHT",
         verification_url="https://maker.test/device",
         expires_at=clock.wall() + timedelta(hours=1),
+    )
+    PushDevice.objects.create(
+        user=owner, endpoint="https://fcm.googleapis.com/fcm/send/x", endpoint_hash=f"x{owner.pk}", created_at=now
     )
     return World(owner, vehicle, coming, past, Settlement.objects.get(participation=past), override, attempt)
 

@@ -311,7 +311,7 @@ def mark_needs_relink(link: VehicleLink, *, reason: str) -> None:
         user=link.owner,
         kind="link_needs_relink",
         key=f"relink:{link.public_id}:{link.linked_at:%Y%m%dT%H%M%S}",
-        params={"maker": adapter(link.maker).name},
+        params={"maker": adapter(link.maker).name, "maker_slug": link.maker},
         now=clock.now(),
     )
 

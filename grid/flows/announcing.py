@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Q
@@ -119,14 +118,14 @@ def decide(event: GridEvent, enrollment: Enrollment, car: CarNow) -> tuple[str, 
 def tell(event: GridEvent, *, kind: str, owner_ids: Iterable[int], now: datetime) -> None:
     """Tell owners about the event, each once a kind and version of the event."""
     utility = event.terms.program.utility
-    reward = Decimal(event.reward_micros_per_kwh) / 1_000_000
     params = {
         "program": event.terms.program.name,
         "event": str(event.public_id),
         "kind": event.kind,
         "starts_at": event.starts_at.isoformat(),
         "ends_at": event.ends_at.isoformat(),
-        "reward": f"${reward:.2f} {utility.currency}",
+        "reward_micros": event.reward_micros_per_kwh,
+        "currency": utility.currency,
     }
     notify_all(user_ids=owner_ids, kind=kind, key=f"{kind}:{event.public_id}:{event.version}", params=params, now=now)
 

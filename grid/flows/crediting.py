@@ -142,7 +142,7 @@ def _notice(due: _Due, amount_minor: int, now: datetime) -> Notice:
         params={
             "amount_minor": amount_minor,
             "currency": due.currency,
-            "energy": f"{due.credited_wh / 1000:.2f} kWh",
+            "energy_wh": due.credited_wh,
             "starts_at": due.starts_at.isoformat(),
             "settlement": str(due.public_id),
         },

@@ -1,4 +1,4 @@
-"""Pages about the owner: profile, consents as receipts, notices."""
+"""Pages about the owner: profile, consents as receipts."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.flows.consents import CURRENT_TEXTS, grant_consent
-from accounts.flows.notices import notify
-from accounts.models import Consent, Notice, User
+from accounts.models import Consent, User
 from tests.page_world import stop_clock
 
 
@@ -80,21 +79,3 @@ def test_an_answer_that_makes_no_sense_changes_nothing(alices: Client, form: dic
 def test_taking_back_what_was_never_given_says_so(alices: Client) -> None:
     answer = alices.post("/consents/", {"purpose": "data_use", "answer": "revoke"}, follow=True)
     assert "nothing to take back" in answer.content.decode()
-
-
-def test_notices_are_read_in_local_time_and_marked(alices: Client, alice: User, now: datetime) -> None:
-    params = {"program": "Evening Relief", "starts_at": now.isoformat(), "ends_at": now.isoformat(), "reward": "$2.00"}
-    notify(user=alice, kind="event_announced", key="event-1", params=params, now=now)
-    text = alices.get("/notices/").content.decode()
-    assert "The grid asks for help on Wed Nov 18, 5:05\u202fPM CST" in text
-    assert "Notices, 1 new" in text
-    assert alices.post("/notices/read/")["Location"] == "/notices/"
-    assert Notice.objects.get().read_at == now
-    assert "Notices, 1 new" not in alices.get("/notices/").content.decode()
-
-
-def test_notices_of_somebody_else_stay_theirs(alices: Client, bob: User, now: datetime) -> None:
-    notify(user=bob, kind="enrolled", key="e-1", params={"vehicle": "Bob's car", "program": "P"}, now=now)
-    assert "Bob&#x27;s car" not in alices.get("/notices/").content.decode()
-    alices.post("/notices/read/")
-    assert Notice.objects.get().read_at is None

@@ -1,4 +1,4 @@
-"""The account by API: me, consents, notices; each sees their own."""
+"""The account by API: me, consents; each sees their own."""
 
 from datetime import datetime
 
@@ -6,8 +6,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.flows.consents import grant_consent
-from accounts.flows.notices import notify
-from accounts.models import Consent, Notice, User
+from accounts.models import Consent, User
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +32,7 @@ def test_me_is_who_signed_in(alice: User) -> None:
         "name": "Alice",
         "country": "US",
         "time_zone": "America/Chicago",
+        "language": "",
         "currency": "USD",
     }
 
@@ -76,19 +76,3 @@ def test_stranger_finds_no_receipt_of_anothers(alice: User, charlie: User, now: 
     assert api.get(f"{API}/consents/{receipt.public_id}/").status_code == 404
     assert api.get(f"{API}/consents/").data["results"] == []
     assert signed_in(alice).get(f"{API}/consents/{receipt.public_id}/").status_code == 200
-
-
-def test_notice_is_read_in_words_and_marked(alice: User, now: datetime) -> None:
-    notice = notify(user=alice, kind="enrolled", key="k", params={"vehicle": "Lightning", "program": "P"}, now=now)
-    api = signed_in(alice)
-    shown = api.get(f"{API}/notices/").data["results"][0]
-    assert (shown["title"], shown["read_at"]) == ("Lightning takes part in P", None)
-    assert api.post(f"{API}/notices/{notice.public_id}/read/").data["read_at"] is not None
-
-
-def test_stranger_finds_no_notice_of_anothers(alice: User, charlie: User, now: datetime) -> None:
-    notice = notify(user=alice, kind="enrolled", key="k", params={}, now=now)
-    api = signed_in(charlie)
-    assert api.get(f"{API}/notices/{notice.public_id}/").status_code == 404
-    assert api.post(f"{API}/notices/{notice.public_id}/read/").status_code == 404
-    assert Notice.objects.get().read_at is None

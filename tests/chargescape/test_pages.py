@@ -12,7 +12,8 @@ from django.urls import reverse
 from accounts.models import User
 from tests.page_world import SECRET_VIN, World, addresses, build_world, stop_clock
 
-OPEN = {"home_page", "healthz", "readyz", "link_open", "choose_language"}  # for everybody
+OPEN = {"notice_act", "manifest", "service_worker", "offline", "home_page", "healthz", "readyz", "link_open", "choose_language"}  # for everybody
+ON_NOTICE = {"notice_read", "notice_do", "push_subscribe", "push_unsubscribe", "push_forget"}
 ON_OWNER = {"notices_read", "payouts_set_up", "pay_now", "payouts_settings"}
 ON_CAR = {
     "unlink",
@@ -26,7 +27,7 @@ ON_CAR = {
     "enroll",
     "withdraw",
 }
-ACTIONS = ON_OWNER | ON_CAR | {"opt_out", "opt_in", "choose_language"}
+ACTIONS = ON_OWNER | ON_NOTICE | ON_CAR | {"opt_out", "opt_in", "choose_language"}
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def page_of(world: World, client: Client) -> Client:
 
 def readable(world: World) -> list[tuple[str, str]]:
     """Return every page that answers GET with a page; proof and statement are files."""
-    leading_on = {"link_callback", "link_open", "link_wait", "payouts_return", "home_page"}
+    leading_on = {"link_callback", "link_open", "link_wait", "payouts_return", "home_page", *OPEN}
     return [
         pair
         for pair in addresses(world.values())

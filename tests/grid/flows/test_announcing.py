@@ -33,9 +33,9 @@ def test_enrolled_car_takes_part_and_its_owner_is_told(alice: User, now: datetim
     assert (event.state, event.announced_at, event.lease_until) == ("announced", now, None)
     assert (part.enrollment, part.state, part.invited_at) == (enrolled, IN, now)
     assert PlanningState.objects.get().due_at == now
-    notice = read_aloud(Notice.objects.get(user=alice), zone=alice.zone)
-    assert notice.title == "The grid asks for help on Wed Nov 18, 18:05 CST"
-    assert "$2.00 USD per kWh" in notice.body
+    notice = read_aloud(Notice.objects.get(user=alice), reader=alice)
+    assert " ".join(notice.title.split()) == "The grid asks for help on Wed, Nov 18, 6:05 PM"
+    assert "$2.00 per kWh" in notice.body
 
 
 def test_sweep_twice_invites_and_tells_once(alice: User, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Who the owner is, what they agreed to, and what they were told."""
+"""Who the owner is, and what they agreed to."""
 
 import uuid
 from typing import Any, ClassVar
@@ -98,23 +98,3 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.purpose} v{self.version}"
-
-
-class Notice(models.Model):
-    """Something the owner should know; told once per `key`."""
-
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
-    kind = models.CharField(max_length=40)
-    key = models.CharField(max_length=120)
-    params = models.JSONField(default=dict)
-    created_at = models.DateTimeField()
-    read_at = models.DateTimeField(null=True, blank=True)
-    emailed_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["-created_at"]
-        constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_notice_per_key")]
-
-    def __str__(self) -> str:
-        return self.kind
