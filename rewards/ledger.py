@@ -5,7 +5,7 @@ is idempotent by its key, moves each account's counters once, in primary-key ord
 conditional UPDATE (no balance is checked before it is locked), inside one short transaction. `writing.py` has the SQL.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,10 +32,12 @@ __all__ = [
     "owner_account",
     "owner_accounts",
     "owner_balance",
+    "owner_balances",
     "post",
     "post_many",
     "post_pending",
     "reserve",
+    "reserve_many",
     "reverse",
     "void",
 ]
@@ -116,7 +118,7 @@ def owner_accounts(owner_ids: Mapping[tuple[str, str], int]) -> dict[tuple[str, 
     return found
 
 
-def _find_owner_accounts(owner_ids: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], LedgerAccount]:
+def _find_owner_accounts(owner_ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], LedgerAccount]:
     keys = {key for key, _ in owner_ids}
     rows = LedgerAccount.objects.filter(kind=LedgerAccount.Kind.OWNER_PAYABLE, key__in=keys, part=0)
     return {(row.key, row.currency): row for row in rows if (row.key, row.currency) in owner_ids}
@@ -144,8 +146,12 @@ def reserve(
     *, key: str, debit: LedgerAccount, credit: LedgerAccount, amount_minor: int, label: str, now: datetime
 ) -> Transfer:
     """Set an amount aside until `post_pending` or `void` ends it. Idempotent and refusing as `post` is."""
-    row = _row(Transfer.Kind.PENDING, Entry(key, debit, credit, amount_minor, label))
-    return _write([row], now=now)[0]
+    return reserve_many([Entry(key, debit, credit, amount_minor, label)], now=now)[0]
+
+
+def reserve_many(entries: Sequence[Entry], *, now: datetime) -> list[Transfer]:
+    """Set several amounts aside, all or none; returns the reservations in the order given. Refuses as `post` does."""
+    return _write([_row(Transfer.Kind.PENDING, entry) for entry in entries], now=now)
 
 
 def post_pending(*, of: Transfer, key: str, now: datetime) -> Transfer:
@@ -166,14 +172,22 @@ def reverse(*, of: Transfer, key: str, now: datetime) -> Transfer:
 
 def balance(of: LedgerAccount) -> Balance:
     """Return the account's balance as the database has it now."""
-    posted, pending = writing.sums_of(of.pk)
-    return Balance(posted - pending, pending, posted)
+    return _balance(*writing.sums_of(of.pk))
 
 
 def owner_balance(owner: User, currency: str) -> Balance:
     """Return what the platform owes `owner` in `currency`; zeros where nothing was ever posted."""
-    posted, pending = writing.sums_of_owner(str(owner.public_id), currency)
-    return Balance(posted - pending, pending, posted)
+    return _balance(*writing.sums_of_owner(str(owner.public_id), currency))
+
+
+def owner_balances(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Balance]:
+    """Return many owners' balances by (public id, currency), in one query; owners never paid anything are left out."""
+    found = _find_owner_accounts(set(wanted))
+    return {key: _balance(row.credits_posted - row.debits_posted, row.debits_pending) for key, row in found.items()}
+
+
+def _balance(posted_minor: int, pending_minor: int) -> Balance:
+    return Balance(posted_minor - pending_minor, pending_minor, posted_minor)
 
 
 def _row(kind: Transfer.Kind, entry: Entry) -> Row:

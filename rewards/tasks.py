@@ -14,19 +14,19 @@ logger = logging.getLogger(__name__)
 @shared_task(name="rewards.tasks.request_due_payouts")
 def request_due_payouts() -> None:
     """Request the payouts whose payday has come."""
-    logger.info("payouts requested: %d", payouts.request_due_payouts(now=clock.now(), limit=200))
+    logger.info("payouts requested: %d", payouts.request_due_payouts(now=clock.now(), limit=2000))
 
 
 @shared_task(name="rewards.tasks.send_due_payouts")
 def send_due_payouts() -> None:
     """Send requested payouts."""
-    logger.info("payouts sent: %d", payouts.send_due_payouts(now=clock.now(), limit=100))
+    logger.info("payouts sent: %d", payouts.send_due_payouts(now=clock.now(), limit=1000))
 
 
 @shared_task(name="rewards.tasks.resolve_unknown_payouts")
 def resolve_unknown_payouts() -> None:
     """Look up payouts without a definite answer."""
-    logger.info("payouts resolved: %d", payouts.resolve_unknown_payouts(now=clock.now(), limit=50))
+    logger.info("payouts resolved: %d", payouts.resolve_unknown_payouts(now=clock.now(), limit=200))
 
 
 @shared_task(name="rewards.tasks.follow_bank_payouts")

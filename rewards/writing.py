@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -113,12 +113,29 @@ def insert_one(row: Row, *, now: datetime) -> Transfer:
 
 def insert_many(rows: Sequence[Row], *, now: datetime) -> list[Transfer]:
     """Write several rows, moving each account's counters once, in primary-key order."""
+    rows = _spread(rows)
     moves: defaultdict[int, Move] = defaultdict(Move)
     for row in rows:
         add(row, moves)
     with transaction.atomic():
         move_all(moves)
         return Transfer.objects.bulk_create([_transfer(row, now) for row in rows])
+
+
+def _spread(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows with reservations spread over the parts of busy accounts: each ends alone, beside many others."""
+    busy = {row.credit_id for row in rows if row.kind == Transfer.Kind.PENDING}
+    if connection.vendor != "postgresql" or not busy:
+        return rows
+    parts = defaultdict[int, list[int]](list)
+    for part in LedgerAccount.objects.filter(part_of__in=busy).only("pk", "part_of").order_by("pk"):
+        parts[part.whole_id].append(part.pk)
+    return [
+        replace(row, credit_id=parts[row.credit_id][place % len(parts[row.credit_id])])
+        if row.kind == Transfer.Kind.PENDING and parts[row.credit_id]
+        else row
+        for place, row in enumerate(rows)
+    ]
 
 
 def add(row: Row, moves: dict[int, Move]) -> None:

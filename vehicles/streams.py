@@ -16,12 +16,12 @@ from django.db.models import Exists, OuterRef
 
 from accounts.models import Consent
 from foundation import clock
+from foundation.rounds import work_through
 from vehicles import gateway
 from vehicles.automakers.errors import AutomakerError, NotSupported, ScopeMissing, TokenRejected
 from vehicles.automakers.push import StreamPlan
 from vehicles.channel import Channel
 from vehicles.flows.pushes import apply_pushes
-from vehicles.flows.rounds import work_through
 from vehicles.models import MakerSwitch, Vehicle, VehicleLink
 
 logger = logging.getLogger(__name__)

@@ -1,15 +1,17 @@
 """Four eyes: a payout that is large or unlike the owner's others waits until two people have approved it."""
 
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from statistics import median
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, Window
+from django.db.models.functions import RowNumber
 
 from accounts.flows.notices import notify
 from accounts.models import User
-from foundation.money import major_units
 from rewards import ledger
 from rewards.models import Payout, PayoutAccount, PayoutApproval
 from rewards.refusals import UnableToApprove
@@ -19,19 +21,33 @@ PATTERN_OF = 12  # the owner's latest payouts, whose median is the pattern
 PATTERN_NEEDS = 3  # fewer are none
 
 
-def why_approval_is_needed(*, account: PayoutAccount, amount_minor: int) -> str:
-    """Return why two people must look at a payout of this amount, in a sentence for owner and admin; "" if nobody."""
+def why_approvals_are_needed(wanted: Sequence[tuple[PayoutAccount, int]]) -> list[str]:
+    """Return why two people must look at each payout of this amount, as `wording.approval_text` reads it, or ""."""
+    past = _past_amounts({account.pk for account, _ in wanted})
+    return [_why(amount_minor, past[account.pk]) for account, amount_minor in wanted]
+
+
+def _past_amounts(accounts: Collection[int]) -> defaultdict[int, list[int]]:
+    """Return the latest amounts that were paid to each account, newest first."""
+    newest_first = Window(RowNumber(), partition_by="account", order_by="-pk")
+    paid = Payout.objects.filter(~Q(state=Payout.State.CANCELLED), account__in=accounts)
+    latest = paid.annotate(place=newest_first).filter(place__lte=PATTERN_OF).order_by("account", "place")
+    amounts = defaultdict[int, list[int]](list)
+    for account, amount_minor in latest.values_list("account", "amount_minor"):
+        amounts[account].append(amount_minor)
+    return amounts
+
+
+def _why(amount_minor: int, past: Sequence[int]) -> str:
     limit_minor = settings.PAYOUT_APPROVAL_MINOR
     if amount_minor > limit_minor:
-        return f"It is larger than {_money(limit_minor, account.currency)}."
-    past = Payout.objects.filter(~Q(state=Payout.State.CANCELLED), account=account).order_by("-pk")
-    amounts = list(past.values_list("amount_minor", flat=True)[:PATTERN_OF])
-    if len(amounts) < PATTERN_NEEDS or amount_minor <= settings.PAYOUT_UNUSUAL_FLOOR_MINOR:
+        return f"larger_than:{limit_minor}"
+    if len(past) < PATTERN_NEEDS or amount_minor <= settings.PAYOUT_UNUSUAL_FLOOR_MINOR:
         return ""
-    usual_minor = round(median(amounts))
+    usual_minor = round(median(past))
     if amount_minor <= settings.PAYOUT_UNUSUAL_FACTOR * usual_minor:
         return ""
-    return f"It is much larger than the usual {_money(usual_minor, account.currency)}."
+    return f"unusual:{usual_minor}"
 
 
 def approve_payout(*, payout: Payout, by: User, now: datetime) -> Payout:
@@ -85,7 +101,3 @@ def _refuse_person(payout: Payout, by: User) -> None:
         raise UnableToApprove("You may not approve payouts.", code="not_allowed")
     if payout.account.owner_id == by.pk:
         raise UnableToApprove("Nobody approves a payout to themselves.", code="own_payout")
-
-
-def _money(amount_minor: int, currency: str) -> str:
-    return f"{major_units(amount_minor=amount_minor, currency=currency):,.2f} {currency}"

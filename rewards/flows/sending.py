@@ -4,19 +4,24 @@ A payout is claimed and its key committed before the processor is called; no tra
 came of it is recorded in one transaction with the ledger. A call without a definite answer makes the payout unknown,
 and an unknown payout is looked up: found, it is adopted; not found, it is repeated under the same key while the
 processor still remembers keys, and under a new one only after two witnesses know nothing of it.
+
+A sweep has several threads (`PAYOUT_SENDERS`), because most of its time is spent waiting for the processor. Each payout
+is claimed by one of them, just before its call, so a rule that holds for two workers holds for two threads.
 """
 
 import logging
+import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
 from accounts.flows.notices import notify
 from foundation import clock
+from foundation.rounds import work_through
 from rewards import gateway, ledger
-from rewards.flows.budget import in_time
 from rewards.flows.pauses import payouts_are_paused
 from rewards.models import Payout, PayoutAccount
 from rewards.processors.base import (
@@ -107,21 +112,29 @@ def order_of(payout: Payout) -> TransferOrder:
     return TransferOrder(payout.amount_minor, payout.currency, payout.destination, str(payout.public_id))
 
 
+class _Desk(threading.local):
+    """Each thread's own processor: an HTTP session is not for two threads at once."""
+
+    def __init__(self) -> None:
+        self.processor = gateway.open_processor()
+
+
 def _sweep(due: Iterable[Payout], *, now: datetime, is_lookup: bool) -> int:
-    payouts, done = list(due), 0
+    payouts = list(due)
     if not payouts:
         return 0
-    processor = gateway.open_processor()
-    for payout in in_time(payouts):
-        try:
-            at = clock.wall()
-            if not is_lookup and payouts_are_paused():
-                break  # paused since the sweep began
-            if payout.claim(at=at, until=at + LEASE):
-                done += _look_up(payout, processor, now=now) if is_lookup else _send(payout, processor, now=now)
-        except Exception:
-            logger.exception("payout %s: left to the next sweep", payout.public_id)
-    return done
+    desk = _Desk()  # refuses here, once, where nobody may be paid
+
+    def carry_out(payout: Payout) -> bool:
+        at = clock.wall()
+        if not is_lookup and payouts_are_paused():
+            return False  # paused since the sweep began
+        if not payout.claim(at=at, until=at + LEASE):
+            return False
+        step = _look_up if is_lookup else _send
+        return step(payout, desk.processor, now=now)
+
+    return work_through(payouts, carry_out, workers=settings.PAYOUT_SENDERS)
 
 
 def _send(payout: Payout, processor: PayoutProcessor, *, now: datetime) -> bool:

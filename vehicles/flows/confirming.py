@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from foundation.rounds import work_through
 from vehicles import gateway
 from vehicles.automakers.base import (
     Automaker,
@@ -16,7 +17,6 @@ from vehicles.automakers.base import (
 )
 from vehicles.automakers.errors import AutomakerError
 from vehicles.flows import chargers, limits, readings, releases, sending
-from vehicles.flows.rounds import work_through
 from vehicles.flows.telemetry import ask_reading, latest_reading, may_read
 from vehicles.meter import Use
 from vehicles.models import ChargeReading, Command

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from foundation import clock
+from foundation.rounds import work_through
 from vehicles import gateway
 from vehicles.automakers.base import DeviceCode, LinkCallback
 from vehicles.automakers.errors import AutomakerError, LinkPending
@@ -19,7 +20,6 @@ from vehicles.flows.attempts import (
     refusal,
 )
 from vehicles.flows.joining import join
-from vehicles.flows.rounds import work_through
 from vehicles.models import LinkAttempt
 
 logger = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ from django.db.models import F, Q
 from accounts.flows.notices import notify
 from foundation import clock
 from foundation.fields import keyed_hash
+from foundation.rounds import work_through
 from vehicles import gateway
 from vehicles.automakers.errors import AutomakerError
 from vehicles.flows import cars
 from vehicles.flows.joining import list_cars, offer_found
-from vehicles.flows.rounds import work_through
 from vehicles.flows.telemetry import ask_reading
 from vehicles.models import Vehicle, VehicleLink
 

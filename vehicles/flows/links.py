@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from accounts.models import User
 from foundation import clock
 from foundation.fields import keyed_hash
+from foundation.rounds import work_through
 from vehicles import gateway
 from vehicles.automakers.base import LinkCallback, LinkKind, RedirectTo
 from vehicles.automakers.errors import AutomakerError, LinkPending, NotSupported
@@ -32,7 +33,6 @@ from vehicles.flows.attempts import (
     spend,
 )
 from vehicles.flows.joining import join
-from vehicles.flows.rounds import work_through
 from vehicles.models import Command, HomeCharger, LinkAttempt, Vehicle, VehicleLink
 
 __all__ = [

@@ -7,6 +7,7 @@ from django.db.models import F, Q, QuerySet
 
 from accounts.flows.notices import notify
 from foundation import clock, leases
+from foundation.rounds import work_through
 from vehicles import gateway
 from vehicles.automakers.base import Automaker, Backstop, CarAccess, CommandReceipt, ReceiptState
 from vehicles.automakers.errors import (
@@ -24,7 +25,6 @@ from vehicles.automakers.errors import (
 )
 from vehicles.flows import limits, releases, waking
 from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed, check_steerable
-from vehicles.flows.rounds import work_through
 from vehicles.flows.telemetry import ask_reading
 from vehicles.meter import Use
 from vehicles.models import Command, HomePlace

@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from accounts.models import Consent
 from foundation import clock
+from foundation.rounds import work_through
 from vehicles import gateway, meter
 from vehicles.automakers.base import VehicleState
 from vehicles.automakers.errors import (
@@ -25,7 +26,6 @@ from vehicles.automakers.errors import (
     VehicleGone,
 )
 from vehicles.flows import budgets, cars, chargers, readings
-from vehicles.flows.rounds import work_through
 from vehicles.models import ChargeReading, Command, HomeCharger, Vehicle, VehicleLink
 
 logger = logging.getLogger(__name__)

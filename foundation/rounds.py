@@ -1,4 +1,4 @@
-"""Working through rows that each wait on somebody else's server: one failure or one slow maker stops no other."""
+"""Working through rows that each wait on somebody else's server: one failure or one slow answer stops no other."""
 
 import itertools
 import logging
@@ -59,7 +59,7 @@ class _Todo(Generic[Row]):
 
 
 def _drain(todo: _Todo[Row], work: Callable[[Row], int]) -> int:
-    """Take rows as long as there are any: a slow maker's row holds up one thread, not a share of the rows."""
+    """Take rows as long as there are any: a slow row holds up one thread, not a share of the rows."""
     try:
         return sum(_attempt(row, work) for row in todo)
     finally:
@@ -69,6 +69,6 @@ def _drain(todo: _Todo[Row], work: Callable[[Row], int]) -> int:
 def _attempt(row: Row, work: Callable[[Row], int]) -> int:
     try:
         return int(work(row))
-    except Exception:  # whatever one car meets, the next one must have its turn
+    except Exception:  # whatever one row meets, the next one must have its turn
         logger.exception("%s failed", type(row).__name__)
         return 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vehicles.flows import rounds
+from foundation import rounds
 
 
 def half(number: int) -> int:
