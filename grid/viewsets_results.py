@@ -4,6 +4,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import viewsets
 from rest_framework.exceptions import ValidationError
@@ -34,7 +35,7 @@ def _narrow(rows: QuerySet[Row], request: Request, path: str) -> QuerySet[Row]:
     try:
         return rows.filter(**{path: UUID(named)})
     except ValueError:
-        raise ValidationError({"vehicle": ["This is no car's id."]}) from None
+        raise ValidationError({"vehicle": [gettext("This is no car's id.")]}) from None
 
 
 @_of_one_car

@@ -190,7 +190,7 @@ def _no_home() -> UnableToEnroll:
 
 
 def _already_in(enrollment: Enrollment | None) -> UnableToEnroll:
-    name = enrollment.program.name if enrollment else "another program"
+    name = enrollment.program.name if enrollment else gettext("another program")
     return UnableToEnroll(
         gettext("This car is in {program}. Leave that program first.").format(program=name), code="enrolled_elsewhere"
     )
