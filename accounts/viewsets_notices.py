@@ -42,7 +42,7 @@ class NoticeViewSet(viewsets.ReadOnlyModelViewSet[Notice]):
         notice = notices.mark_read(notice=self.get_object(), now=clock.now())
         return Response(NoticeSerializer(notice).data)
 
-    @extend_schema(request=None, responses=ReadAllSerializer)
+    @extend_schema(request=None, responses=ReadAllSerializer, operation_id="notices_read_all_create")
     @action(detail=False, methods=["post"], url_path="read")
     def read_all(self, request: Request) -> Response:
         """Mark every notice as read."""
