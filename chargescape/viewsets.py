@@ -11,6 +11,7 @@ from accounts.models import User
 from chargescape.changes import KINDS, changes_since
 from chargescape.flows import close_account
 from chargescape.proof import proof_bundle
+from chargescape.viewsets_screens import SCREEN_ROUTES
 from chargescape.viewsets_notices import ROUTES as NOTICE_ROUTES
 from foundation import clock
 from grid.flows.saving import worth_of
@@ -119,6 +120,7 @@ class ChangesViewSet(viewsets.ViewSet):
 
 ROUTES: list[tuple[str, type, str]] = [
     ("changes", ChangesViewSet, "changes"),
+    *SCREEN_ROUTES,
     *NOTICE_ROUTES,
     ("proof", ProofViewSet, "proof"),
     ("worth", WorthViewSet, "worth"),

@@ -66,7 +66,7 @@ BY_FORMAT: dict[str, Any] = {
     "time": "07:30:00",
     "email": "alice@example.com",
     "uri": "https://chargescape.example/cars/link/open/?ticket=5cXq",
-    "decimal": "0.900",
+    "decimal": "0.5",
     "double": 62.5,
 }
 BY_TYPE: dict[str, Any] = {"integer": 0, "number": 0.0, "boolean": True, "string": "", "object": {}, "null": None}
@@ -101,4 +101,6 @@ def _value(schema: dict[str, Any], kind: str, name: str) -> Any:
         return None
     if schema.get("format") in BY_FORMAT:
         return BY_FORMAT[schema["format"]]
+    if schema.get("pattern") or schema.get("minLength"):
+        return "evening-relief"
     return max(schema.get("minimum", BY_TYPE[kind]), BY_TYPE[kind]) if kind == "integer" else BY_TYPE[kind]

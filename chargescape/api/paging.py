@@ -15,5 +15,6 @@ class NewestFirst(CursorPagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return the schema of one page: both addresses are always there, null at the ends."""
-        page: dict[str, Any] = super().get_paginated_response_schema(schema)
-        return page | {"required": ["next", "previous", "results"]}
+        address = {"type": ["string", "null"], "format": "uri", "description": "The page beside; null at the end."}
+        properties = {"next": address, "previous": address, "results": schema}
+        return {"type": "object", "required": list(properties), "properties": properties}

@@ -65,10 +65,20 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     schemas["Problem"] = PROBLEM
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
+            _unwrap(operation)
             _add_parameters(operation, method)
             _add_problems(operation, method, path)
             _add_examples(operation, schemas)
     return result
+
+
+def _unwrap(operation: dict[str, Any]) -> None:
+    """Tell one object where a view without rows, such as `/me/`, is taken for a list because its method is `list`."""
+    if not operation["operationId"].endswith("_retrieve"):
+        return
+    for media in operation["responses"].get("200", {}).get("content", {}).values():
+        if media["schema"].get("type") == "array":
+            media["schema"] = media["schema"]["items"]
 
 
 def _add_parameters(operation: dict[str, Any], method: str) -> None:

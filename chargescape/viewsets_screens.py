@@ -1,0 +1,131 @@
+"""What an app's screens are made of in one call each: tonight, the steps of a new owner, the makers on offer."""
+
+from dataclasses import replace
+from typing import Any, cast
+from uuid import UUID
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from chargescape.welcome import checklist_of
+from foundation import clock
+from grid.flows.tonight import tonight
+from grid.serializers import ParticipationSerializer
+from vehicles.automakers.registry import AUTOMAKERS
+from vehicles.models import Vehicle, VehicleLink
+from vehicles.serializers import OverrideSerializer
+from vehicles.views import makers_on_offer
+
+
+class SlotSerializer(serializers.Serializer[Any]):
+    """One bar of the chart. `power_kw` > 0 charges, < 0 discharges; `soc_percent` at its start; `price` a kWh."""
+
+    starts_at = serializers.DateTimeField()
+    label = serializers.CharField()
+    power_kw = serializers.FloatField()
+    soc_percent = serializers.FloatField()
+    price = serializers.FloatField()
+    reason = serializers.CharField()
+    reason_text = serializers.CharField()
+    is_event = serializers.BooleanField()
+
+
+class TonightSerializer(serializers.Serializer[Any]):
+    """One car's night, with words to show beside the numbers; null is what is not known."""
+
+    vehicle = serializers.UUIDField(source="vehicle.public_id")
+    soc_percent = serializers.FloatField(allow_null=True)
+    observed_at = serializers.DateTimeField(allow_null=True)
+    is_stale = serializers.BooleanField(help_text="Too old to act on.")
+    is_plugged_in = serializers.BooleanField(allow_null=True)
+    is_at_home = serializers.BooleanField(allow_null=True)
+    power_w = serializers.IntegerField(allow_null=True)
+    state_text = serializers.CharField()
+    sentence = serializers.CharField(help_text="The plan; empty without one.")
+    obstacle = serializers.CharField(help_text="Why there is no plan; empty where there is.")
+    obstacle_text = serializers.CharField()
+    slots = SlotSerializer(many=True)
+    departure_at = serializers.DateTimeField(allow_null=True)
+    ready_by = serializers.CharField()
+    target_percent = serializers.IntegerField(allow_null=True)
+    ready_percent = serializers.IntegerField(allow_null=True)
+    shortfall_text = serializers.CharField()
+    currency = serializers.CharField()
+    next_event = ParticipationSerializer(allow_null=True)
+    override = OverrideSerializer(allow_null=True)
+
+
+class TonightViewSet(viewsets.ViewSet):
+    """The signed-in owner's cars tonight."""
+
+    @extend_schema(
+        parameters=[OpenApiParameter("vehicle", UUID, description="Only this car.")],
+        responses=TonightSerializer(many=True),
+        operation_id="tonight_list",
+    )
+    def list(self, request: Request) -> Response:
+        """Return each car that takes part: where it stands, what it will do and why, what the grid wants next."""
+        cars = Vehicle.objects.filter(owner=cast(User, request.user), state=Vehicle.State.ACTIVE)
+        named = request.query_params.get("vehicle")
+        if named is not None:
+            wanted = serializers.UUIDField().run_validation(named)
+            cars = cars.filter(pk=get_object_or_404(cars, public_id=wanted).pk)
+        now = clock.now()
+        nights = [_spoken(tonight(vehicle=car, now=now)) for car in cars.order_by("pk")[:20]]
+        return Response(TonightSerializer(nights, many=True).data)
+
+
+def _spoken(night: Any) -> Any:
+    """Return the night with its lazily translated words as text."""
+    words = ("state_text", "sentence", "obstacle_text", "ready_by", "shortfall_text")
+    return replace(night, **{name: str(getattr(night, name) or "") for name in words})
+
+
+class OnboardingStepSerializer(serializers.Serializer[Any]):
+    """One step: done, next or later. `href` is the web's page for it."""
+
+    title = serializers.CharField()
+    text = serializers.CharField()
+    state = serializers.ChoiceField(choices=["done", "next", "later"])
+    href = serializers.CharField()
+
+
+class OnboardingViewSet(viewsets.ViewSet):
+    """The five steps of a new owner."""
+
+    @extend_schema(responses=OnboardingStepSerializer(many=True), operation_id="onboarding_list")
+    def list(self, request: Request) -> Response:
+        """Return the steps in order: agree, home, car, wishes and program, payouts. Leaving and resuming is safe."""
+        return Response(OnboardingStepSerializer(checklist_of(cast(User, request.user)).steps, many=True).data)
+
+
+class MakerSerializer(serializers.Serializer[Any]):
+    """An automaker or wall box whose accounts can be linked."""
+
+    slug = serializers.CharField(help_text="Give this to `POST /links/`.")
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["redirect", "device_code", "hosted_page"])
+    how = serializers.CharField(help_text="What the owner will do, in words.")
+
+
+class MakerViewSet(viewsets.ViewSet):
+    """Whose accounts can be linked."""
+
+    @extend_schema(responses=MakerSerializer(many=True), operation_id="makers_list")
+    def list(self, request: Request) -> Response:
+        """Return the makers on offer."""
+        links = VehicleLink.objects.filter(owner=cast(User, request.user)).exclude(state=VehicleLink.State.REVOKED)
+        makers = makers_on_offer(set(links.values_list("maker", flat=True)))
+        rows = [maker | {"kind": AUTOMAKERS[maker["slug"]].link_kind} for maker in makers]
+        return Response(MakerSerializer(rows, many=True).data)
+
+
+SCREEN_ROUTES: list[tuple[str, type, str]] = [
+    ("tonight", TonightViewSet, "tonight"),
+    ("onboarding", OnboardingViewSet, "onboarding"),
+    ("makers", MakerViewSet, "maker"),
+]
