@@ -5,7 +5,20 @@ import logging
 from celery import shared_task
 
 from foundation import clock
-from grid.flows import dispatching, events, feeds, forgetting, operators, paying, planning, reporting, saving, settling
+from grid.flows import (
+    dispatching,
+    events,
+    feeds,
+    forgetting,
+    operators,
+    paying,
+    planning,
+    reminding,
+    reporting,
+    saving,
+    settling,
+    warning,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +87,30 @@ def pay_due_earnings() -> None:
 def weigh_due_stays() -> None:
     """Work out what finished stays saved beside the cash."""
     _report("stays weighed", saving.weigh_due_stays(now=clock.now(), limit=500))
+
+
+@shared_task(name="grid.tasks.remind_before_events")
+def remind_before_events() -> None:
+    """Remind owners of events that begin within the hour."""
+    _report("events reminded of", reminding.remind_before_events(now=clock.now(), limit=20))
+
+
+@shared_task(name="grid.tasks.remind_to_plug_in")
+def remind_to_plug_in() -> None:
+    """Remind owners whose car is not at its plug in the evening."""
+    _report("owners reminded to plug in", reminding.remind_to_plug_in(now=clock.now(), limit=500))
+
+
+@shared_task(name="grid.tasks.warn_of_departures")
+def warn_of_departures() -> None:
+    """Warn owners whose car will not be ready in time."""
+    _report("departures at risk", warning.warn_of_departures(now=clock.now(), limit=5000))
+
+
+@shared_task(name="grid.tasks.tell_of_changed_terms")
+def tell_of_changed_terms() -> None:
+    """Tell owners of new terms of their program."""
+    _report("new terms told of", warning.tell_of_changed_terms(now=clock.now(), limit=20))
 
 
 def _report(what: str, count: int) -> None:

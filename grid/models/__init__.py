@@ -5,6 +5,7 @@ from grid.models.events import EventApproval, EventParticipation, GridEvent
 from grid.models.operators import OperatorAsk, OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
 from grid.models.plans import Plan, PlanningState, PlanningWatch
 from grid.models.programs import Enrollment, Program, ProgramTerms
+from grid.models.reminders import EventReminder, PlugReminder, RiskWatch, TermsNotice
 from grid.models.savings import StaySaving
 from grid.models.series import Feed, SeriesPoint
 from grid.models.settlements import Settlement
@@ -17,6 +18,7 @@ __all__ = [
     "Enrollment",
     "EventApproval",
     "EventParticipation",
+    "EventReminder",
     "Feed",
     "GridEvent",
     "OperatorAsk",
@@ -27,12 +29,15 @@ __all__ = [
     "Plan",
     "PlanningState",
     "PlanningWatch",
+    "PlugReminder",
     "Program",
     "ProgramTerms",
+    "RiskWatch",
     "SeriesPoint",
     "Settlement",
     "Site",
     "StaySaving",
     "Tariff",
+    "TermsNotice",
     "Utility",
 ]
