@@ -53,6 +53,8 @@ TICKS = {
     "rewards.tasks.reconcile_due": 12,
     "rewards.tasks.seal_transfers": 6,
     "rewards.tasks.check_ledger": 12,
+    "chargescape.tasks.make_due_exports": 1,
+    "chargescape.tasks.close_due_accounts": 12,
     "accounts.tasks.send_due_notices": 2,
     "accounts.tasks.send_due_pushes": 2,
     "chargescape.tasks.forget_old_keys": 720,

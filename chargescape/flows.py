@@ -4,11 +4,13 @@ import logging
 import secrets
 from datetime import datetime
 
-from allauth.account.models import EmailAddress
+from django.apps import apps
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts.flows.consents import revoke_consent
-from accounts.models import Consent, Notice, User
+from accounts.models import Consent, User
+from chargescape.holdings import DELETED_UNSEEN, HOLDINGS, fields_of, rows_of
 from foundation.refusals import Refusal
 from grid.flows.enrollment import end_enrollment
 from grid.models import Enrollment, EventParticipation, Settlement, Site
@@ -17,7 +19,7 @@ from rewards.flows.payouts import pay_now
 from rewards.flows.statements import owner_currencies
 from rewards.models import Payout, PayoutAccount
 from vehicles.flows.links import revoke_link
-from vehicles.models import HomePlace, LinkAttempt, Vehicle, VehicleLink
+from vehicles.models import HomeCharger, LinkAttempt, Vehicle, VehicleLink
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +33,10 @@ def close_account(*, owner: User, now: datetime) -> User:
 
     Cars are let go and consents end at once, whatever happens next. While money is owed, on its way, or still being
     worked out, the account stays open and UnableToClose says what is waited for; calling again goes on. The ledger,
-    settlements and payouts stay, under a public id that names nobody any more.
+    settlements and payouts stay, under a public id that names nobody any more; holdings.py says what goes.
     """
     if owner.is_staff:
-        raise UnableToClose("An admin's account is closed by another admin.", code="is_staff")
+        raise UnableToClose(gettext("An admin's account is closed by another admin."), code="is_staff")
     _stop_everything(owner, now=now)
     _refuse_while_unsettled(owner)
     _pay_out(owner, now=now)
@@ -62,7 +64,7 @@ def _refuse_while_unsettled(owner: User) -> None:
     unposted = Settlement.objects.filter(participation__enrollment__vehicle__owner=owner, posted_at__isnull=True)
     if parts.exists() or unposted.exists():
         raise UnableToClose(
-            "An event of yours is still being worked out. Your cars are let go already; come back in a day.",
+            gettext("An event of yours is still being worked out. Your cars are let go already; come back in a day."),
             code="unsettled",
         )
 
@@ -75,26 +77,38 @@ def _pay_out(owner: User, *, now: datetime) -> None:
                 pay_now(owner=owner, currency=currency, now=now)
             except Refusal as refusal:
                 raise UnableToClose(
-                    f"You still have money here, which we pay out first. {refusal.reason}", code="owed"
+                    gettext("You still have money here, which we pay out first. {reason}").format(
+                        reason=refusal.reason
+                    ),
+                    code="owed",
                 ) from refusal
     waiting = Payout.objects.filter(account__owner=owner).exclude(state__in=["paid", "cancelled"])
     if waiting.exists():
         raise UnableToClose(
-            "Your money is on its way. Close the account once it has arrived at your bank.", code="payout_under_way"
+            gettext("Your money is on its way. Close the account once it has arrived at your bank."),
+            code="payout_under_way",
         )
 
 
 def _refuse_while_cars_leave(owner: User) -> None:
     if VehicleLink.objects.filter(owner=owner).exclude(state=VehicleLink.State.REVOKED).exists():
-        raise UnableToClose("A car of yours is just being let go. Try again in a minute.", code="cars_leaving")
+        raise UnableToClose(gettext("A car of yours is just being let go. Try again in a minute."), code="cars_leaving")
 
 
 def _forget(user: User, *, now: datetime) -> None:
-    EmailAddress.objects.filter(user=user).delete()
-    Notice.objects.filter(user=user).delete()
-    HomePlace.objects.filter(owner=user).delete()
+    for holding in HOLDINGS:
+        if holding.is_deleted:
+            holding.of(user).delete()
+    for label in DELETED_UNSEEN:
+        model = apps.get_model(label)
+        owner = "user" if any(field.name == "user" for field in fields_of(model)) else "owner"
+        rows_of(model).filter(**{owner: user}).delete()
     Site.objects.filter(owner=user).update(postal_code_prefix="", address="")
-    LinkAttempt.objects.filter(owner=user).delete()
+    VehicleLink.objects.filter(owner=user).update(access_token="", refresh_token="", secrets="", subject_hash="")
+    for charger in HomeCharger.objects.filter(link__owner=user):
+        charger.external_id = charger.name = ""
+        charger.external_id_hash = f"closed-{charger.pk}"
+        charger.save(update_fields=["external_id", "name", "external_id_hash"])
     for vehicle in Vehicle.objects.filter(owner=user):
         # What was measured stays explainable; which car it was does not.
         vehicle.nickname = vehicle.vin = vehicle.vin_hash = vehicle.external_id = ""

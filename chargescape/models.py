@@ -3,7 +3,10 @@
 from django.conf import settings
 from django.db import models
 
+from chargescape.owner_asks import AccountClosing, DataExport
 from foundation.fields import EncryptedTextField
+
+__all__ = ["AccountClosing", "DataExport", "SyncPoint", "WriteKey"]
 
 
 class WriteKey(models.Model):

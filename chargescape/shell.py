@@ -1,30 +1,37 @@
 """What stands around every page: tabs, unread notices, and in the demo the sandbox's strip."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import Promise, SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Notice
+from chargescape.welcome import SKIPPED, checklist_of
 from foundation import clock
 
+# Address, label, icon, and below which paths the tab is the current one.
 _TABS = (
-    ("dashboard", "Tonight", "moon", ("/tonight/", "/welcome/")),
-    ("cars", "Cars", "car", ("/cars/", "/home/")),
-    ("events", "Events", "calendar", ("/events/",)),
-    ("earnings", "Earnings", "coin", ("/earnings/",)),
-    ("payouts", "Payouts", "bank", ("/payouts/",)),
+    ("dashboard", _("Tonight"), "moon", ("/tonight/", "/welcome/")),
+    ("cars", _("Cars"), "car", ("/cars/",)),
+    ("events", _("Events"), "calendar", ("/events/",)),
+    ("earnings", _("Earnings"), "coin", ("/earnings/", "/payouts/")),
+    ("carbon", _("Carbon"), "leaf", ("/carbon/",)),
+)
+_MONEY_TABS = (
+    ("earnings", _("Earnings"), ("/earnings/",)),
+    ("payouts", _("Payouts"), ("/payouts/",)),
 )
 _ACCOUNT_TABS = (
-    ("account", "You"),
-    ("consents", "Consents"),
-    ("account_email", "E-mail"),
-    ("account_change_password", "Password"),
-    ("mfa_index", "Two-step sign-in"),
-    ("usersessions_list", "Sessions"),
+    ("account", _("You"), ()),
+    ("site", _("Home"), ("/home/",)),
+    ("notice_settings", _("Notices"), ("/notices/settings/",)),
+    ("privacy", _("Privacy"), ("/privacy/", "/consents/", "/account/close/")),
+    ("security", _("Security"), ("/security/", "/account/")),
 )
 
 
@@ -33,7 +40,7 @@ class Tab:
     """One entry of a navigation."""
 
     href: str
-    label: str
+    label: str | Promise
     icon: str
     is_current: bool
 
@@ -49,14 +56,22 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         around["tabs"] = [
             Tab(reverse(name), label, icon, request.path.startswith(prefixes)) for name, label, icon, prefixes in _TABS
         ]
-        around["account_tabs"] = [_account_tab(name, label, request.path) for name, label in _ACCOUNT_TABS]
+        around["account_tabs"] = _sub_tabs(_ACCOUNT_TABS, request.path)
+        around["money_tabs"] = _sub_tabs(_MONEY_TABS, request.path)
+        # Asked for by the pages of the welcome alone.
+        around["welcome"] = SimpleLazyObject(lambda: checklist_of(user, skipped=request.session.get(SKIPPED, [])))
         # Counted when the header asks, so that answers without a page (redirects, parts) do not pay for it.
         unread = Notice.objects.shown_to(user).unread()
         around["unread_notices"] = SimpleLazyObject(unread.count)
     return {"shell": around}
 
 
-def _account_tab(name: str, label: str, path: str) -> Tab:
-    href = reverse(name)
-    is_current = path == href if name == "account" else path.startswith(href)
-    return Tab(href, label, "", is_current)
+def _sub_tabs(tabs: Sequence[tuple[str, Promise, tuple[str, ...]]], path: str) -> list[Tab]:
+    """Return the entries of a second navigation; the first that fits the path is the current one."""
+    hrefs = [reverse(name) for name, _label, _below in tabs]
+    fits = [path == href or path.startswith(below) for href, (_name, _label, below) in zip(hrefs, tabs, strict=True)]
+    current = fits.index(True) if True in fits else None
+    return [
+        Tab(href, label, "", number == current)
+        for number, (href, (_name, label, _below)) in enumerate(zip(hrefs, tabs, strict=True))
+    ]

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from chargescape import acting, views
+from chargescape import acting, views, views_privacy
 from chargescape.routes import router
 from grid.views.bells import operator_bell
 from rewards.webhooks import stripe_webhook
@@ -20,7 +20,11 @@ urlpatterns = [
     path("", views.home_page, name="home_page"),
     path("tonight/", views.dashboard, name="dashboard"),
     path("welcome/", views.onboarding, name="onboarding"),
-    path("account/close/", views.close, name="close_account"),
+    path("privacy/", views_privacy.privacy, name="privacy"),
+    path("privacy/export/", views_privacy.export_request, name="export_request"),
+    path("privacy/export/<str:token>/", views_privacy.export_download, name="export_download"),
+    path("account/close/", views_privacy.close, name="close_account"),
+    path("account/keep/", views_privacy.keep, name="keep_account"),
     path("earnings/proof.zip", views.proof, name="proof"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
-from django.contrib.auth import logout
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,11 +11,10 @@ from django.views.decorators.http import require_safe
 
 from accounts.forms import ProfileForm
 from accounts.models import Consent, User
-from chargescape.flows import close_account
 from chargescape.proof import proof_archive
 from chargescape.welcome import checklist_of
 from foundation import clock
-from foundation.pages import owner_page, owner_read, refusals_as_messages, signed_in
+from foundation.pages import owner_read, signed_in
 from foundation.templatetags.show import locale_for
 from grid.charts import plan_chart
 from grid.flows.tonight import tonight
@@ -72,20 +69,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     context["broken_accounts"] = broken_accounts(owner)
     context["totals"] = owner_totals(owner, owner.currency)
     return render(request, "chargescape/dashboard.html", context)
-
-
-@owner_page
-def close(request: HttpRequest) -> HttpResponse:
-    """Say what closing means, and close once the owner has typed their e-mail address."""
-    owner = signed_in(request, User)
-    if request.method == "POST" and request.POST.get("email", "").strip().lower() != owner.email:
-        messages.error(request, "Type your e-mail address to confirm.")
-    elif request.method == "POST":
-        with refusals_as_messages(request):
-            close_account(owner=owner, now=clock.now())
-            logout(request)
-            return redirect("home_page")
-    return render(request, "chargescape/close.html", {"owner": owner})
 
 
 @owner_read

@@ -3,16 +3,16 @@
 from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers, status, viewsets
+from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
 from chargescape.changes import KINDS, changes_since
-from chargescape.flows import close_account
 from chargescape.proof import proof_bundle
-from chargescape.viewsets_screens import SCREEN_ROUTES
 from chargescape.viewsets_notices import ROUTES as NOTICE_ROUTES
+from chargescape.viewsets_privacy import PRIVACY_ROUTES
+from chargescape.viewsets_screens import SCREEN_ROUTES
 from foundation import clock
 from grid.flows.saving import worth_of
 
@@ -24,30 +24,6 @@ class ProofViewSet(viewsets.ViewSet):
     def list(self, request: Request) -> Response:
         """Return every settlement's evidence, every transfer and the chain over them."""
         return Response(proof_bundle(owner=cast(User, request.user), now=clock.now()))
-
-
-class CloseSerializer(serializers.Serializer[Any]):
-    """The owner's own e-mail address, so that nobody closes an account by mistake."""
-
-    email = serializers.EmailField()
-
-
-class ClosingViewSet(viewsets.ViewSet):
-    """The end of the signed-in owner's account."""
-
-    @extend_schema(request=CloseSerializer, responses={204: None}, operation_id="account_close")
-    def create(self, request: Request) -> Response:
-        """Let the cars go, pay what is owed, then forget the owner.
-
-        Where money is still on its way the answer is 409 and says what is waited for: ask again then.
-        """
-        owner = cast(User, request.user)
-        body = CloseSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        if body.validated_data["email"].strip().lower() != owner.email:
-            raise serializers.ValidationError({"email": ["Give your own e-mail address to confirm."]})
-        close_account(owner=owner, now=clock.now())
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class WorthSerializer(serializers.Serializer[Any]):
@@ -124,5 +100,5 @@ ROUTES: list[tuple[str, type, str]] = [
     *NOTICE_ROUTES,
     ("proof", ProofViewSet, "proof"),
     ("worth", WorthViewSet, "worth"),
-    ("account/closing", ClosingViewSet, "closing"),
+    *PRIVACY_ROUTES,
 ]

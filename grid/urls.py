@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from grid.views import cars, earnings, events, homes
+from grid.views import carbon, cars, earnings, events, homes
 
 urlpatterns = [
     path("home/", homes.site, name="site"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("events/<uuid:participation>/", events.event, name="event"),
     path("events/<uuid:participation>/opt-out/", events.leave_out, name="opt_out"),
     path("events/<uuid:participation>/opt-in/", events.come_back, name="opt_in"),
+    path("carbon/", carbon.carbon, name="carbon"),
     path("earnings/", earnings.earnings, name="earnings"),
     path("earnings/<uuid:settlement>/", earnings.earning, name="earning"),
 ]

@@ -132,7 +132,7 @@ class PayoutAccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
 
     @extend_schema(request=PayoutSettingsSerializer, responses=PayoutAccountSerializer)
     def partial_update(self, request: Request, public_id: str) -> Response:
-        """Choose the threshold, or pause and resume scheduled payouts."""
+        """Choose threshold and rhythm, or pause and resume scheduled payouts."""
         body = PayoutSettingsSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         account = onboarding.save_payout_settings(account=self.get_object(), now=clock.now(), **body.validated_data)

@@ -75,3 +75,14 @@ document.addEventListener("allauth.error", event => {
     : words.passkeyUnusable
   place.replaceChildren(note)
 })
+
+// A slider with named stops: the list below shows which one it stands at, and the name is read aloud.
+document.addEventListener("input", event => {
+  const form = event.target.closest("[data-stops]")
+  if (!form) return
+  form.querySelectorAll("[data-stop]").forEach(stop => {
+    const isChosen = stop.dataset.stop === event.target.value
+    stop.classList.toggle("is-chosen", isChosen)
+    if (isChosen) event.target.setAttribute("aria-valuetext", stop.querySelector("strong").textContent)
+  })
+})

@@ -42,6 +42,7 @@ class World:
             "attempt": self.attempt.public_id,
             "participation": self.coming.public_id,
             "settlement": self.settlement.public_id,
+            "receipt": self.owner.consents.order_by("pk")[0].public_id,
             "notice": Notice.objects.filter(user=self.owner).order_by("pk")[0].public_id,
             "device": PushDevice.objects.get(user=self.owner).public_id,
         }

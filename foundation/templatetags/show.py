@@ -54,6 +54,12 @@ def power(context: template.Context, w: int | None) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def kilograms(context: template.Context, grams: int | None) -> str:
+    """Show grams as kilograms: 7420 is "7.4 kg", -300 is "−0.3 kg"."""
+    return formats.kilograms(grams, reader=reader_of(context))
+
+
+@register.simple_tag(takes_context=True)
 def number(context: template.Context, value: Decimal | float, digits: int = 2) -> str:
     """Show a number with at most `digits` decimals, as the reader writes it."""
     return formats.number(value, reader=reader_of(context), digits=digits)

@@ -81,7 +81,8 @@ class TonightChoice:
 def tonight_by_choice(owner: User) -> list[TonightChoice]:
     """Return each choice with what it would make of the owner's plans of now; without plans, the choices alone.
 
-    The plans' own problems are solved again under each price of carbon, over the same hours and prices.
+    The plans' own problems are solved again under each price of carbon, over the same hours and prices, without
+    events: what those pay is no part of the bill.
     """
     plans = Plan.objects.filter(vehicle__owner=owner, vehicle__state="active", is_current=True)
     problems = [problem for plan in plans[:10] if any((problem := plan.problem)["carbon_kg_per_kwh"])]
@@ -93,7 +94,11 @@ def tonight_by_choice(owner: User) -> list[TonightChoice]:
 
 def _tonight(choice: CarbonChoice, problems: Sequence[dict[str, Any]]) -> TonightChoice:
     price = price_micros(choice)
-    plans: list[dict[str, Any]] = plan_problems([problem | {"carbon_price": price / MICROS} for problem in problems])
+    # What is left in the battery counts for nothing, so that every choice charges what the departures ask, not more.
+    asked = {"carbon_price": price / MICROS, "terminal_value_per_kwh": 0.0}
+    plans: list[dict[str, Any]] = plan_problems(
+        [problem | asked | {"adder": [0.0] * len(problem["plugged"])} for problem in problems]
+    )
     if any("cash" not in plan for plan in plans):
         return TonightChoice(choice, price)
     return TonightChoice(

@@ -15,14 +15,16 @@ from foundation import clock
 from foundation.formats import reader_in
 from foundation.pages import owner_read, signed_in
 from foundation.templatetags.show import locale_for
-from grid.charts import month_chart, settlement_chart
+from grid.bars import month_bars
+from grid.charts import settlement_chart
 from grid.flows.explaining import explain_settlement
 from grid.flows.saving import worth_of
 from grid.models import EventParticipation, Program, Settlement
 from rewards.flows.earnings import explain_earning
 from rewards.flows.pauses import PAUSED, current_pause
-from rewards.flows.statements import owner_currencies, owner_totals
+from rewards.flows.statements import owner_currencies, owner_statement, owner_totals
 from rewards.models import Earning
+from rewards.wording import earning_title
 
 SHOWN_LINES = 400
 
@@ -39,7 +41,22 @@ class Month:
     @property
     def amount_minor(self) -> int:
         """What the month earned, events and everything else."""
-        return sum(line.amount_minor for line in self.lines) + sum(other.amount_minor for other in self.others)
+        return self.events_minor + self.others_minor
+
+    @property
+    def events_minor(self) -> int:
+        """What events earned."""
+        return sum(line.amount_minor for line in self.lines)
+
+    @property
+    def others_minor(self) -> int:
+        """What was paid by other forms: bonuses, months, seasons."""
+        return sum(other.amount_minor for other in self.others)
+
+    @property
+    def count(self) -> int:
+        """How many lines the month has."""
+        return len(self.lines) + len(self.others)
 
     @property
     def credited_wh(self) -> int:
@@ -62,6 +79,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
     """Show totals, and every event's earning by month."""
     owner, now = signed_in(request, User), clock.now()
     lines = list(owned_settlements(owner)[:SHOWN_LINES])
+    _follow_the_money(owner, lines)
     months = by_month(lines, _named(Earning.objects.filter(owner=owner).select_related("terms")[:SHOWN_LINES]))
     waiting = EventParticipation.objects.filter(
         enrollment__vehicle__owner=owner,
@@ -73,7 +91,9 @@ def earnings(request: HttpRequest) -> HttpResponse:
     context = {
         "totals": [owner_totals(owner, currency) for currency in owner_currencies(owner)],
         "months": months,
-        "chart": month_chart(months, currency=owner.currency, today=timezone.localdate(now)),
+        "chart": month_bars(months, currency=owner.currency, today=timezone.localdate(now)),
+        "chart_months": [month for month in months if month.currency == owner.currency],
+        "currency": owner.currency,
         "pause": current_pause(),
         "paused_text": PAUSED,
         "worth": worth_of(owner=owner, now=now),
@@ -81,6 +101,18 @@ def earnings(request: HttpRequest) -> HttpResponse:
         "now": now,
     }
     return render(request, "grid/earnings.html", context)
+
+
+def _follow_the_money(owner: User, lines: Iterable[Settlement]) -> None:
+    """Give each settlement the state of its money, as the statement tells it; "" before it reached the ledger."""
+    found = {
+        line.key: line
+        for currency in dict.fromkeys(line.currency for line in lines)
+        for line in owner_statement(owner, currency, limit=2 * SHOWN_LINES)
+    }
+    for line in lines:
+        told = found.get(f"settlement:{line.public_id}")
+        line.money_state = told.state.value if told else ""  # type: ignore[attr-defined]
 
 
 def by_month(lines: Iterable[Settlement], others: Iterable[Earning] = ()) -> list[Month]:
@@ -106,6 +138,8 @@ def _named(earnings: Iterable[Earning]) -> list[Earning]:
     names = dict(Program.objects.filter(slug__in=slugs).values_list("slug", "name"))
     for row in rows:
         row.program_name = names.get(row.terms.program, row.terms.program)  # type: ignore[attr-defined]
+        reader = reader_in("CA" if row.currency == "CAD" else "US")
+        row.shown_title = earning_title(row.form, row.period_date, reader=reader)  # type: ignore[attr-defined]
     return rows
 
 
@@ -135,5 +169,9 @@ def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
 def _other_earning(request: HttpRequest, found: Earning) -> HttpResponse:
     """Open what was paid by another form than the rate per kWh to its whole calculation."""
     (found,) = _named([found])
-    context = {"earning": found, "explanation": explain_earning(found), "now": clock.now()}
+    context = {
+        "earning": found,
+        "explanation": explain_earning(found, reader=reader_in(found.owner.country)),
+        "now": clock.now(),
+    }
     return render(request, "grid/other_earning.html", context)

@@ -8,6 +8,7 @@ from pytest_django import Settings
 from accounts.models import User
 from foundation import clock
 from rewards.flows.onboarding import begin_onboarding, refresh_account, refresh_due_accounts, save_payout_settings
+from rewards.flows.payouts import request_due_payouts
 from rewards.models import PayoutAccount
 from rewards.refusals import UnableToSetUpPayouts
 from tests.factories.rewards import payout_account
@@ -112,6 +113,21 @@ def test_owner_chooses_threshold_and_pause(alice: User, now: datetime) -> None:
     assert (account.threshold_minor, account.is_paused) == (2500, True)
     resumed = save_payout_settings(account=account, is_paused=False, now=now)
     assert (resumed.is_paused, resumed.threshold_minor, resumed.next_payout_at) == (False, 2500, now)
+
+
+def test_rhythm_sets_how_long_the_next_payday_is_away(alice: User, now: datetime) -> None:
+    account = payout_account(alice, now=now, next_payout_at=now + timedelta(hours=5))
+    slow = save_payout_settings(account=account, rhythm="weekly", now=now)
+    assert slow.next_payout_at == now + timedelta(days=7)
+    PayoutAccount.objects.update(next_payout_at=now)
+    request_due_payouts(now=now, limit=10)
+    account.refresh_from_db()
+    assert account.next_payout_at == now + timedelta(days=7)
+    quick = save_payout_settings(account=account, rhythm="every", now=now)
+    assert quick.next_payout_at == now + timedelta(days=1)
+    with pytest.raises(UnableToSetUpPayouts) as refused:
+        save_payout_settings(account=account, rhythm="hourly", now=now)
+    assert refused.value.field == "rhythm"
 
 
 @pytest.mark.parametrize("threshold_minor", [0, -5, 99, 100_001])
