@@ -5,10 +5,12 @@ babel's work, so nobody needs the gettext programs.
 """
 
 import io
+import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
@@ -54,7 +56,16 @@ def marked_texts() -> Catalog:
         name = str(path.relative_to(HOME))
         for _line, text, comments, context in _texts_of(path):
             catalogue.add(text, locations=[(name, 0)], auto_comments=comments, context=context)
+    for path in sorted((HOME / "grid" / "data").glob("*.json")):
+        for text in _texts_of_data(json.loads(path.read_text())):
+            catalogue.add(text, locations=[(str(path.relative_to(HOME)), 0)])
     return catalogue
+
+
+def _texts_of_data(record: dict[str, Any]) -> Iterator[str]:
+    """Yield what owners read of a utility's own texts; a utility that we have no words for speaks as it wrote."""
+    yield from (program["summary"] for program in record.get("programs", []) if program.get("summary"))
+    yield from (tariff["name"] for tariff in record.get("tariffs", []))
 
 
 def _empty(locale: str | None) -> Catalog:

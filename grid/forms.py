@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import ZONES
@@ -66,7 +67,7 @@ class HomeForm(forms.Form):
         tariffs = Tariff.objects.filter(utility__country=owner.country).select_related("utility")
         choice: Any = self.fields["tariff"]
         choice.queryset = tariffs
-        choice.label_from_instance = lambda tariff: f"{tariff.utility.name}: {tariff.name}"
+        choice.label_from_instance = lambda tariff: f"{tariff.utility.name}: {gettext(tariff.name)}"
         zone: Any = self.fields["time_zone"]
         zone.choices = ZONES if owner.time_zone in dict(ZONES) else [(owner.time_zone, owner.time_zone), *ZONES]
 
