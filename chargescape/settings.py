@@ -39,7 +39,7 @@ INSTALLED_APPS = [
     "rewards.apps.RewardsConfig",
     "accounts.apps.AccountsConfig",
     "foundation.apps.FoundationConfig",
-    "django.contrib.admin",
+    "chargescape.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -159,6 +159,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS  # browsers allow passkeys on http://localhost alone
 MFA_TOTP_ISSUER = "ChargeScape"
+ADMIN_NEEDS_SECOND_FACTOR = env.bool("ADMIN_NEEDS_SECOND_FACTOR", True)  # off in the demo, so that a look costs no set-up
 MFA_TOTP_TOLERANCE = 1  # one step either way: phones run a little off, and a code typed at its end still counts
 USERSESSIONS_TRACK_ACTIVITY = False  # else each page view writes a row
 HEADLESS_ONLY = False

@@ -1,6 +1,5 @@
 """Every address of the platform."""
 
-from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -10,11 +9,6 @@ from chargescape.routes import router
 from grid.views.bells import operator_bell
 from rewards.webhooks import stripe_webhook
 from vehicles.webhooks import maker_webhook
-
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # so that the second factor applies
-admin.site.site_header = "ChargeScape administration"
-admin.site.site_title = "ChargeScape"
-admin.site.index_title = "Administration"
 
 urlpatterns = [
     path("", views.home_page, name="home_page"),

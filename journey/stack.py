@@ -155,6 +155,7 @@ class Stack:
                 "DATABASE_URL", f"sqlite:///{self.folder / 'platform' / 'chargescape.sqlite3'}"
             ),
             "PUBLIC_URL": self.web_url,
+            "ADMIN_NEEDS_SECOND_FACTOR": "false",
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "CELERY_BROKER_URL": broker or f"{embedded}/0",
             "CACHE_URL": os.environ.get("CACHE_URL", f"{embedded}/1"),

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
+from chargescape.staff.roles import make_roles
 from foundation.catalogues import compile_changed
 
 
@@ -22,6 +23,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         call_command("load_programs", stdout=self.stdout)
+        make_roles()
         for admin in options["admin"]:
             email, _, name = admin.partition("=")
             call_command("create_admin", email, name=name, stdout=self.stdout)

@@ -1,0 +1,89 @@
+"""What a person should look at now: each alert says what is wrong, what to do, and where."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chargescape.staff.bases import admin_list
+from chargescape.staff.queues import Queue
+from grid.models import Feed, GridEvent, OperatorLink
+from rewards.flows.pauses import current_pause, open_findings
+from rewards.models import Payout
+from vehicles.flows.makers import MakerBoard
+from vehicles.models import Command, VehicleLink
+
+STALE_FEED = timedelta(hours=30)  # a day-ahead market speaks once a day
+OFTEN = 3  # failures in a row
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One thing to look at, and where."""
+
+    text: str
+    href: str = ""
+
+
+def queue_alert(queue: Queue) -> Alert:
+    """Return the alert of work that waits too long."""
+    minutes = int((queue.oldest or timedelta()).total_seconds() // 60)
+    return Alert(f"{queue.name.capitalize()}: {queue.due} wait, the oldest for {minutes} min. Do worker and beat run?")
+
+
+def car_alerts(makers: Sequence[MakerBoard], *, now: datetime, late: timedelta) -> list[Alert]:
+    """Return what is wrong with cars, links and makers."""
+    found = []
+    if overdue := Command.objects.open_holds().filter(ends_at__lt=now - late).count():
+        text = f"{overdue} holds are past their end and not known to be over. Does the watchdog run?"
+        found.append(Alert(text, admin_list("vehicles_command")))
+    if broken := VehicleLink.objects.filter(state=VehicleLink.State.NEEDS_RELINK).count():
+        where = admin_list("vehicles_vehiclelink", "state__exact=needs_relink")
+        found.append(Alert(f"{broken} links wait for their owners to link again.", where))
+    found += [
+        Alert(f"{row.name} is switched off: {row.switch.reason}", admin_list("vehicles_makerswitch"))
+        for row in makers
+        if row.switch is not None and not row.is_on
+    ]
+    return found
+
+
+def grid_alerts(*, now: datetime) -> list[Alert]:
+    """Return what is wrong with events, feeds and the servers of utilities."""
+    found = []
+    if drafts := GridEvent.objects.filter(state=GridEvent.State.DRAFT, starts_at__gt=now).count():
+        where = admin_list("grid_gridevent", "state__exact=draft")
+        found.append(Alert(f"{drafts} events wait for a second person.", where))
+    feeds = Feed.objects.filter(is_active=True).order_by("pk")[:200]
+    found += [
+        Alert(f"{feed} brings nothing new: {feed.failure or 'silent'}.", admin_list("grid_feed"))
+        for feed in feeds
+        if feed.failures >= OFTEN or (feed.fetched_at is not None and feed.fetched_at < now - STALE_FEED)
+    ]
+    links = OperatorLink.objects.filter(is_active=True, failures__gte=OFTEN).select_related("utility")[:50]
+    found += [
+        Alert(f"The server of {link.utility} does not answer: {link.failure}.", admin_list("grid_operatorlink"))
+        for link in links
+    ]
+    return found
+
+
+def money_alerts(*, now: datetime) -> list[Alert]:
+    """Return what keeps money from arriving."""
+    found = []
+    if (pause := current_pause()) is not None:
+        found.append(Alert(f"All payouts are paused: {pause.reason}", admin_list("rewards_payoutpause")))
+    if differences := len(open_findings()):
+        found.append(
+            Alert(f"{differences} differences with the processor are open.", admin_list("rewards_reconciliation"))
+        )
+    asked = Payout.objects.filter(state=Payout.State.REQUESTED, approved_at=None).exclude(approval_reason="")
+    if count := asked.count():
+        found.append(
+            Alert(f"{count} payouts wait for two people.", admin_list("rewards_payout", "state__exact=requested"))
+        )
+    yesterday = now - timedelta(days=1)
+    if old := Payout.objects.filter(state=Payout.State.UNKNOWN, requested_at__lt=yesterday).count():
+        found.append(
+            Alert(f"{old} payouts are unknown for a day.", admin_list("rewards_payout", "state__exact=unknown"))
+        )
+    return found
