@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from sandbox.stripe import bank, faults, idempotency
+from sandbox.stripe.bank import ONE_WRITER
 from sandbox.stripe.calls import Call, Operation
 from sandbox.stripe.errors import StripeError, insufficient_balance
 from sandbox.stripe.events import Cause
@@ -27,6 +28,7 @@ from sandbox.world import clock, config
 
 MAX_BODY_BYTES = 100_000
 MAX_SLOW_SECONDS = 30.0
+KNOWS_NO_BANK = {"transfers.create"}  # draws on the platform's balance, which no payment to a bank touches
 AFTER_EFFECT = (Fault.Kind.CUT, Fault.Kind.TRUNCATED, Fault.Kind.SHORT)
 
 
@@ -39,23 +41,32 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Asked(NamedTuple):
+    """What a call asks for, and what may go wrong with it."""
+
+    operation: Operation
+    ids: dict[str, str]
+    faults: faults.Switched
+
+
 @csrf_exempt  # programs call it, with a key of their own
 def door(request: HttpRequest, path: str) -> HttpResponseBase:
     """Answer one call of the API, or break it as the faults say."""
-    request_id, operation = new_id("req"), None
+    request_id, asked = new_id("req"), None
     try:
         _authenticate(request)
-        operation, ids = _route(request.method or "", path)
-        reply = _answer(request, path, operation, ids, request_id)
+        asked = _route(request.method or "", path)
+        reply = _answer(request, path, asked, request_id)
     except StripeError as error:
         reply = Reply(error.status, json.dumps(error.body(is_v2=path.startswith("v2/"))), error.headers)
     wire = _respond(reply, request_id, request.headers.get("Idempotency-Key", ""))
-    return _broken(request, operation, wire) if operation and reply.status == 200 else wire
+    return _broken(request, asked.faults, wire) if asked and reply.status == 200 else wire
 
 
-def _answer(request: HttpRequest, path: str, operation: Operation, ids: dict[str, str], request_id: str) -> Reply:
+def _answer(request: HttpRequest, path: str, asked: Asked, request_id: str) -> Reply:
     """Run the operation once, under its idempotency key where it has one."""
-    _refuse_before(operation)
+    operation = asked.operation
+    _refuse_before(asked)
     params = _params(request, operation)
     account = _account(request)
     key = request.headers.get("Idempotency-Key", "") if operation.method == "POST" else ""
@@ -70,28 +81,30 @@ def _answer(request: HttpRequest, path: str, operation: Operation, ids: dict[str
                 known.status, known.body, {"Idempotent-Replayed": "true", "Original-Request": known.request_id}
             )
     try:
-        slow = faults.take(Fault.Kind.SLOW, operation=operation.name)
+        slow = asked.faults.take(Fault.Kind.SLOW)
         time.sleep(min(slow.seconds, MAX_SLOW_SECONDS) if slow else 0)
         now = clock.now()
-        bank.run_due(now=now)
-        return _run(operation, Call(params, ids, account, now, Cause(request_id, key)), key=key, scope=scope)
+        if operation.name not in KNOWS_NO_BANK:
+            bank.run_due(now=now)
+        return _run(asked, Call(params, asked.ids, account, now, Cause(request_id, key)), key=key, scope=scope)
     except Exception:
         idempotency.forget(key=key, scope=scope)
         raise
 
 
-def _run(operation: Operation, call: Call, *, key: str, scope: str) -> Reply:
+def _run(asked: Asked, call: Call, *, key: str, scope: str) -> Reply:
     """Let the effect and the memory of its answer happen together."""
+    operation = asked.operation
     # Faults are used up outside the transaction: a refusal rolls it back.
-    fails_before = faults.take(Fault.Kind.SERVER_ERROR, operation=operation.name)
-    fails_after = faults.take(Fault.Kind.SERVER_ERROR_AFTER, operation=operation.name)
-    is_poor = faults.take(Fault.Kind.INSUFFICIENT, operation=operation.name)
+    fails_before = asked.faults.take(Fault.Kind.SERVER_ERROR)
+    fails_after = asked.faults.take(Fault.Kind.SERVER_ERROR_AFTER)
+    is_poor = asked.faults.take(Fault.Kind.INSUFFICIENT)
     try:
         if fails_before:
             raise _server_error()
         if is_poor:
             raise insufficient_balance()
-        with transaction.atomic():
+        with ONE_WRITER, transaction.atomic():
             answer = expand(operation.answer(call), call.params.get("expand", []), now=call.now)
             reply = _refusal(_server_error(), operation) if fails_after else Reply(200, _dump(answer, operation))
             idempotency.finish(key=key, scope=scope, status=reply.status, body=reply.body)
@@ -125,11 +138,11 @@ def _authenticate(request: HttpRequest) -> None:
         raise StripeError(f"Invalid API Key provided: {key[:8]}{'*' * 8}", status=401)
 
 
-def _route(method: str, path: str) -> tuple[Operation, dict[str, str]]:
+def _route(method: str, path: str) -> Asked:
     for operation in OPERATIONS:
         match = _pattern(operation.pattern).fullmatch(path)
         if match and operation.method == method:
-            return operation, match.groupdict()
+            return Asked(operation, match.groupdict(), faults.Switched(operation.name))
     raise StripeError(
         f"Unrecognized request URL ({method}: /{path}). This pretend Stripe knows what a payout platform needs.",
         status=404,
@@ -142,15 +155,15 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(pattern)))
 
 
-def _refuse_before(operation: Operation) -> None:
-    if faults.take(Fault.Kind.RATE_LIMITED, operation=operation.name):
+def _refuse_before(asked: Asked) -> None:
+    if asked.faults.take(Fault.Kind.RATE_LIMITED):
         raise StripeError(
             "Request rate limit exceeded. Learn more about rate limits here https://docs.stripe.com/rate-limits.",
             status=429,
-            kind="rate_limit" if operation.is_v2 else "invalid_request_error",
+            kind="rate_limit" if asked.operation.is_v2 else "invalid_request_error",
             code="rate_limit",
         )
-    if faults.take(Fault.Kind.CONFLICT, operation=operation.name):
+    if asked.faults.take(Fault.Kind.CONFLICT):
         raise StripeError(
             "This object cannot be accessed right now because another API request or Stripe process is currently "
             "accessing it.",
@@ -206,9 +219,9 @@ def _respond(reply: Reply, request_id: str, key: str) -> HttpResponse:
     return response
 
 
-def _broken(request: HttpRequest, operation: Operation, response: HttpResponse) -> HttpResponseBase:
+def _broken(request: HttpRequest, switched: faults.Switched, response: HttpResponse) -> HttpResponseBase:
     """Return the answer, or what a fault leaves of it."""
-    kind = next((kind for kind in AFTER_EFFECT if faults.take(kind, operation=operation.name)), None)
+    kind = next((kind for kind in AFTER_EFFECT if switched.take(kind)), None)
     if kind is None:
         return response
     half = response.content[: len(response.content) // 2]

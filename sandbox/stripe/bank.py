@@ -5,6 +5,8 @@ balance that was read is the balance that is spent.
 """
 
 from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
@@ -19,6 +21,8 @@ CURRENCIES = ("usd", "cad")
 CAD_PER_USD = 1.37
 COMES_BACK_AFTER = timedelta(hours=1)
 MAX_PAYOUTS_A_RUN = 500
+# Taken around what writes: threads of this process hand it on at once, while waiting for the database's file sleeps.
+ONE_WRITER = RLock()
 
 
 def open_platform_balance() -> None:
@@ -77,7 +81,9 @@ def exchange(amount: int, *, source: str, target: str) -> tuple[int, float | Non
 
 def run_due(*, now: datetime) -> int:
     """Send available balances on their way and let what is due arrive or fail; return how many payouts moved."""
-    with transaction.atomic():
+    if not (_owed(now).exists() or _arriving(now).exists() or _failing(now).exists()):
+        return 0
+    with ONE_WRITER, transaction.atomic():
         return _start_due(now) + _arrive_due(now) + _fail_due(now)
 
 
@@ -92,16 +98,25 @@ def fail_payout(payout: Payout, *, code: str, at: datetime) -> None:
     events.record_account_change(payout.account, at=at, capability=False)
 
 
-def _start_due(now: datetime) -> int:
-    owed = (
-        BalanceEntry.objects.filter(account__transfers_status=Account.Status.ACTIVE, available_at__lte=now)
+def _owed(now: datetime) -> QuerySet[Any, Any]:
+    """Return account, currency and balance where money waits to be paid out: all of it is in entries not paid yet."""
+    waiting = BalanceEntry.objects.filter(account__isnull=False, paid_by=None, available_at__lte=now)
+    return (
+        BalanceEntry.objects.filter(
+            account__in=waiting.values("account"),
+            account__transfers_status=Account.Status.ACTIVE,
+            available_at__lte=now,
+        )
         .values_list("account", "currency")
         .annotate(total=Sum("amount"))
         .filter(total__gt=0)
-        .order_by("account", "currency")[:MAX_PAYOUTS_A_RUN]
+        .order_by("account", "currency")
     )
+
+
+def _start_due(now: datetime) -> int:
     started = 0
-    for account_pk, currency, total in list(owed):
+    for account_pk, currency, total in list(_owed(now)[:MAX_PAYOUTS_A_RUN]):
         account = Account.objects.get(pk=account_pk)
         bank = account.bank
         if bank is not None and not bank.is_errored:
@@ -121,10 +136,10 @@ def _start(account: Account, bank: BankAccount, currency: str, amount: int, now:
     # The money leaves when it could, not when this was noticed: the clock may have been set forward in between.
     at = min(now, max([bank.created_at, *(entry.available_at for entry in unpaid)]))
     arrives_at = at + timedelta(seconds=Knobs.current().payout_delay_seconds)
-    failure, fails_at = bank.fate, arrives_at
-    if not failure and faults.take(Fault.Kind.PAYOUT_FAILS):
+    failure, fails_at, switched = bank.fate, arrives_at, faults.Switched()
+    if not failure and switched.take(Fault.Kind.PAYOUT_FAILS):
         failure = "could_not_process"
-    elif not failure and faults.take(Fault.Kind.PAYOUT_PAID_THEN_FAILS):
+    elif not failure and switched.take(Fault.Kind.PAYOUT_PAID_THEN_FAILS):
         failure, fails_at = "could_not_process", arrives_at + COMES_BACK_AFTER
     payout = Payout.objects.create(
         object_id=new_id("po"),
@@ -143,10 +158,13 @@ def _start(account: Account, bank: BankAccount, currency: str, amount: int, now:
     events.record("payout.created", wire.payout(payout), at=at, account=account)
 
 
+def _arriving(now: datetime) -> QuerySet[Payout]:
+    due = Payout.objects.filter(status=Payout.Status.IN_TRANSIT, arrives_at__lte=now)
+    return due.exclude(Q(fails_at__isnull=False) & Q(fails_at__lte=F("arrives_at")))
+
+
 def _arrive_due(now: datetime) -> int:
-    due: QuerySet[Payout] = Payout.objects.filter(status=Payout.Status.IN_TRANSIT, arrives_at__lte=now)
-    due = due.exclude(Q(fails_at__isnull=False) & Q(fails_at__lte=F("arrives_at")))
-    arrived = list(due.order_by("pk")[:MAX_PAYOUTS_A_RUN])
+    arrived = list(_arriving(now).order_by("pk")[:MAX_PAYOUTS_A_RUN])
     for payout in arrived:
         payout.status = Payout.Status.PAID
         payout.save()
@@ -156,9 +174,12 @@ def _arrive_due(now: datetime) -> int:
     return len(arrived)
 
 
+def _failing(now: datetime) -> QuerySet[Payout]:
+    return Payout.objects.exclude(planned_failure="").filter(fails_at__lte=now)
+
+
 def _fail_due(now: datetime) -> int:
-    due = Payout.objects.exclude(planned_failure="").filter(fails_at__lte=now)
-    failing = list(due.order_by("pk")[:MAX_PAYOUTS_A_RUN])
+    failing = list(_failing(now).order_by("pk")[:MAX_PAYOUTS_A_RUN])
     for payout in failing:
         fail_payout(payout, code=payout.planned_failure, at=payout.fails_at or now)
     return len(failing)

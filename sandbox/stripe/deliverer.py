@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import itertools
 import json
 import logging
 import threading
@@ -10,13 +11,14 @@ from datetime import datetime, timedelta
 import requests
 from django.db import close_old_connections
 
-from sandbox.stripe import bank, faults, wire
+from sandbox.stripe import bank, faults, idempotency, wire
 from sandbox.stripe.models import Event, Fault
 from sandbox.world import clock, config
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
+PRUNE_EVERY = 240  # ticks: old keys are dropped once a minute
 TIMEOUT_SECONDS = 10.0
 MAX_A_ROUND = 50
 MAX_ATTEMPTS = 30
@@ -95,9 +97,13 @@ def _note(event: Event, failure: str, wall: datetime) -> None:
 def _run() -> None:
     session = requests.Session()
     session.trust_env = False
-    while not _stopped.wait(TICK_SECONDS):
+    for tick in itertools.count():
+        if _stopped.wait(TICK_SECONDS):
+            return
         try:
             bank.run_due(now=clock.now())
+            if tick % PRUNE_EVERY == 0:
+                idempotency.prune(wall=clock.wall())
             if config.STRIPE_WEBHOOK_URL:
                 deliver_due(wall=clock.wall(), session=session)
         except Exception:  # the thread must outlive whatever one round meets

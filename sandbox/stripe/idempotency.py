@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.models import Knobs, StoredReply
@@ -32,7 +33,7 @@ def begin(*, key: str, scope: str, digest: str, request_id: str, is_v2: bool, wa
     """
     if len(key) > MAX_KEY_CHARACTERS:
         raise StripeError(f"Idempotency keys have at most {MAX_KEY_CHARACTERS} characters.", kind="idempotency_error")
-    prune(wall=wall)
+    _drop_old(StoredReply.objects.filter(key=key, scope=scope), wall=wall)
     lifetime = V2_LIFETIME if is_v2 else timedelta(seconds=Knobs.current().key_lifetime_seconds)
     try:
         with transaction.atomic():
@@ -61,9 +62,12 @@ def forget(*, key: str, scope: str) -> None:
 
 def prune(*, wall: datetime) -> int:
     """Delete keys past their life, and claims whose call died without an answer; return how many."""
-    expired = StoredReply.objects.filter(expires_at__lte=wall)
-    dead = StoredReply.objects.filter(status=0, stored_at__lte=wall - ABANDONED_AFTER)
-    return expired.delete()[0] + dead.delete()[0]
+    return _drop_old(StoredReply.objects.all(), wall=wall)
+
+
+def _drop_old(replies: QuerySet[StoredReply], *, wall: datetime) -> int:
+    old = replies.filter(Q(expires_at__lte=wall) | Q(status=0, stored_at__lte=wall - ABANDONED_AFTER))
+    return old.delete()[0] if old.exists() else 0
 
 
 def _known(stored: StoredReply, digest: str) -> StoredReply:

@@ -154,6 +154,12 @@ class Payout(Thing):
 
     objects: ClassVar[models.Manager["Payout"]] = models.Manager()
 
+    class Meta(Thing.Meta):
+        indexes = [
+            models.Index(fields=["status", "arrives_at"], name="stripe_payouts_by_arrival"),
+            models.Index(fields=["fails_at"], condition=~Q(planned_failure=""), name="stripe_payouts_to_fail"),
+        ]
+
 
 class BalanceEntry(Thing):
     """One balance transaction: what an account's balance gained or lost. `account` null is the platform's own."""
@@ -168,6 +174,14 @@ class BalanceEntry(Thing):
     paid_by = models.ForeignKey(Payout, null=True, blank=True, on_delete=models.PROTECT, related_name="paid_entries")
 
     objects: ClassVar[models.Manager["BalanceEntry"]] = models.Manager()
+
+    class Meta(Thing.Meta):
+        indexes = [
+            models.Index(fields=["account", "currency", "available_at", "amount"], name="stripe_entries_of_balance"),
+            models.Index(
+                fields=["account"], condition=Q(account__isnull=False, paid_by=None), name="stripe_entries_not_paid"
+            ),
+        ]
 
 
 class Event(Thing):

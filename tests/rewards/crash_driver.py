@@ -1,11 +1,13 @@
 """A payout worker that dies by SIGKILL at a numbered boundary: before or after one SQL statement or one HTTP call.
 
 Run as a program by `test_crashes.py`, with the platform's settings in its environment. It reads one JSON order a line
-({"die_at": n, "now": iso}) and forks a child for each, so that every death is a real one and starting is cheap; it
-answers with how many boundaries the child passed and whether it died. Two boundaries enclose every commit, too: the
-one after a transaction's last statement comes before it, and the next one after it.
+({"die_at": n, "senders": n, "now": iso}) and forks a child for each, so that every death is a real one and starting is
+cheap; it answers with how many boundaries the child passed and whether it died. Two boundaries enclose every commit,
+too: the one after a transaction's last statement comes before it, and the next one after it. With several senders every
+thread passes boundaries, and all of them die together.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -20,7 +22,8 @@ import requests
 django.setup()
 
 import stripe  # noqa: E402 - Django first
-from django.db import connection  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
 
 from rewards.flows.banking import follow_bank_payouts  # noqa: E402
 from rewards.flows.payouts import request_due_payouts, resolve_unknown_payouts, send_due_payouts  # noqa: E402
@@ -33,12 +36,13 @@ class Fuse:
 
     def __init__(self, die_at: int) -> None:
         self.die_at = die_at
-        self.passed = 0
+        self._ticks = itertools.count(1)  # each of its numbers goes to one thread alone
 
-    def tick(self) -> None:
-        self.passed += 1
-        if self.passed == self.die_at:
+    def tick(self) -> int:
+        number = next(self._ticks)
+        if number == self.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        return number
 
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -52,16 +56,20 @@ class Fuse:
     def statement(self, execute: Callable[..., Any], *args: Any) -> Any:
         return self.around(execute)(*args)
 
+    def watch(self, connection: Any, **_about: object) -> None:
+        connection.execute_wrappers.append(self.statement)
 
-def live(die_at: int, now: datetime) -> int:
+
+def live(die_at: int, senders: int, now: datetime) -> int:
     """Run a worker's sweeps once, until its fuse burns down; returns how many boundaries it passed."""
     fuse = Fuse(die_at)
+    settings.PAYOUT_SENDERS = senders
+    connection_created.connect(fuse.watch)
     requests.Session.send = fuse.around(requests.Session.send)  # type: ignore[method-assign]
     stripe.HTTPClient.INITIAL_DELAY = stripe.HTTPClient.MAX_DELAY = 0
-    with connection.execute_wrapper(fuse.statement):
-        for step in STEPS:
-            step(now=now, limit=10)
-    return fuse.passed
+    for step in STEPS:
+        step(now=now, limit=10)
+    return fuse.tick() - 1
 
 
 def main() -> None:
@@ -71,7 +79,7 @@ def main() -> None:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
-            passed = live(order["die_at"], datetime.fromisoformat(order["now"]))
+            passed = live(order["die_at"], order["senders"], datetime.fromisoformat(order["now"]))
             os.write(writer, str(passed).encode())
             os._exit(0)
         os.close(writer)

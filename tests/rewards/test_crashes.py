@@ -28,7 +28,7 @@ from tests.rewards.counts import count
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = count(full=2000, short=16)
+KILLS = count(full=1000, short=8)  # of a worker with one thread, and as many of one with three
 FAULTS = ["cut", "truncated", "server_error_after", "server_error", "rate_limited", "conflict"]
 State = Payout.State
 
@@ -39,10 +39,11 @@ class Workers:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def run(self, *, now: datetime, die_at: int = 0) -> dict[str, Any]:
+    def run(self, *, now: datetime, senders: int, die_at: int = 0) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"die_at": die_at, "now": now.isoformat()}) + "\n")
+        order = {"die_at": die_at, "senders": senders, "now": now.isoformat()}
+        self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         assert answer["died"] or answer["exit"] == 0, answer
@@ -101,20 +102,38 @@ def owe(owner: User, amount_minor: int, now: datetime) -> None:
 
 
 def assert_paid_once(world: StripeWorld, owner: User, amount_minor: int) -> None:
-    payout = Payout.objects.latest("pk")
+    payout = Payout.objects.filter(account__owner=owner).latest("pk")
     (transfer,) = world.transfers(payout.public_id)
     assert (transfer["amount"], transfer["id"]) == (amount_minor, payout.external_id)
     assert payout.state in {State.SENT, State.PAID}
     assert ledger.owner_balance(owner, "USD") == ledger.Balance(0, 0, 0)
-    assert ledger.check() == []
 
 
-def test_worker_killed_anywhere_pays_once(world: StripeWorld, workers: Workers, alice: User, now: datetime) -> None:
-    account = world.set_up(alice, now=now)
-    owe(alice, 200, now)
-    boundaries = workers.run(now=now)["passed"]
-    assert_paid_once(world, alice, 200)
-    assert boundaries > 40
+@pytest.fixture
+def cast(alice: User, bob: User, charlie: User) -> list[User]:
+    return [alice, bob, charlie]
+
+
+@pytest.mark.parametrize("senders", [1, 3], ids=["one-thread", "three-threads"])
+def test_worker_killed_anywhere_pays_once(
+    world: StripeWorld, workers: Workers, cast: list[User], now: datetime, senders: int
+) -> None:
+    crew = cast[:senders]
+    accounts = [world.set_up(owner, now=now) for owner in crew]
+
+    def everybody_is_owed(amount_minor: int) -> None:
+        for owner in crew:
+            owe(owner, amount_minor, now)
+
+    def everybody_is_paid_once(amount_minor: int) -> None:
+        for owner in crew:
+            assert_paid_once(world, owner, amount_minor)
+        assert ledger.check() == []
+
+    everybody_is_owed(200)
+    boundaries = workers.run(now=now, senders=senders)["passed"]
+    everybody_is_paid_once(200)
+    assert boundaries > 40 * senders
     seed = random.randrange(10**6)  # noqa: S311 - printed, so that a failure can be repeated
     chance = random.Random(seed)  # noqa: S311
     first = chance.randrange(boundaries)
@@ -124,13 +143,14 @@ def test_worker_killed_anywhere_pays_once(world: StripeWorld, workers: Workers, 
         fault = chance.choice(FAULTS) if kill % 2 else ""
         if fault:
             world.fault(fault, count=chance.randint(1, 3))
-        owe(alice, 200 + kill, now)
-        answer = workers.run(now=now, die_at=die_at)
+        everybody_is_owed(200 + kill)
+        answer = workers.run(now=now, senders=senders, die_at=die_at)
         world.lift_faults()
         recover(now)
         told = f"seed {seed}, kill {kill} at boundary {die_at} with {fault or 'no'} fault: {answer}"
         try:
-            assert_paid_once(world, alice, 200 + kill)
+            everybody_is_paid_once(200 + kill)
         except AssertionError as failed:
             raise AssertionError(told) from failed
-    assert world.sent_to(account.external_id) == 200 + sum(200 + kill for kill in range(KILLS))
+    for account in accounts:
+        assert world.sent_to(account.external_id) == 200 + sum(200 + kill for kill in range(KILLS))
