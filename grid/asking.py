@@ -1,158 +1,243 @@
 """From nights to the planner's arrays: cars, targets, and what is asked beside the least cost; no Django."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.packing import SCALARS
 from grid.planner.batch import Batch, pack_arrays
 from grid.planner.careful import Care
 from grid.planner.compiled import compiled
 from grid.planner.hedge import PRIOR_DEPARTURES, PRIOR_EARLY, PRIOR_MINUTES, SPREAD_MINUTES
 from grid.planner.problem import Floats
 from grid.planner.ties import BLOCK, rank_in_blocks, spread_phase
-from grid.problems import Night, Terms, targets_of
-from grid.slots import SLOT_MINUTES
+from grid.presence import lay_out_all
+from grid.problems import Night, Terms
+from grid.slots import SLOT, SLOT_MINUTES
+from grid.targeting import Wanted, padded, want
+
+Ints = NDArray[np.int64]
 
 HOURS = SLOT_MINUTES / 60
 ANY_NUMBER = 2**31  # of switches
+NUMBERS = (
+    "capacity_wh", "soc_percent", "power_w", "discharge_w", "charge_efficiency", "discharge_efficiency",
+    "wear_per_kwh", "minimum_percent", "reserve_percent", "max_percent", "target_percent", "charge_w",
+    "stay_soc_percent", "limit_percent",
+)  # fmt: skip
+_numbers_of = attrgetter(*NUMBERS)
+_absences_of = attrgetter("returns", "away", "trip_total_kwh")
+_care_of = attrgetter("shortfall_price", "switches", "least_kw", "is_spread")
+
+
+@dataclass(slots=True)
+class Cautious:
+    """What N nights ask beside the least cost, and what a stored plan tells of it.
+
+    `numbers` [N, 4] are the price of a kWh missing, the switches, the least power, and whether slots of one price go in
+    the car's own order, of which `phase` [N] is the hour. `early` holds the minutes of all nights' departures one after
+    the other, car i's at [edges[i], edges[i + 1]). `is_asked` [N]: anything is.
+    """
+
+    is_asked: NDArray[np.bool_]
+    numbers: Floats
+    phase: Ints
+    early: Floats
+    edges: Ints
 
 
 @dataclass(slots=True)
 class Asked:
     """N problems of equal T, packed: `scalars` [N, 13] as `packing.SCALARS` names them, energies in kWh.
 
-    `wanted` are each problem's targets (slot, percent), `targets` [N, T+1] the same in kWh (0 = none) whatever the
-    car's own limit; `departure` [N] the slot of the departure that the hedge looks to, 0 = none.
+    `targets` [N, T+1] are the wanted kWh (0 = none) whatever the car's own limit; `departure` [N] is the slot of the
+    departure that the hedge looks to, 0 = none; `stays` and `left_alone` [N, 5] are what `worth.write_baselines` takes.
     """
 
     nights: Sequence[Night]
     terms: Sequence[Terms]
     batch: Batch
     care: Care
+    cautious: Cautious
     scalars: Floats
     capacity: Floats
     minimum: Floats
     top: Floats
     carbon_price: Floats
+    plugged: Floats
     trip: Floats
     targets: Floats
-    wanted: list[list[tuple[int, float]]]
-    departure: list[int]
+    wanted: Wanted
+    departure: Ints
+    stays: tuple[Floats, Ints]
+    left_alone: Floats
 
 
-def pack_tries(tries: Sequence[tuple[Night, Terms]], row: NDArray[np.int64]) -> Asked:
-    """Pack problems of equal T; `row` [N] picks each one's prices."""
+def pack_tries(tries: Sequence[tuple[Night, Terms]], row: Ints) -> Asked:
+    """Pack problems of equal T; `row` [N] picks each one's prices.
+
+    Raises:
+        ValueError: where a car charges with nothing, so that nothing is ever reached.
+    """
     nights, terms = [night for night, _ in tries], [terms for _, terms in tries]
-    scalars = np.array([_scalars(night, of_night) for night, of_night in tries], dtype=np.float64)
-    column = dict(zip(SCALARS, scalars.T, strict=True))
-    capacity = column["capacity_kwh"]
-    count, slots = len(tries), nights[0].slots.count
-    wanted = [targets_of(night) for night in nights]
-    targets = np.zeros((count, slots + 1))
-    for i, several in enumerate(wanted):
-        for slot, percent in several:
-            targets[i, slot] = max(targets[i, slot], percent / 100.0 * capacity[i])
-    top = column["max_percent"] / 100.0 * capacity
-    trip = np.stack([night.presence.trip_kwh for night in nights])
+    numbers = np.array([_numbers_of(night) for night in nights], dtype=np.float64)
+    column = dict(zip(NUMBERS, numbers.T, strict=True))
+    if not (column["charge_w"] > 0.0).all():
+        raise ValueError("A car that charges with nothing cannot be planned.")
+    plugged, trip, stays = _laid_out(nights)
+    at_target = np.ascontiguousarray(numbers[:, [0, 1, 2, 4, 10]])
+    wanted = want(nights, at_target, plugged, stays)
+    cautious = _cautious(nights)
+    capacity = column["capacity_wh"] / 1000
+    scalars = _scalars(column, capacity, terms)
+    targets = np.zeros((len(nights), plugged.shape[1] + 1))
+    write_wanted(capacity, wanted.slot, wanted.percent, wanted.count, targets)
+    start, minimum, reserve, top = (column[key] / 100.0 * capacity for key in LEVELS)
+    departure = np.where(cautious.numbers[:, 0] > 0.0, wanted.departure, 0)
     batch = pack_arrays(
-        slot_hours=np.full(count, HOURS),
-        start=column["soc_percent"] / 100.0 * capacity,
+        slot_hours=np.full(len(nights), HOURS),
+        start=start,
         top=top,
-        minimum=column["minimum_percent"] / 100.0 * capacity,
-        reserve=column["reserve_percent"] / 100.0 * capacity,
-        charge_kw=column["max_charge_kw"].copy(),
-        discharge_kw=column["max_discharge_kw"].copy(),
+        minimum=minimum,
+        reserve=reserve,
+        charge_kw=column["power_w"] / 1000,
+        discharge_kw=column["discharge_w"] / 1000,
         charge_efficiency=column["charge_efficiency"].copy(),
         discharge_efficiency=column["discharge_efficiency"].copy(),
         wear=column["wear_per_kwh"].copy(),
-        end_value=column["terminal_value_per_kwh"].copy(),
-        plugged=np.stack([night.presence.plugged for night in nights]).astype(np.uint8),
+        end_value=scalars[:, -1].copy(),
+        plugged=plugged.astype(np.uint8),
         targets=np.minimum(targets, top[:, None]),
         trip=trip,
         row=row,
-        rank=_ranks(nights),
+        rank=_ranks(nights, cautious),
     )
-    departure = [_departure(night) for night in nights]
     return Asked(
         nights=nights,
         terms=terms,
         batch=batch,
-        care=_care(nights, departure, column, top, trip),
+        care=_care(cautious, departure, column, (plugged, trip, top, start)),
+        cautious=cautious,
         scalars=scalars,
         capacity=capacity,
-        minimum=column["minimum_percent"] / 100.0 * capacity,
+        minimum=minimum,
         top=top,
-        carbon_price=column["carbon_price"],
+        carbon_price=scalars[:, 1],
+        plugged=plugged,
         trip=trip,
         targets=targets,
         wanted=wanted,
         departure=departure,
+        stays=stays,
+        left_alone=_left_alone(nights, column),
     )
 
 
-def _scalars(night: Night, terms: Terms) -> tuple[float, ...]:
-    return (
-        SLOT_MINUTES, terms.carbon_price, night.capacity_wh / 1000, night.soc_percent, night.power_w / 1000,
-        night.discharge_w / 1000, night.charge_efficiency, night.discharge_efficiency, night.wear_per_kwh,
-        night.minimum_percent, night.reserve_percent, night.max_percent, terms.terminal_value_per_kwh,
+LEVELS = ("soc_percent", "minimum_percent", "reserve_percent", "max_percent")
+
+
+def _laid_out(nights: Sequence[Night]) -> tuple[Floats, Floats, tuple[Floats, Ints]]:
+    times = np.array([_absences_of(night.presence) for night in nights], dtype=np.float64)
+    leaves, used = padded([night.presence.leaves for night in nights])
+    counts = np.stack([used, used], axis=1)
+    count, slots = len(nights), nights[0].slots.count
+    plugged, trip = np.zeros((count, slots)), np.zeros((count, slots))
+    stays = np.zeros((count, leaves.shape[1] + 1, 2))
+    lay_out_all(times, leaves, counts, (plugged, trip, stays))
+    return plugged, trip, (stays, counts[:, 1].copy())
+
+
+def _scalars(column: dict[str, Floats], capacity: Floats, terms: Sequence[Terms]) -> Floats:
+    prices = np.array([(one.carbon_price, one.terminal_value_per_kwh) for one in terms], dtype=np.float64)
+    told = [column[key] for key in NUMBERS[4:10]]
+    return np.column_stack(
+        [
+            np.full(len(terms), float(SLOT_MINUTES)), prices[:, 0], capacity, column["soc_percent"],
+            column["power_w"] / 1000, column["discharge_w"] / 1000, *told, prices[:, 1],
+        ]
     )  # fmt: skip
 
 
-def care_of(night: Night, departure_slot: int) -> Mapping[str, Any]:
-    """Return what the night asks beside the least cost, as a stored plan tells it."""
-    care = night.care
-    return {
-        "shortfall_price": care.shortfall_price,
-        "departure_slot": departure_slot,
-        "minutes_early": list(care.minutes_early),
-        "switches": care.switches,
-        "least_kw": care.least_kw,
-        "rank": list(_rank(night)) if care.is_spread else None,
-    }
+def _left_alone(nights: Sequence[Night], column: dict[str, Floats]) -> Floats:
+    """Return what `worth.baseline_terms` tells of each night after its stays, [N, 5]."""
+    began = [
+        np.nan if night.stay_began_at is None else (night.stay_began_at - night.slots.starts_at) / SLOT
+        for night in nights
+    ]
+    charge_w = column["charge_w"]
+    per_percent = column["capacity_wh"] / 100 / column["charge_efficiency"] / charge_w / HOURS
+    return np.column_stack([began, column["stay_soc_percent"], column["limit_percent"], per_percent, charge_w / 1000])
 
 
-def _rank(night: Night) -> tuple[int, int]:
-    return spread_phase(night.name), night.slots.number % BLOCK
+def _cautious(nights: Sequence[Night]) -> Cautious:
+    lengths = [len(night.care.minutes_early) for night in nights]
+    return Cautious(
+        is_asked=np.array([night.has_care for night in nights]),
+        numbers=np.array([_care_of(night.care) for night in nights], dtype=np.float64),
+        phase=np.array([spread_phase(night.name) for night in nights], dtype=np.int64),
+        early=np.array([minutes for night in nights for minutes in night.care.minutes_early], dtype=np.float64),
+        edges=np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
+    )
 
 
-def _ranks(nights: Sequence[Night]) -> Floats | None:
-    if not any(night.has_care for night in nights):
+def _ranks(nights: Sequence[Night], cautious: Cautious) -> Floats | None:
+    if not cautious.is_asked.any():
         return None
     ranks = np.empty((len(nights), nights[0].slots.count))
     ranks[:] = np.arange(ranks.shape[1])
-    for i, night in enumerate(nights):
-        if night.care.is_spread:
-            rank_in_blocks(*_rank(night), ranks[i])
+    rank_all(cautious.numbers[:, 3] != 0.0, cautious.phase, first_in_block(nights), ranks)
     return ranks
 
 
-def _departure(night: Night) -> int:
-    if night.care.shortfall_price <= 0.0:
-        return 0
-    return next(iter(night.departure_slots), 0)
+def first_in_block(nights: Sequence[Night]) -> Ints:
+    """Return where each night's first slot lies in the half days that `rank_in_blocks` counts."""
+    return np.array([night.slots.number % BLOCK for night in nights], dtype=np.int64)
+
+
+@compiled
+def rank_all(is_spread: Any, phase: Ints, first: Ints, out: Floats) -> None:
+    """Order the slots of each car that takes them in its own order."""
+    for i in range(out.shape[0]):
+        if is_spread[i]:
+            rank_in_blocks(phase[i], first[i], out[i])
 
 
 def _care(
-    nights: Sequence[Night], departure: Sequence[int], column: Mapping[str, Floats], top: Floats, trip: Floats
+    cautious: Cautious, departure: Ints, column: dict[str, Floats], known: tuple[Floats, Floats, Floats, Floats]
 ) -> Care:
-    penalty = np.zeros((len(nights), trip.shape[1] + 1))
-    for i, night in enumerate(nights):
-        if departure[i]:
-            early = np.array(night.care.minutes_early, dtype=np.float64)
-            fear_early(night.presence.plugged, departure[i], early, night.care.shortfall_price, penalty[i])
-    target = np.array([night.target_percent for night in nights]) / 100.0 * column["capacity_kwh"]
+    plugged, trip, top, start = known
+    price, switches, least_kw, _ = cautious.numbers.T
+    penalty = np.zeros((len(top), trip.shape[1] + 1))
+    fear_all(plugged, departure, (cautious.early, cautious.edges), price, penalty)
+    target = column["target_percent"] / 100.0 * (column["capacity_wh"] / 1000)
     return Care(
         penalty=penalty,
         hedge_to=np.minimum(target, top),
-        switches=np.array([night.care.switches or ANY_NUMBER for night in nights], dtype=np.int64),
-        least_kw=np.array([night.care.least_kw for night in nights]),
-        top=np.maximum(top, column["soc_percent"] / 100.0 * column["capacity_kwh"]),
+        switches=np.where(switches > 0.0, switches, ANY_NUMBER).astype(np.int64),
+        least_kw=least_kw.copy(),
+        top=np.maximum(top, start),
         trip=trip,
     )
+
+
+@compiled
+def write_wanted(capacity: Floats, slot: Ints, percent: Floats, count: Ints, out: Floats) -> None:
+    """Write the kWh wanted at each boundary [N, T+1], the most where several targets meet."""
+    for i in range(out.shape[0]):
+        for k in range(count[i]):
+            out[i, slot[i, k]] = max(out[i, slot[i, k]], percent[i, k] / 100.0 * capacity[i])
+
+
+@compiled
+def fear_all(plugged: Floats, departure: Ints, seen: tuple[Floats, Ints], price: Floats, out: Floats) -> None:
+    """Write what each car's early departures cost; see `fear_early`. `seen` are `early` and `edges` of Cautious."""
+    early, edges = seen
+    for i in range(out.shape[0]):
+        if departure[i] > 0:
+            fear_early(plugged[i], departure[i], early[edges[i] : edges[i + 1]], price[i], out[i])
 
 
 @compiled

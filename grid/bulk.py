@@ -4,23 +4,24 @@ Cars whose plans have the same number of slots are one batch; cars of one tariff
 events pay is planned twice, with and without the rewards (see `worth.pick`), and the better plan is kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from grid.asking import Asked, care_of, pack_tries
+from grid.asking import Asked, Ints, first_in_block, pack_tries
 from grid.describing import AT_ONCE, CARBON, CASH, SHORTFALL, describe
-from grid.packing import assemble, pack_care, pack_series
-from grid.packing_rows import pack_rows
+from grid.packing import pack_series
+from grid.packing_rows import CARE, PLAN_HEAD, SERIES_HEAD, write_plans
 from grid.planner.careful import Careful, solve_carefully
 from grid.planner.problem import Floats
 from grid.presence import presence
 from grid.problems import Night, NightCare, Terms, terms_of
 from grid.slots import EPOCH, SLOT, Slots
-from grid.worth import baseline_terms, expected_reward, pick, write_baseline
+from grid.worth import expected_reward, pick, write_baselines
 
 Prices = tuple[Floats, Floats, Floats, Floats, Floats]
 
@@ -42,50 +43,54 @@ class _Group:
     asked: Asked
     power: Floats
     soc_percent: Floats
-    careful: Careful
-    rows: "_Rows"
+    packed: list[bytes]
+    added: list[tuple[float, float]]
 
     def solution(self, i: int) -> dict[str, Any]:
         """Return what `worth` weighs of the `i`-th plan."""
         return {"power_kw": self.power[i], "soc_percent": self.soc_percent[i]}
 
 
-@dataclass(slots=True)
-class _Rows:
-    """Series of a group, packed."""
-
-    power: list[bytes]
-    soc: list[bytes]
-    reasons: list[bytes]
-    plugged: list[bytes]
-    trip: list[bytes]
-    baseline: list[bytes]
-    numbers: list[bytes]
-
-
 def plan_nights(nights: Sequence[Night], *, threads: int = 1) -> list[Made]:
     """Return each night's plan, in order."""
     by_slots: dict[int, list[tuple[Night, Terms]]] = {}
     places: list[list[tuple[int, int]]] = []
+    shared = _SharedTerms()
     for night in nights:
-        group = by_slots.setdefault(night.slots.count, [])
-        places.append([])
-        for terms in _terms(night):
-            places[-1].append((night.slots.count, len(group)))
-            group.append((night, terms))
+        count = night.slots.count
+        group = by_slots.setdefault(count, [])
+        places.append([(count, len(group))])
+        terms = shared.of(night)
+        group.append((night, terms))
+        if night.asks and terms.adder.any():
+            places[-1].append((count, len(group)))
+            group.append((night, shared.plain(night)))
     groups = {slots: _solve(tries, threads) for slots, tries in by_slots.items()}
-    shared: dict[int, tuple[Floats, bytes]] = {}
     return [
-        _made(night, [(groups[slots], i) for slots, i in several], shared)
+        _made(night, [(groups[slots], i) for slots, i in several])
         for night, several in zip(nights, places, strict=True)
     ]
 
 
-def _terms(night: Night) -> Iterable[Terms]:
-    terms = terms_of(night, with_asks=True)
-    yield terms
-    if night.asks and terms.adder.any():
-        yield terms_of(night, with_asks=False)
+class _SharedTerms:
+    """Terms of nights, those of nights without events worked out once for all cars that share them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Terms] = {}
+
+    def of(self, night: Night) -> Terms:
+        """Return the night's terms, with what its events promise."""
+        return terms_of(night, with_asks=True) if night.asks else self.plain(night)
+
+    def plain(self, night: Night) -> Terms:
+        """Return the night's terms without its events."""
+        # The nights keep their arrays, so that no two have the same id as long as ids are looked up.
+        series = (id(night.import_price), id(night.export_price), id(night.carbon_kg_per_kwh))
+        key = (*series, night.carbon_price, night.charge_efficiency, night.is_eager)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = terms_of(night, with_asks=False)
+        return found
 
 
 def _solve(tries: Sequence[tuple[Night, Terms]], threads: int) -> _Group:
@@ -101,8 +106,9 @@ def _solve(tries: Sequence[tuple[Night, Terms]], threads: int) -> _Group:
     power = np.asarray(np.round(plans.power, 6), dtype=np.float64)
     percent = np.clip(plans.soc / asked.capacity[:, None] * 100.0, 0.0, 100.0)
     soc = np.asarray(np.round(percent, 6), dtype=np.float64)
-    rows = _packed(asked, _numbers(asked, careful, outcomes), power, soc, reasons)
-    return _Group(asked=asked, power=power, soc_percent=soc, careful=careful, rows=rows)
+    packed = _packed(asked, careful, _numbers(asked, careful, outcomes), (power, soc, reasons))
+    added = list(zip(careful.hedge_cost.tolist(), careful.shape_cost.tolist(), strict=True))
+    return _Group(asked=asked, power=power, soc_percent=soc, packed=packed, added=added)
 
 
 def _numbers(asked: Asked, careful: Careful, outcomes: Floats) -> Floats:
@@ -110,36 +116,81 @@ def _numbers(asked: Asked, careful: Careful, outcomes: Floats) -> Floats:
     plans = careful.plans
     told = [plans.cost, np.minimum(plans.bound, plans.cost)]
     told += [outcomes[:, key] for key in (CASH, CARBON, AT_ONCE, SHORTFALL)]
-    return np.column_stack([asked.scalars, *told]).astype("<f8")
+    return np.ascontiguousarray(np.column_stack([asked.scalars, *told]))
 
 
-def _packed(asked: Asked, numbers: Floats, power: Floats, soc: Floats, reasons: Any) -> _Rows:
+def _packed(asked: Asked, careful: Careful, numbers: Floats, series: tuple[Floats, Floats, Any]) -> list[bytes]:
+    power, soc, reasons = series
     baseline = np.zeros_like(power)
-    for i, night in enumerate(asked.nights):
-        write_baseline(*baseline_terms(night), soc[i], baseline[i])
-    return _Rows(
-        power=pack_rows(power),
-        soc=pack_rows(soc),
-        reasons=pack_rows(reasons),
-        plugged=pack_rows(asked.batch.plugged.astype(np.float64)),
-        trip=pack_rows(asked.trip),
-        baseline=pack_rows(np.round(baseline, 4)),
-        numbers=[line.tobytes() for line in numbers],
+    write_baselines(*asked.stays, asked.left_alone, soc, baseline)
+    names, shared, cautious, wanted = _names(asked.nights), _shared_series(asked), asked.cautious, asked.wanted
+    came_to = np.column_stack([careful.hedge_cost, careful.shape_cost, careful.switches])
+    most = (
+        PLAN_HEAD + 255 + 8 * numbers.shape[1] + 10 * wanted.slot.shape[1] + CARE + 6 * (SERIES_HEAD + 8 * len(soc[0]))
     )
+    room = len(power) * (most + len(KEYS[0]) + len(KEYS[1]) + shared[1].itemsize) + 2 * len(cautious.early)
+    room += int(np.diff(shared[2])[shared[0]].sum() + np.diff(shared[4])[shared[0]].sum())
+    out, ends = np.empty(room, np.uint8), np.empty(len(power), np.int64)
+    written = write_plans(
+        names, asked.batch.is_cut, numbers, (wanted.slot, wanted.percent, wanted.count),
+        (
+            cautious.is_asked, cautious.numbers, asked.departure, cautious.phase, first_in_block(asked.nights),
+            came_to, cautious.early, cautious.edges,
+        ),
+        shared, (asked.plugged, asked.trip, power, soc, reasons.astype(np.float64), np.round(baseline, 4)), KEYS,
+        out, ends,
+    )  # fmt: skip
+    raw = out[:written].tobytes()
+    edges = [0, *ends.tolist()]
+    return [raw[a:b] for a, b in pairwise(edges)]
 
 
-def _price_rows(terms_of_tries: Sequence[Terms]) -> tuple[Any, Prices]:
+def _octets(parts: Sequence[bytes]) -> tuple[Any, Ints]:
+    """Return byte strings as one array, and where each begins and the last ends."""
+    edges = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
+    return np.frombuffer(b"".join(parts), dtype=np.uint8), edges
+
+
+def _key(name: str) -> Any:
+    return np.frombuffer(bytes((len(name),)) + name.encode(), dtype=np.uint8)
+
+
+KEYS = (_key("import_price"), _key("baseline_kw"))
+
+
+def _names(nights: Sequence[Night]) -> tuple[Any, Ints]:
+    return _octets([night.name.encode() for night in nights])
+
+
+def _shared_series(asked: Asked) -> tuple[Ints, Any, Ints, Any, Ints]:
+    """Return what `write_plans` takes of the series that cars share: their prices, and the tariff's own."""
+    places: dict[tuple[int, int], int] = {}
+    which = np.empty(len(asked.nights), dtype=np.int64)
+    before: list[bytes] = []
+    beside: list[bytes] = []
+    for i, (night, terms) in enumerate(zip(asked.nights, asked.terms, strict=True)):
+        key = (id(terms), id(night.import_price))
+        place = places.get(key)
+        if place is None:
+            place = places[key] = len(before)
+            series = (terms.import_price, terms.export_price, terms.carbon, terms.adder)
+            before.append(b"".join([_packed_once(values.tobytes()) for values in series]))
+            beside.append(_packed_once(night.import_price.tobytes()))
+        which[i] = place
+    return which, *_octets(before), *_octets(beside)
+
+
+def _price_rows(terms_of_tries: Sequence[Terms]) -> tuple[Ints, Prices]:
     """Return which row of the prices each problem pays, and the rows: import, export, adder, carbon, carbon price."""
-    places: dict[tuple[int, int, int, int, float], int] = {}
+    places: dict[int, int] = {}
     rows: list[Terms] = []
     row = np.empty(len(terms_of_tries), dtype=np.int64)
     for i, terms in enumerate(terms_of_tries):
-        arrays = (terms.import_price, terms.export_price, terms.adder, terms.carbon)
-        key = (id(arrays[0]), id(arrays[1]), id(arrays[2]), id(arrays[3]), terms.carbon_price)
-        if key not in places:
-            places[key] = len(rows)
+        place = places.get(id(terms))
+        if place is None:
+            place = places[id(terms)] = len(rows)
             rows.append(terms)
-        row[i] = places[key]
+        row[i] = place
     return row, (
         np.stack([terms.import_price for terms in rows]),
         np.stack([terms.export_price for terms in rows]),
@@ -172,36 +223,16 @@ def _packed_once(raw: bytes) -> bytes:
     return pack_series(np.frombuffer(raw, dtype=np.float64))
 
 
-def _made(night: Night, several: Sequence[tuple[_Group, int]], shared: dict[int, tuple[Floats, bytes]]) -> Made:
+def _made(night: Night, several: Sequence[tuple[_Group, int]]) -> Made:
     place = pick(night, [group.solution(i) for group, i in several]) if len(several) > 1 else 0
     group, i = several[place]
-    terms, rows, careful = group.asked.terms[i], group.rows, group.careful
-
-    def packed(values: Floats) -> bytes:
-        # The array is kept beside its bytes, so that its id stays its own as long as the bytes are looked up by it.
-        if id(values) not in shared:
-            shared[id(values)] = (values, _packed_once(values.tobytes()))
-        return shared[id(values)][1]
-
-    prices = [packed(values) for values in (terms.import_price, terms.export_price, terms.carbon, terms.adder)]
-    added = (float(careful.hedge_cost[i]), float(careful.shape_cost[i]))
-    care = care_of(night, group.asked.departure[i]) if night.has_care else None
-    came_to = {"hedge_cost": added[0], "shape_cost": added[1], "switches": int(careful.switches[i])}
+    if not night.asks:
+        return Made(group.packed[i], with_rewards=False, expected_reward=(), added_cost=group.added[i])
     return Made(
-        packed=assemble(
-            name=night.name,
-            slots=night.slots.count,
-            status=int(group.asked.batch.is_cut[i]),
-            numbers=rows.numbers[i],
-            targets=group.asked.wanted[i],
-            care=pack_care(care, came_to),
-            series=[*prices, rows.plugged[i], rows.trip[i], rows.power[i], rows.soc[i]],
-            reasons=rows.reasons[i],
-            others={"import_price": packed(night.import_price), "baseline_kw": rows.baseline[i]},
-        ),
-        with_rewards=bool(night.asks and terms.adder.any()),
+        packed=group.packed[i],
+        with_rewards=bool(group.asked.terms[i].adder.any()),
         expected_reward=tuple(round(expected_reward(night, ask, group.solution(i)), 4) for ask in night.asks),
-        added_cost=added,
+        added_cost=group.added[i],
     )
 
 

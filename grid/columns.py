@@ -5,13 +5,18 @@ value; other databases take the ordinary way and give the same columns. The form
 https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.4
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
+from psycopg.errors import error_from_result
+from psycopg.generators import fetch_many
+from psycopg.pq import ExecStatus
+from psycopg.waiting import Wait
 
 from grid.planner.compiled import compiled
 
@@ -39,8 +44,7 @@ def read_columns(rows: QuerySet[Any, Any], kinds: Sequence[str]) -> list[Any]:
     with connection.cursor() as cursor:
         bound = cursor.mogrify(sql, parameters)  # COPY takes no parameters
         with cursor.copy(f"COPY ({bound}) TO STDOUT (FORMAT BINARY)") as copy:
-            stream = b"".join(copy)
-        count = cursor.rowcount
+            stream, count = _drained(copy)
     data = np.frombuffer(stream, dtype=np.uint8)
     starts, lengths = np.empty((len(kinds), count), np.int64), np.empty((len(kinds), count), np.int64)
     find_values(data, COPY_HEAD, starts, lengths)
@@ -55,6 +59,47 @@ def at_micros(micros: int) -> datetime:
 def micros_of(at: datetime) -> int:
     """Return the microseconds from 1970 to an instant."""
     return (at - EPOCH) // MICROSECOND
+
+
+@contextmanager
+def row_by_row() -> Iterator[None]:
+    """Have PostgreSQL look rows up by their keys, in this process alone, for the length of the block.
+
+    A sweep asks for thousands of keys at once, which its planner takes for a reason to read whole tables and to start
+    further processes: the cores those would run on are busy planning.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true), "
+            "set_config('random_page_cost', '1.1', true)"
+        )
+        yield
+
+
+def _drained(copy: Any) -> tuple[bytes, int]:
+    """Return a COPY stream and its number of rows; `Copy` takes longer to hand out a row than the server to send it."""
+    raw, parts = copy.connection.pgconn, []
+    while True:
+        size, data = raw.get_copy_data(1)
+        if size == 0:  # nothing has come yet
+            copy.connection.wait(_arrival(raw))
+        elif size < 0:
+            break
+        else:
+            parts.append(data)
+    result = copy.connection.wait(fetch_many(raw))[-1]
+    if result.status != ExecStatus.COMMAND_OK:
+        raise error_from_result(result)
+    return b"".join(parts), result.command_tuples
+
+
+def _arrival(raw: Any) -> Generator[Wait, Any, None]:
+    while not (yield Wait.R):
+        continue
+    raw.consume_input()
 
 
 @compiled

@@ -1,16 +1,57 @@
 """When a car will be at its plug, laid out over the slots of a plan; no Django."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from grid.planner.compiled import compiled
 from grid.planner.problem import Floats
-from grid.slots import SLOT, Presence, Slots
+from grid.slots import SLOT, Slots
 
 MILLION = 1_000_000
 NEAR = 1e-9  # a millionth of a second: what dividing by the length of a slot may lose
+
+
+@dataclass(frozen=True)
+class Presence:
+    """When a car is at the plug over `count` slots; times are in slots from the first slot's start.
+
+    `returns` is NaN where it is plugged in now; from each of `leaves` it is `away` slots long on a trip that takes
+    `trip_total_kwh`. What that means slot by slot is laid out when asked for; for many cars, `lay_out_all` does so.
+    """
+
+    count: int
+    returns: float
+    leaves: tuple[float, ...]
+    away: float
+    trip_total_kwh: float
+
+    @cached_property
+    def _laid_out(self) -> tuple[Floats, Floats, Floats]:
+        plugged, trips = np.zeros(self.count), np.zeros(self.count)
+        stays = np.empty((len(self.leaves) + 1, 2))
+        leaves = np.array(self.leaves, dtype=np.float64)
+        used = lay_out(self.returns, leaves, self.away, self.trip_total_kwh / self.away, plugged, trips, stays)
+        return plugged, trips, stays[:used]
+
+    @property
+    def plugged(self) -> Floats:
+        """Whether the car is at the plug, 0 or 1 a slot [T]."""
+        return self._laid_out[0]
+
+    @property
+    def trip_kwh(self) -> Floats:
+        """What the car drives slot by slot [T]."""
+        return self._laid_out[1]
+
+    @property
+    def stays(self) -> Floats:
+        """Begins and ends of the stays [K, 2], not rounded."""
+        return self._laid_out[2]
 
 
 def presence(
@@ -26,12 +67,14 @@ def presence(
     `returns_at` None means that the car is plugged in now. A departure while the car is away counts for nothing. The
     energy of a trip is spread evenly over the slots of its absence; a trip under way has used its part already.
     """
-    begins_at, length = slots.starts_at, away / SLOT
-    returns = np.nan if returns_at is None else (returns_at - begins_at) / SLOT
-    leaves = np.array([(leaves_at - begins_at) / SLOT for leaves_at in departures])
-    plugged, trips, stays = np.zeros(slots.count), np.zeros(slots.count), np.empty((len(leaves) + 1, 2))
-    used = lay_out(returns, leaves, length, trip_kwh / length, plugged, trips, stays)
-    return Presence(plugged, trips, stays[:used])
+    begins_at = slots.starts_at
+    return Presence(
+        count=slots.count,
+        returns=np.nan if returns_at is None else (returns_at - begins_at) / SLOT,
+        leaves=tuple([(leaves_at - begins_at) / SLOT for leaves_at in departures]),
+        away=away / SLOT,
+        trip_total_kwh=trip_kwh,
+    )
 
 
 @compiled
@@ -60,6 +103,20 @@ def lay_out(  # noqa: PLR0917 - compiled code takes its arrays by position
     for t in range(slots):
         trips[t] = 0.0 if plugged[t] else np.rint(trips[t] * MILLION) / MILLION
     return used
+
+
+@compiled
+def lay_out_all(times: Floats, leaves: Floats, counts: Any, out: tuple[Floats, Floats, Floats]) -> None:
+    """Lay out N cars: `times` [N, 3] are returns, away and a trip's energy; of `leaves` [N, D] `counts[:, 0]` are used.
+
+    `out` gets plugged and trips [N, T] and stays [N, D + 1, 2]; `counts[:, 1]` how many stays there are.
+    """
+    plugged, trips, stays = out
+    for i in range(times.shape[0]):
+        counts[i, 1] = lay_out(
+            times[i, 0], leaves[i, : counts[i, 0]], times[i, 1], times[i, 2] / times[i, 1], plugged[i], trips[i],
+            stays[i],
+        )  # fmt: skip
 
 
 @compiled

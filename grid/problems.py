@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from grid.planner.problem import Floats
-from grid.slots import SLOT, SLOT_MINUTES, SLOTS_A_DAY, Presence, Slots
+from grid.presence import Presence
+from grid.slots import SLOT, SLOT_MINUTES, SLOTS_A_DAY, Slots
 
 # How charging slows down near full: at full power up to here, then in proportion down to the share at 100 %.
 TAPER_FROM_PERCENT, TAPER_SHARE = 90.0, 0.3

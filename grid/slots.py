@@ -73,15 +73,3 @@ def slots_from(*, now: datetime, departures: Sequence[datetime]) -> Slots:
         ends_at = max(ends_at, departures[min(1, len(departures) - 1)])
     ends_at = min(ends_at, starts_at + MAX_HORIZON)
     return Slots(starts_at, -((starts_at - ends_at) // SLOT))
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """When the car is at the plug: slot by slot, what it drives in between [T], and its stays.
-
-    `stays` [K, 2] are begins and ends in slots from the first slot's start, not rounded.
-    """
-
-    plugged: Floats
-    trip_kwh: Floats
-    stays: Floats

@@ -76,3 +76,11 @@ def write_baseline(  # noqa: PLR0917 - compiled code takes its arrays by positio
         ends = min(begins + max(0.0, limit - soc) * per_percent, stays[stay, 1])
         for t in range(max(0, int(np.floor(begins))), min(slots, int(np.ceil(ends)))):
             out[t] += max(0.0, min(t + 1.0, ends) - max(float(t), begins)) * kw
+
+
+@compiled
+def write_baselines(stays: Floats, used: Any, left_alone: Floats, soc_percent: Floats, out: Floats) -> None:
+    """Add to `out` [N, T] the power of each car left alone; `left_alone` [N, 5] is what `baseline_terms` tells."""
+    for i in range(out.shape[0]):
+        began, first, limit, per_percent, kw = left_alone[i]
+        write_baseline(stays[i, : used[i]], began, first, limit, per_percent, kw, soc_percent[i], out[i])

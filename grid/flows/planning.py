@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from foundation import clock
 from grid.bulk import Made, plan_nights
+from grid.columns import row_by_row
 from grid.flows.fleet import Due, load_fleet
 from grid.flows.habits import learn_habits
 from grid.flows.nights import RETRY_AFTER, Draft, draft_plan
@@ -86,8 +87,9 @@ def load_due(*, now: datetime, limit: int) -> Loaded:
     """Claim up to `limit` cars that are due and return all that planning needs to know of them."""
     wall = clock.wall()
     keys = PlanningState.objects.claim_plan_due(now=now, wall=wall, limit=limit, lease_seconds=LEASE_SECONDS)
-    due = load_fleet(keys, now=now) if keys else []
-    habits = learn_habits([one.car for one in due if one.habit is None], now=now)
+    with row_by_row():
+        due = load_fleet(keys, now=now) if keys else []
+        habits = learn_habits([one.car for one in due if one.habit is None], now=now)
     return Loaded(
         due=[replace(one, habit=habits[one.car.vehicle.pk]) if one.habit is None else one for one in due],
         lease_until=wall + timedelta(seconds=LEASE_SECONDS),

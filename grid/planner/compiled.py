@@ -1,6 +1,6 @@
 """The one way the planner compiles: numba, serial, without the GIL, kept on disk.
 
-numba's own cache does not notice when a function called from another file has changed, so each state of the sources
+numba's own cache does not notice when a function or constant of another file has changed, so each state of the sources
 gets its own cache directory: below NUMBA_CACHE_DIR where that is set (fill it when an image is built), else below this
 package's __pycache__, else, in a read-only checkout, below a private directory for temporary files.
 """
@@ -14,11 +14,14 @@ from typing import Any
 
 import numba
 
+# Beyond this package: modules whose constants compiled code of other files holds.
+CONSTANTS = ("packing.py", "problems.py", "slots.py")
+
 
 def _cache_dir() -> Path | None:
     here = Path(__file__).parent
     version = hashlib.sha256()
-    for source in sorted(here.glob("*.py")):
+    for source in [*sorted(here.glob("*.py")), *(here.parent / name for name in CONSTANTS)]:
         version.update(source.read_bytes())
     places = [here / "__pycache__", Path(tempfile.gettempdir()) / f"chargescape-{os.getuid()}"]
     if os.environ.get("NUMBA_CACHE_DIR"):
