@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.forms import ProfileForm
 from accounts.models import Consent, User
+from chargescape.landing import AUSTIN_PRICE, CALIFORNIA_CARBON, record_bars
 from chargescape.proof import proof_archive
 from chargescape.welcome import checklist_of
 from foundation import clock
@@ -28,7 +29,15 @@ def home_page(request: HttpRequest) -> HttpResponse:
     """Say what ChargeScape is; owners who are signed in go on to tonight."""
     if request.user.is_authenticated:
         return redirect("dashboard")
-    return render(request, "chargescape/home_page.html")
+    context = {
+        "price": AUSTIN_PRICE,
+        "price_bars": record_bars(AUSTIN_PRICE),
+        "carbon": CALIFORNIA_CARBON,
+        "carbon_bars": record_bars(CALIFORNIA_CARBON),
+        "carbon_now_g": CALIFORNIA_CARBON.at_once / 1000,
+        "carbon_best_g": CALIFORNIA_CARBON.at_best / 1000,
+    }
+    return render(request, "chargescape/home_page.html", context)
 
 
 @owner_read

@@ -8,7 +8,7 @@ from grid.models import CarbonChoice
 
 
 class CarbonStopSerializer(serializers.Serializer[Any]):
-    """One choice, and what it would make of the plans of now."""
+    """One choice, and what it would make of the plans of now (`/carbon/tonight/` alone; null without plans)."""
 
     choice = serializers.ChoiceField(choices=CarbonChoice.choices)
     price_micros_per_kg = serializers.IntegerField(

@@ -10,9 +10,9 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from foundation import clock
-from grid.flows.carbon import carbon_summary, save_carbon_choice, tonight_by_choice
+from grid.flows.carbon import carbon_summary, choices, save_carbon_choice, tonight_by_choice
 from grid.models import Site
-from grid.serializers_carbon import CarbonChoiceSerializer, CarbonSerializer
+from grid.serializers_carbon import CarbonChoiceSerializer, CarbonSerializer, CarbonStopSerializer
 
 SHOWN_NIGHTS = 60
 
@@ -22,8 +22,14 @@ class CarbonViewSet(viewsets.ViewSet):
 
     @extend_schema(responses=CarbonSerializer, operation_id="carbon_retrieve")
     def list(self, request: Request) -> Response:
-        """Return what steering kept out of the air by month and by night, and what each choice makes of tonight."""
+        """Return what steering kept out of the air by month and by night, and how plans may weigh it."""
         return Response(_carbon(cast(User, request.user)))
+
+    @extend_schema(responses=CarbonStopSerializer(many=True))
+    @action(detail=False)
+    def tonight(self, request: Request) -> Response:
+        """Return what each choice would make of the plans of now; each is planned anew, which takes a moment."""
+        return Response(CarbonStopSerializer(tonight_by_choice(cast(User, request.user)), many=True).data)
 
     @extend_schema(request=CarbonChoiceSerializer, responses=CarbonSerializer)
     @action(detail=False, methods=["patch"])
@@ -43,7 +49,7 @@ def _carbon(owner: User) -> dict[str, object]:
         "summary": summary,
         "nights": summary.nights[:SHOWN_NIGHTS],
         "choice": choice,
-        "stops": tonight_by_choice(owner),
+        "stops": choices(),
     }
     return dict(CarbonSerializer(shown).data)
 

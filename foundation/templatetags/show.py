@@ -1,6 +1,6 @@
 """How values look on pages: every amount, unit, date and time is written by `foundation.formats` for the reader."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -92,6 +92,12 @@ def clock(context: template.Context, at: datetime | None) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def hour(context: template.Context, at: time) -> str:
+    """Show a time of day that belongs to no date: "6:00 PM", "18:00"."""
+    return formats.time_of_day(at, reader=reader_of(context))
+
+
+@register.simple_tag(takes_context=True)
 def day(context: template.Context, at: datetime | None, now: datetime | None = None) -> SafeString:
     """Show a day in the page's zone: "today", "tomorrow", "yesterday", else "Wed, Nov 18"."""
     return _time(at, formats.day(at, reader=reader_of(context), now=now)) if at else SafeString(formats.NOT_THERE)
@@ -135,6 +141,12 @@ def spoken(context: template.Context, text: str) -> str:
 def icon(name: str) -> SafeString:
     """Draw one of our own icons; it is decoration, so screen readers skip it."""
     return mark_safe(get_template(f"components/icons/{name}.svg").render())  # noqa: S308 - our own file
+
+
+@register.filter
+def is_old(observed: datetime | None, now: datetime) -> bool:
+    """Tell whether a value is too old to be acted on, so that it can be shown as what was last seen."""
+    return observed is None or now - observed > FRESH_FOR
 
 
 @register.filter

@@ -78,6 +78,11 @@ class TonightChoice:
     carbon_g: int | None = None
 
 
+def choices() -> list[TonightChoice]:
+    """Return every choice with its price, without asking the planner."""
+    return [TonightChoice(CarbonChoice(value), price_micros(value)) for value in CarbonChoice.values]
+
+
 def tonight_by_choice(owner: User) -> list[TonightChoice]:
     """Return each choice with what it would make of the owner's plans of now; without plans, the choices alone.
 
@@ -86,10 +91,9 @@ def tonight_by_choice(owner: User) -> list[TonightChoice]:
     """
     plans = Plan.objects.filter(vehicle__owner=owner, vehicle__state="active", is_current=True)
     problems = [problem for plan in plans[:10] if any((problem := plan.problem)["carbon_kg_per_kwh"])]
-    choices = [CarbonChoice(value) for value in CarbonChoice.values]
     if not problems:
-        return [TonightChoice(choice, price_micros(choice)) for choice in choices]
-    return [_tonight(choice, problems) for choice in choices]
+        return choices()
+    return [_tonight(CarbonChoice(value), problems) for value in CarbonChoice.values]
 
 
 def _tonight(choice: CarbonChoice, problems: Sequence[dict[str, Any]]) -> TonightChoice:

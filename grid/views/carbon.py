@@ -1,7 +1,9 @@
 """The carbon page: what was kept out of the air, and how much it weighs beside money."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,7 +13,7 @@ from accounts.models import User
 from foundation import clock
 from foundation.pages import owner_page, refusals_as_messages, signed_in
 from grid.bars import Point, bars_of
-from grid.flows.carbon import TonightChoice, carbon_summary, save_carbon_choice, tonight_by_choice
+from grid.flows.carbon import TonightChoice, carbon_summary, choices, save_carbon_choice, tonight_by_choice
 from grid.models import CarbonChoice, Site
 
 SHOWN_NIGHTS, SHOWN_MONTHS = 30, 12
@@ -48,6 +50,9 @@ def carbon(request: HttpRequest) -> HttpResponse:
             save_carbon_choice(owner=owner, choice=_asked(request.POST.get("stop", "")), now=now)
         return redirect("carbon")
     site = Site.objects.filter(owner=owner).select_related("tariff__utility").first()
+    if request.GET.get("part") == "tonight" and request.headers.get("HX-Request"):
+        # Planning each choice takes a moment, so the page does not wait for it.
+        return render(request, "grid/_carbon_stops.html", _weighing(owner, site, tonight_by_choice(owner)))
     summary = carbon_summary(owner=owner)
     context = {
         "summary": summary,
@@ -57,10 +62,8 @@ def carbon(request: HttpRequest) -> HttpResponse:
         "month_bars": bars_of(_part(month.starts_on_date, month.saved_g) for month in reversed(summary.months[:6])),
         "nights": summary.nights[:SHOWN_NIGHTS],
         "night_bars": bars_of(_part(night.unplugged_at, night.saved_g) for night in reversed(summary.nights[:14])),
-        "site": site,
-        "stops": _stops(owner, site),
-        "currency": site.tariff.utility.currency if site else owner.currency,
         "now": now,
+        **_weighing(owner, site, choices()),
     }
     return render(request, "grid/carbon.html", context)
 
@@ -75,9 +78,12 @@ def _part(at: date, grams: int) -> Point:
     return at, [("saved" if grams >= 0 else "added", grams)]
 
 
-def _stops(owner: User, site: Site | None) -> list[Stop]:
-    if site is None:
-        return []
+def _weighing(owner: User, site: Site | None, tonight: Sequence[TonightChoice]) -> dict[str, Any]:
+    currency = site.tariff.utility.currency if site else owner.currency
+    return {"currency": currency, "stops": _stops(site, tonight) if site else []}
+
+
+def _stops(site: Site, tonight: Sequence[TonightChoice]) -> list[Stop]:
     notes = _notes()
     return [
         Stop(
@@ -88,5 +94,5 @@ def _stops(owner: User, site: Site | None) -> list[Stop]:
             tonight=one,
             is_chosen=one.choice == site.carbon_choice,
         )
-        for number, one in enumerate(tonight_by_choice(owner))
+        for number, one in enumerate(tonight)
     ]

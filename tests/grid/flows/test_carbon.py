@@ -105,3 +105,20 @@ def test_night_moved_to_cleaner_hours_keeps_the_difference_out_of_the_air(
     assert client.patch(
         "/api/v1/carbon/choice/", {"choice": "balanced"}, content_type="application/json"
     ).json()["code"] == "no_home"  # fmt: skip
+
+
+def test_page_tells_choices_at_once_and_tonight_afterwards(
+    alice: User, site: Site, client: Client, now: datetime
+) -> None:
+    plan_due(now=now, limit=10)
+    client.force_login(alice)
+    assert "Carbon first" in client.get("/carbon/").content.decode()
+    part = client.get("/carbon/?part=tonight", headers={"HX-Request": "true"}).content.decode()
+    assert "kg" in part
+    assert "<html" not in part
+    assert client.post("/carbon/", {"stop": "4"})["Location"] == "/carbon/"
+    assert Site.objects.get(owner=alice).carbon_choice == "carbon"
+    client.post("/carbon/", {"stop": "9"})
+    client.post("/carbon/", {})
+    assert Site.objects.get(owner=alice).carbon_choice == "carbon"
+    assert len(client.get("/api/v1/carbon/tonight/").json()) == 5
