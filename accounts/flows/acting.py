@@ -46,17 +46,18 @@ def read_token(token: str) -> Click:
         user_id, action, about = signing.loads(token, salt=SALT, max_age=STOPS_VALID_FOR)
         if action not in STOPS:
             signing.loads(token, salt=SALT, max_age=VALID_FOR)
+        owner_id, notice_id = UUID(user_id), None if action == STOP_DIGEST else UUID(about)
     except signing.SignatureExpired as error:
         raise UnableToAct(
             gettext("This link is too old. Sign in to do the same from your notices."), code="expired"
         ) from error
-    except (signing.BadSignature, ValueError, TypeError) as error:
+    except (signing.BadSignature, ValueError, TypeError, AttributeError) as error:
         raise UnableToAct(
             gettext("This link is not complete. Open it from the message once more."), code="bad_token"
         ) from error
-    user = User.objects.filter(public_id=UUID(user_id), is_active=True).first()
-    notice = None if action == STOP_DIGEST else Notice.objects.filter(user=user, public_id=about).first()
-    if user is None or action not in ACTIONS or (notice is None and action != STOP_DIGEST):
+    user = User.objects.filter(public_id=owner_id, is_active=True).first()
+    notice = Notice.objects.select_related("user").filter(user=user, public_id=notice_id).first() if notice_id else None
+    if user is None or action not in ACTIONS or (notice is None and notice_id is not None):
         raise UnableToAct(gettext("What this link was about is no longer there."), code="gone")
     return Click(user, action, about, notice)
 
