@@ -48,40 +48,40 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "fr-ca": {
         "data_use": (
-            "Lire la charge, le branchement et la présence à la maison de ma voiture",
+            "Lire l’état de charge, de branchement et de présence à la maison de mon véhicule",
             (
-                "ChargeScape demande au constructeur de votre voiture, quelques fois par heure, quatre choses : le "
-                "niveau de la batterie, si la voiture est branchée, si elle se recharge (et son compteur d’énergie, "
-                "si elle en a un), et si elle se trouve à l’adresse que vous nous avez indiquée.\n\n"
+                "ChargeScape demande au constructeur de votre véhicule, quelques fois par heure, quatre choses : le "
+                "niveau de la batterie, si le véhicule est branché, s’il se recharge (et son compteur d’énergie, "
+                "s’il en a un), et s’il se trouve à la maison que vous nous avez indiquée.\n\n"
                 "Nous nous en servons pour planifier votre recharge, vous montrer ce qui s’est passé et calculer ce "
-                "que vous avez gagné. Votre position est seulement comparée à celle de votre domicile : quand la "
-                "voiture est ailleurs, nous notons « pas à la maison », jamais l’endroit.\n\n"
+                "que vous avez gagné. Votre position est seulement comparée à celle de votre maison : quand le "
+                "véhicule est ailleurs, nous notons « pas à la maison », jamais l’endroit.\n\n"
                 "Nous ne lisons ni les trajets, ni la vitesse, ni le style de conduite, et nous ne vendons pas vos "
-                "données. Votre compagnie d’électricité reçoit ce qu’une voiture a fourni sous un numéro qui ne "
-                "veut rien dire ailleurs, sans votre nom ni le numéro d’identification de la voiture.\n\n"
-                "Vous pouvez retirer votre accord à tout moment. Nous cessons alors aussitôt de lire votre voiture, "
-                "et elle se recharge comme si nous n’étions pas là. Les relevés d’énergie et d’argent déjà gagnés "
+                "données. Votre distributeur d’électricité reçoit ce qu’un véhicule a fourni sous un numéro qui ne "
+                "veut rien dire ailleurs, sans votre nom ni le numéro d’identification du véhicule.\n\n"
+                "Vous pouvez retirer votre accord en tout temps. Nous cessons alors aussitôt de lire votre véhicule, "
+                "et il se recharge comme si nous n’étions pas là. Les relevés d’énergie et d’argent déjà gagnés "
                 "sont conservés aussi longtemps que la loi fiscale l’exige."
             ),
         ),
         "grid_participation": (
-            "Laisser le réseau piloter la recharge de ma voiture",
+            "Laisser le réseau piloter la recharge de mon véhicule",
             (
-                "Pendant que votre voiture est branchée à la maison, ChargeScape peut déplacer sa recharge vers les "
-                "heures où l’électricité est bon marché ou propre, et la mettre en pause quand votre compagnie "
-                "d’électricité demande de l’aide. Si, en plus, vous activez le retour d’énergie (V2G) pour une "
-                "voiture dont la borne et l’entente le permettent, nous pouvons envoyer de l’énergie de sa batterie "
+                "Pendant que votre véhicule est branché à la maison, ChargeScape peut déplacer sa recharge vers les "
+                "heures où l’électricité est bon marché ou propre, et la mettre en pause quand votre distributeur "
+                "d’électricité demande de l’aide. Si, en plus, vous activez la restitution d’énergie (V2G) pour un "
+                "véhicule dont la borne et l’entente le permettent, nous pouvons envoyer de l’énergie de sa batterie "
                 "au réseau, jamais sous la réserve que vous avez fixée.\n\n"
-                "Votre départ passe en premier : la voiture est prête à votre heure avec la charge demandée, dans "
-                "la mesure où le temps de branchement le permet. « Recharger maintenant » et « ignorer cette nuit » "
-                "l’emportent toujours sur le réseau, et vous pouvez laisser passer tout événement sans donner de "
-                "raison et sans pénalité.\n\n"
+                "Votre départ passe en premier : le véhicule est prêt à votre heure avec la charge demandée, dans "
+                "la mesure où le temps de branchement le permet. « Recharger maintenant » et « Pas ce soir » "
+                "l’emportent toujours sur le réseau, et vous pouvez passer votre tour à tout événement sans donner "
+                "de raison et sans pénalité.\n\n"
                 "Chaque pause se termine d’elle-même ou est levée par nous en quelques minutes, même si nos "
-                "systèmes tombent en panne. Recharger à d’autres heures n’use pas davantage la batterie ; le retour "
-                "d’énergie l’use un peu, et c’est pourquoi il reste désactivé tant que vous ne l’activez pas.\n\n"
+                "systèmes tombent en panne. Recharger à d’autres heures n’use pas davantage la batterie ; restituer "
+                "de l’énergie l’use un peu, et c’est pourquoi cela reste désactivé jusqu’à ce que vous l’activiez.\n\n"
                 "Vous êtes payé pour ce qui a été mesuré, au tarif publié du programme, et chaque paiement montre "
-                "comment il a été calculé. Vous pouvez retirer votre accord à tout moment : la voiture se recharge "
-                "alors dès qu’elle est branchée, et l’argent déjà gagné reste à vous."
+                "comment il a été calculé. Vous pouvez retirer votre accord en tout temps : le véhicule se recharge "
+                "alors dès qu’il est branché, et l’argent déjà gagné reste à vous."
             ),
         ),
     },
