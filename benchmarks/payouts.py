@@ -69,10 +69,10 @@ def _measure(owners: int, environment: dict[str, str]) -> Iterator[Ratio]:
     request = _tell("request", owners, environment)
     detail = f"{owners:,} owners, {request['cpu'] / owners * 1e3:.1f} ms of Python each"
     yield Ratio("payouts requested a second", owners / request["seconds"], detail=detail)
-    alone = {far: _send(PART, environment, processes=1, threads=1, far=far) for far in (0.0, FAR_SECONDS)}
-    abreast = {FAR_SECONDS: _send(4 * PART, environment, processes=2, threads=THREADS, far=FAR_SECONDS)}
-    rest = owners - 6 * PART
-    abreast[0.0] = _send(rest, environment, processes=2, threads=THREADS, far=0.0)
+    alone, abreast = dict[float, dict[str, float]](), dict[float, dict[str, float]]()
+    for far, first, until in ((FAR_SECONDS, PART, 5 * PART), (0.0, 6 * PART, owners)):
+        alone[far] = _send(first, environment, processes=1, threads=1, far=far)
+        abreast[far] = _send(until, environment, processes=2, threads=THREADS, far=far)
     checked = _tell("check", owners, environment)
     for far, name in ((0.0, "the stand-in"), (FAR_SECONDS, f"a processor {FAR_SECONDS * 1e3:.0f} ms away")):
         one, many = alone[far], abreast[far]
@@ -86,13 +86,13 @@ def _measure(owners: int, environment: dict[str, str]) -> Iterator[Ratio]:
                 f"{checked['seconds']:.0f} s")  # fmt: skip
 
 
-def _send(most: int, environment: dict[str, str], *, processes: int, threads: int, far: float) -> dict[str, float]:
-    """Send so many payouts; returns seconds, payouts a second, and CPU seconds a payout."""
+def _send(until: int, environment: dict[str, str], *, processes: int, threads: int, far: float) -> dict[str, float]:
+    """Send until so many are sent in all; returns seconds, payouts a second, and CPU seconds a payout."""
     told = {**environment, "PAYOUT_SENDERS": str(threads), "BENCHMARK_FAR_SECONDS": str(far)}
-    shares = [most // processes + (number < most % processes) for number in range(processes)]
-    sent = [_read(child) for child in [_start("send", share, told) for share in shares]]
-    seconds = max(one["ended"] for one in sent) - min(one["begun"] for one in sent)
-    return {"seconds": seconds, "rate": most / seconds, "cpu": sum(one["cpu"] for one in sent) / most}
+    parts = [_read(child) for child in [_start("send", until, told) for _ in range(processes)]]
+    seconds = max(one["ended"] for one in parts) - min(one["begun"] for one in parts)
+    sent, cpu = (sum(one[name] for one in parts) for name in ("sent", "cpu"))
+    return {"seconds": seconds, "rate": sent / seconds, "cpu": cpu / sent}
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def fail_payout(payout: Payout, *, code: str, at: datetime) -> None:
 def _owed(now: datetime) -> QuerySet[Any, Any]:
     """Return account, currency and balance where money waits to be paid out: all of it is in entries not paid yet."""
     waiting = BalanceEntry.objects.filter(account__isnull=False, paid_by=None, available_at__lte=now)
-    return (
+    owed: QuerySet[Any, Any] = (
         BalanceEntry.objects.filter(
             account__in=waiting.values("account"),
             account__transfers_status=Account.Status.ACTIVE,
@@ -112,6 +112,7 @@ def _owed(now: datetime) -> QuerySet[Any, Any]:
         .filter(total__gt=0)
         .order_by("account", "currency")
     )
+    return owed
 
 
 def _start_due(now: datetime) -> int:
