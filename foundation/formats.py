@@ -155,8 +155,13 @@ def duration(long: timedelta, *, reader: Reader) -> str:
 
 def time_of_day(at: datetime | time, *, reader: Reader) -> str:
     """Return a time of day: "5:05 PM", in French "17 h 05". An instant is shown in the active time zone."""
-    local = timezone.localtime(at).time() if isinstance(at, datetime) else at
-    return format_time(local, "medium" if local.second and isinstance(at, time) else "short", locale=reader.locale)
+    if isinstance(at, datetime):
+        at = timezone.localtime(at).time().replace(second=0, microsecond=0)
+    if reader.language == "fr":
+        # CLDR writes "07 h 30", which breaks at its spaces; French Canadian usage knows no leading zero.
+        seconds = f" min {at.second:02d} s" if at.second else ""
+        return f"{at.hour} h {at.minute:02d}{seconds}".replace(" ", "\N{NO-BREAK SPACE}")
+    return format_time(at, "medium" if at.second else "short", locale=reader.locale)
 
 
 def day(at: datetime | date, *, reader: Reader, now: datetime | None = None) -> str:
@@ -204,7 +209,7 @@ def weekdays(*, reader: Reader) -> list[tuple[int, str]]:
 
 
 # A time as sentences carry it; one that is already written for its reader ("6:00 PM") is left as it is.
-_TIME_OF_DAY = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?\b(?!\s*[AaPp]\.?\s*[Mm]\b)")
+_TIME_OF_DAY = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?\b(?!:\d|\s*[AaPp]\.?\s*[Mm]\b)")
 
 
 def spoken(text: str, *, reader: Reader) -> str:
@@ -214,4 +219,4 @@ def spoken(text: str, *, reader: Reader) -> str:
 
 def _as_spoken(found: re.Match[str], reader: Reader) -> str:
     hour, minute, second = (int(part or 0) for part in found.groups())
-    return format_time(time(hour, minute, second), "medium" if found[3] else "short", locale=reader.locale)
+    return time_of_day(time(hour, minute, second), reader=reader)

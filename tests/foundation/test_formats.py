@@ -61,7 +61,7 @@ def test_values_are_written_as_the_language_has_them(reader: Reader, written: li
 
 
 def test_sentences_and_ages_speak_the_language() -> None:
-    assert plain(formats.spoken("De 18:00 à 00:30", reader=QUEBEC)) == "De 18 h 00 à 00 h 30"
+    assert plain(formats.spoken("De 18:00 à 00:30", reader=QUEBEC)) == "De 18 h 00 à 0 h 30"
     assert plain(formats.spoken("until 6:00 PM or 6:00 p. m.", reader=TEXAS)) == "until 6:00 PM or 6:00 p. m."
     assert formats.age(timedelta(minutes=12), reader=QUEBEC) == "il y a 12 minutes"
     assert formats.age(timedelta(minutes=12), reader=MIAMI) == "hace 12 minutos"
