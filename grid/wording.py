@@ -90,7 +90,8 @@ def say_plan(told: Told, clock: PlanClock, *, minimum_percent: float) -> str:
     if told.needs_no_charging:
         clauses.append(gettext("needs no charging"))
     sentence = ", ".join([*clauses, _say_ending(told.ending, clock)])
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    # A sentence that ends in "a.m." has its full stop.
+    return f"{sentence[0].upper()}{sentence[1:]}".removesuffix(".") + "."
 
 
 def say_shortfall(cause: Cause, *, reached_percent: float, wanted_percent: float, reader: Reader) -> str:
