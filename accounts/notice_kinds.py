@@ -99,9 +99,9 @@ KINDS: dict[str, Kind] = {
     "departure_at_risk": Kind(
         _("The car may not be ready in time"),
         NoticeText(
-            _("{vehicle} may not be ready at {departure_at}"),
+            _("{vehicle} may not be ready by {departure_at}"),
             _(
-                "By now we expect {ready_percent} instead of {wanted_percent} when you leave at {departure_at}. If you "
+                "By now we expect {ready_percent} instead of {wanted_percent} when you leave ({departure_at}). If you "
                 "need more, let it charge now or leave later."
             ),
         ),
@@ -132,7 +132,7 @@ KINDS: dict[str, Kind] = {
         NoticeText(
             _("{vehicle} is not plugged in"),
             _(
-                "You leave at {departure_at} and want {wanted_percent} by then. Plug it in when you are home, and it "
+                "You leave on {departure_at} and want {wanted_percent} by then. Plug it in when you are home, and it "
                 "charges when power is cheap."
             ),
         ),
@@ -141,12 +141,12 @@ KINDS: dict[str, Kind] = {
         until=("departure_at", "starts_at"),
         variants={
             "event": NoticeText(
-                _("{vehicle} is not plugged in for the event at {starts_at}"),
+                _("{vehicle} is not plugged in for the event of {starts_at}"),
                 _("{program} asks for help until {ends_at}. A car that is not plugged in at home earns nothing in it."),
             ),
             "unknown_charge": NoticeText(
                 _("{vehicle} is not plugged in"),
-                _("You leave at {departure_at}. Plug it in when you are home, and it charges when power is cheap."),
+                _("You leave on {departure_at}. Plug it in when you are home, and it charges when power is cheap."),
             ),
         },
     ),
@@ -183,7 +183,7 @@ KINDS: dict[str, Kind] = {
     "event_soon": Kind(
         _("An event begins within the hour"),
         NoticeText(
-            _("{program} begins at {starts_at}"),
+            _("{program} begins soon: {starts_at}"),
             _(
                 "Your car helps until {ends_at} and is still ready when you leave. There is nothing to do, but leave "
                 "it plugged in."

@@ -57,7 +57,7 @@ def test_browser_reads_what_it_is_sent_and_nobody_else(alice: User, now: datetim
     [(path, headers, body)] = service.received
     message = browser.read(body)
     assert path == "/push/one"
-    assert message["title"].startswith("Blue Lightning may not be ready at Wed, Nov 18")
+    assert message["title"].startswith("Blue Lightning may not be ready by Wed, Nov 18")
     assert "62%" in message["body"]
     assert [action["title"] for action in message["actions"]] == ["Charge now"]
     assert set(message) == {"title", "body", "url", "tag", "lang", "actions"}
