@@ -9,6 +9,7 @@ from django.forms import BoundField
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from foundation.formats import reader_in, weekdays
 from foundation.forms import LocalDecimalField
 from foundation.words import Words
 from vehicles.models import ChargePreference, Vehicle
@@ -44,8 +45,8 @@ class PreferenceForm(forms.Form):
 
     @property
     def week(self) -> Iterator[BoundField]:
-        """The seven departure fields, Monday first."""
-        return (self[f"leaves_{weekday}"] for weekday in range(7))
+        """The seven departure fields, in the order of the reader's calendars."""
+        return (self[f"leaves_{weekday}"] for weekday, _name in weekdays(reader=reader_in("")))
 
     def wishes(self, *, can_give_back: bool) -> dict[str, Any]:
         """Return the cleaned values as `save_preference` takes them.
