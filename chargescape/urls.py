@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from chargescape import acting, views, views_privacy
+from chargescape import acting, views, views_privacy, views_tonight, views_welcome
 from chargescape.routes import router
 from grid.views.bells import operator_bell
 from rewards.webhooks import stripe_webhook
@@ -12,8 +12,10 @@ from vehicles.webhooks import maker_webhook
 
 urlpatterns = [
     path("", views.home_page, name="home_page"),
-    path("tonight/", views.dashboard, name="dashboard"),
-    path("welcome/", views.onboarding, name="onboarding"),
+    path("tonight/", views_tonight.dashboard, name="dashboard"),
+    path("welcome/", views_welcome.onboarding, name="onboarding"),
+    path("welcome/<slug:key>/", views_welcome.step, name="welcome_step"),
+    path("welcome/<slug:key>/later/", views_welcome.put_off, name="welcome_put_off"),
     path("privacy/", views_privacy.privacy, name="privacy"),
     path("privacy/export/", views_privacy.export_request, name="export_request"),
     path("privacy/export/<str:token>/", views_privacy.export_download, name="export_download"),
@@ -33,6 +35,7 @@ urlpatterns = [
     path("webhooks/openadr/<uuid:link>/", operator_bell, name="operator_bell"),
     path("webhooks/openadr/<uuid:link>/<slug:echo>", operator_bell),
     path("account/", include("allauth.urls")),
+    path("_allauth/<slug:client>/v1/account/phone", views.no_phones, name="no_phones"),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),

@@ -1,27 +1,17 @@
-"""Pages that belong to no single room: landing, welcome, tonight, health."""
-
-from typing import Any
+"""Pages that belong to no single room: landing, proof, health."""
 
 from django.core.cache import cache
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.forms import ProfileForm
-from accounts.models import Consent, User
+from accounts.models import User
 from chargescape.landing import AUSTIN_PRICE, CALIFORNIA_CARBON, record_bars
 from chargescape.proof import proof_archive
-from chargescape.welcome import checklist_of
 from foundation import clock
 from foundation.pages import owner_read, signed_in
-from foundation.templatetags.show import locale_for
-from grid.charts import plan_chart
-from grid.flows.tonight import tonight
-from rewards.flows.statements import owner_totals
-from vehicles.models import Vehicle
-from vehicles.views import broken_accounts
 
 
 @require_safe
@@ -41,52 +31,18 @@ def home_page(request: HttpRequest) -> HttpResponse:
 
 
 @owner_read
-def onboarding(request: HttpRequest) -> HttpResponse:
-    """Show the five steps and the next one; who has no name yet is asked for name and country first."""
-    user = signed_in(request, User)
-    is_fixed = Consent.objects.filter(user=user).exists()
-    form = None if user.name or is_fixed else ProfileForm(user=user, is_country_fixed=False)
-    return render(request, "chargescape/onboarding.html", {"checklist": checklist_of(user), "form": form})
-
-
-@owner_read
-def dashboard(request: HttpRequest) -> HttpResponse:
-    """Show tonight: the car now, its plan, what the grid wants next, what was earned. Parts are fetched alone."""
-    owner, now = signed_in(request, User), clock.now()
-    cars = list(Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE))
-    if not cars:
-        return redirect("onboarding")
-    vehicle = next((car for car in cars if str(car.public_id) == request.GET.get("car")), cars[0])
-    night = tonight(vehicle=vehicle, now=now)
-    part = request.GET.get("part", "") if request.headers.get("HX-Request") else ""
-    context: dict[str, Any] = {
-        "cars": cars,
-        "night": night,
-        "vehicle": vehicle,
-        "preference": getattr(night.vehicle, "preference", None),
-        "override": night.override,
-        "now": now,
-        # Where simulated time runs or jumps ahead, the page looks as often as the platform itself.
-        "live_seconds": 60 if clock.rate() == 1 else 5,
-    }
-    if part == "now":
-        return render(request, "chargescape/_now.html", context)
-    context["chart"] = plan_chart(night, locale=locale_for(owner.country))
-    if part == "plan":
-        return render(request, "chargescape/_plan.html", context)
-    context["checklist"] = checklist_of(owner)
-    context["broken_accounts"] = broken_accounts(owner)
-    context["totals"] = owner_totals(owner, owner.currency)
-    return render(request, "chargescape/dashboard.html", context)
-
-
-@owner_read
 def proof(request: HttpRequest) -> HttpResponse:
     """Hand the owner everything that proves their earnings, for checking it without us."""
     owner, now = signed_in(request, User), clock.now()
     answer = HttpResponse(proof_archive(owner=owner, now=now), content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="chargescape-proof-{now:%Y-%m-%d}.zip"'
     return answer
+
+
+def no_phones(request: HttpRequest, client: str) -> HttpResponse:
+    """Stand before allauth's call for phone numbers: nobody signs in by phone here, and it breaks for strangers."""
+    del request, client
+    raise Http404
 
 
 @never_cache

@@ -1,10 +1,13 @@
 """The five steps of a new owner, and which comes next. Done is read from the rows, so leaving and resuming is safe."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Subquery
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from accounts.flows.consents import CURRENT_TEXTS
 from accounts.models import Consent, User
@@ -12,16 +15,90 @@ from grid.models import Enrollment, Program, Site
 from rewards.models import PayoutAccount
 from vehicles.models import Vehicle
 
+Words = str | Promise
+SKIPPED = "welcome_put_off"  # in the session: what is put off comes back with the next sign-in
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What one step says: what it is, why it is asked, and whether the owner may do it later."""
+
+    key: str
+    title: Words
+    text: Words
+    why: Words
+    is_optional: bool = False
+
+
+WORDING = (
+    Wording(
+        "you",
+        _("You, and what we may do"),
+        _("Your country, your time zone and two plain agreements."),
+        _(
+            "The country decides your currency and your rights, the time zone every time you read here. Nothing is "
+            "read from a car before you agree, and you can take either agreement back at any time."
+        ),
+    ),
+    Wording(
+        "car",
+        _("Your car"),
+        _("Sign in at your car's maker and choose your cars."),
+        _(
+            "We read battery, plug, charging and whether the car is at home, and send charging commands through its "
+            "maker. We never see your password there, and never your trips."
+        ),
+    ),
+    Wording(
+        "home",
+        _("Your home"),
+        _("Your utility, your tariff and your charger."),
+        _(
+            "The tariff says when power is cheap, the utility which programs may pay you, and the charger how fast "
+            "your car fills up. The address stays encrypted."
+        ),
+    ),
+    Wording(
+        "wishes",
+        _("Your wishes"),
+        _("When you leave, how full the car shall be, and which program it joins."),
+        _(
+            "Your car is full enough when you leave: that comes before every event. Without a time we would have to "
+            "guess. You can change all of it later, day by day."
+        ),
+        is_optional=True,
+    ),
+    Wording(
+        "payouts",
+        _("Your money and your notices"),
+        _("Where earnings go, and what we tell you."),
+        _(
+            "Our payment partner has to know who is paid; bank details never touch our pages. What you earn before is "
+            "kept for you, so this can wait."
+        ),
+        is_optional=True,
+    ),
+)
+
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the checklist, ready to show. `state` is done, next or later."""
+    """One step of the checklist, ready to show. `state` is done, next, skipped or later."""
 
-    title: str
-    text: str
+    wording: Wording
+    number: int
     href: str
-    action: str
     state: str
+
+    @property
+    def key(self) -> str:
+        """What addresses call it."""
+        return self.wording.key
+
+    @property
+    def title(self) -> Words:
+        """Its name."""
+        return self.wording.title
 
     @property
     def is_done(self) -> bool:
@@ -31,9 +108,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Checklist:
-    """The five steps; `position` counts from 1, and is 6 once everything is done."""
+    """The five steps; `car_id` is a car that takes part, or None."""
 
     steps: list[Step]
+    car_id: Any
 
     @property
     def done_count(self) -> int:
@@ -42,24 +120,39 @@ class Checklist:
 
     @property
     def next_step(self) -> Step | None:
-        """The first step that is not done."""
+        """The first step that is neither done nor put off."""
         return next((step for step in self.steps if step.state == "next"), None)
+
+    @property
+    def put_off(self) -> list[Step]:
+        """The steps that the owner left for later."""
+        return [step for step in self.steps if step.state == "skipped"]
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to do."""
-        return self.next_step is None
+        return self.done_count == len(self.steps)
+
+    def step(self, key: str) -> Step:
+        """Return the step that addresses call `key`."""
+        return next(step for step in self.steps if step.key == key)
 
 
-def checklist_of(user: User) -> Checklist:
-    """Return where the owner stands: consent, home, car, mornings and program, payouts; one query."""
+def checklist_of(user: User, *, skipped: Collection[str] = ()) -> Checklist:
+    """Return where the owner stands: agreement, car, home, wishes and program, payouts; one query.
+
+    `skipped` are the keys of optional steps that the owner has put off for now.
+    """
     stands = _standing(user)
     steps: list[Step] = []
-    for (title, text, href, action), is_done in zip(_words(stands), _done(stands), strict=True):
-        waits = any(not step.is_done for step in steps)
-        state = "done" if is_done else "later" if waits else "next"
-        steps.append(Step(title, text, href, action, state))
-    return Checklist(steps)
+    has_next = False
+    for number, (wording, is_done) in enumerate(zip(WORDING, _done(stands), strict=True), start=1):
+        is_skipped = wording.is_optional and wording.key in skipped
+        state = "done" if is_done else "skipped" if is_skipped else "later" if has_next else "next"
+        has_next = has_next or state == "next"
+        href = reverse("welcome_step", args=[wording.key])
+        steps.append(Step(wording, number, href, state))
+    return Checklist(steps, stands["car_id"])
 
 
 def _standing(user: User) -> dict[str, Any]:
@@ -87,25 +180,4 @@ def _done(stands: dict[str, Any]) -> list[bool]:
     # Where the utility has nothing to offer, there is nothing to join.
     is_joined = stands["is_enrolled"] or (stands["has_home"] and not stands["may_enroll"])
     has_agreed = all(stands[purpose] for purpose in CURRENT_TEXTS)
-    return [has_agreed, stands["has_home"], has_car, has_car and is_joined, stands["is_payable"]]
-
-
-def _words(stands: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    car_page = reverse("car", args=[stands["car_id"]]) if stands["car_id"] else reverse("cars")
-    return [
-        (
-            "Agree to what we may do",
-            "Two plain agreements. Both can be taken back.",
-            f"{reverse('consents')}?welcome",
-            "Read them",
-        ),
-        (
-            "Tell us about home",
-            "Your utility, your tariff and your charger.",
-            f"{reverse('site')}?welcome",
-            "Add your home",
-        ),
-        ("Link your car", "Sign in at your car's maker and choose your cars.", reverse("link_begin"), "Link a car"),
-        ("Set your mornings", "When you leave, and which program your car joins.", car_page, "Open your car"),
-        ("Get paid", "Tell our payment partner where your money goes.", reverse("payouts"), "Set up payouts"),
-    ]
+    return [has_agreed, has_car, stands["has_home"], has_car and is_joined, stands["is_payable"]]

@@ -1,7 +1,7 @@
 """A night as a page shows it: values for the chart, and the same values as rows of a table."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from grid.slots import SLOT, SLOT_MINUTES
 
 MICROS = 1_000_000
 IDLE_KW = 0.01
+FULL_ENOUGH = 0.5  # percent
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Stretch:
     energy_wh: int
     soc_percent: float
     is_event: bool
+    is_new_day: bool
 
     @property
     def kind(self) -> str:
@@ -88,7 +90,7 @@ def plan_chart(night: Tonight, *, locale: str) -> PlanChart | None:
         title=gettext("The night of {car}: battery, power and price").format(car=night.vehicle),
         data=data,
         rows=_rows(slots, soc),
-        stretches=_stretches(slots, soc),
+        stretches=_stretches(night, soc),
         currency=night.currency,
         now=night.now,
     )
@@ -129,16 +131,30 @@ def _rows(slots: Sequence[TonightSlot], soc: Sequence[float]) -> list[PlanRow]:
     return rows
 
 
-def _stretches(slots: Sequence[TonightSlot], soc: Sequence[float]) -> list[Stretch]:
+def _stretches(night: Tonight, soc: Sequence[float]) -> list[Stretch]:
+    """Join neighbouring slots of one reason, up to the departure; the day is said where it changes."""
     found: list[Stretch] = []
-    for slot, soc_after in zip(slots, soc[1:], strict=True):
-        starts_at, energy_wh, is_event = slot.starts_at, round(slot.power_kw * 1000 * SLOT_MINUTES / 60), slot.is_event
+    day = None
+    for slot, soc_after in zip(night.slots, soc[1:], strict=True):
+        if night.departure_at is not None and slot.starts_at >= night.departure_at:
+            break
+        energy_wh, reason = round(slot.power_kw * 1000 * SLOT_MINUTES / 60), _reason(slot, soc_after, night)
         last = found[-1] if found else None
-        if last and last.reason == slot.reason_text and (last.energy_wh > 0) == (energy_wh > 0):
-            found.pop()
-            starts_at, energy_wh, is_event = last.starts_at, last.energy_wh + energy_wh, last.is_event or is_event
-        found.append(Stretch(starts_at, slot.starts_at + SLOT, str(slot.reason_text), energy_wh, soc_after, is_event))
+        ends_at = slot.starts_at + SLOT
+        if last and last.reason == reason and (last.energy_wh > 0) == (energy_wh > 0):
+            is_event, total_wh = last.is_event or slot.is_event, last.energy_wh + energy_wh
+            found[-1] = replace(last, ends_at=ends_at, energy_wh=total_wh, soc_percent=soc_after, is_event=is_event)
+            continue
+        began_on, day = day, slot.starts_at.astimezone(night.zone).date()
+        found.append(Stretch(slot.starts_at, ends_at, reason, energy_wh, soc_after, slot.is_event, began_on != day))
     return found
+
+
+def _reason(slot: TonightSlot, soc_after: float, night: Tonight) -> str:
+    """Return why the slot is as it is; a car that has what was asked for does not wait for a price."""
+    if slot.reason == "idle" and night.target_percent is not None and soc_after >= night.target_percent - FULL_ENOUGH:
+        return gettext("full enough, waiting for you")
+    return str(slot.reason_text)
 
 
 def settlement_chart(explanation: Explanation, *, zone: str, locale: str) -> dict[str, Any] | None:

@@ -7,6 +7,8 @@ from grid.views import carbon, cars, earnings, events, homes
 urlpatterns = [
     path("home/", homes.site, name="site"),
     path("cars/<uuid:vehicle>/", cars.car, name="car"),
+    path("cars/<uuid:vehicle>/record/", cars.record, name="car_record"),
+    path("cars/<uuid:vehicle>/program/", cars.program, name="car_program"),
     path("cars/<uuid:vehicle>/enroll/", cars.enroll, name="enroll"),
     path("cars/<uuid:vehicle>/withdraw/", cars.withdraw, name="withdraw"),
     path("events/", events.events, name="events"),

@@ -123,7 +123,7 @@ class Owner:
 
     def enroll(self, car: str) -> None:
         """Enroll one car in the first program that takes it."""
-        page = self.open(f"/cars/{car}/")
+        page = self.open(f"/cars/{car}/program/")
         self.browser.submit(page, page.form(action="enroll"))
 
     def set_up_payouts(self) -> None:

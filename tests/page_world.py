@@ -16,7 +16,7 @@ from grid.flows.settling import post_due_settlements, settle_due
 from grid.models import EventParticipation, GridEvent, Settlement
 from tests.factories import grid, nights, rewards
 from vehicles.flows.preferences import skip_tonight
-from vehicles.models import ChargeOverride, Command, LinkAttempt, PlugSession, Vehicle
+from vehicles.models import ChargeOverride, Command, DatedDeparture, LinkAttempt, PlugSession, Vehicle
 
 SECRET_VIN = "1FT6W1EV5PWG07777"
 
@@ -42,9 +42,11 @@ class World:
             "attempt": self.attempt.public_id,
             "participation": self.coming.public_id,
             "settlement": self.settlement.public_id,
-            "receipt": self.owner.consents.order_by("pk")[0].public_id,
+            "dated": self.vehicle.dated_departures.get().public_id,
+            "key": "payouts",
             "notice": Notice.objects.filter(user=self.owner).order_by("pk")[0].public_id,
             "device": PushDevice.objects.get(user=self.owner).public_id,
+            "receipt": self.owner.consents.order_by("pk")[0].public_id,
         }
 
 
@@ -79,6 +81,8 @@ def build_world(owner: User, *, now: datetime) -> World:
         confirmed_at=now,
     )
     rewards.payout_account(owner, now=now + timedelta(hours=5))
+    far = (now + timedelta(days=30)).date()
+    DatedDeparture.objects.create(vehicle=vehicle, kind="stays", first_date=far, last_date=far, created_at=now)
     override = skip_tonight(vehicle=vehicle, now=now)
     attempt = LinkAttempt.objects.create(
         owner=owner,
@@ -121,7 +125,7 @@ def _yesterday(enrolled: Any, *, now: datetime) -> EventParticipation:
 
 # What has its own doors: staff's, allauth's and apps' addresses are tested where they live.
 FOREIGN = ("admin/", "account/", "_allauth/", "api/", "webhooks/")
-OWN_ACCOUNT = ("account/",)
+OWN_ACCOUNT = ("account/", "account/close/", "account/keep/")
 
 
 def addresses(values: dict[str, Any]) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from vehicles import views, views_chargers, views_links
+from vehicles import views, views_chargers, views_links, views_wishes
 
 urlpatterns = [
     path("cars/", views.cars, name="cars"),
@@ -17,7 +17,9 @@ urlpatterns = [
     path("cars/<uuid:vehicle>/control/", views.control, name="take_control"),
     path("cars/<uuid:vehicle>/charge-now/", views.start_charging, name="charge_now"),
     path("cars/<uuid:vehicle>/skip/", views.skip, name="skip_tonight"),
-    path("cars/<uuid:vehicle>/pause/", views.pause, name="pause"),
+    path("cars/<uuid:vehicle>/pause/", views_wishes.pause, name="pause"),
+    path("cars/<uuid:vehicle>/dates/", views_wishes.dates, name="car_dates"),
+    path("cars/dates/<uuid:dated>/remove/", views_wishes.remove_date, name="remove_date"),
     path("cars/<uuid:vehicle>/charger/", views_chargers.assign, name="car_charger"),
     path("cars/<uuid:vehicle>/home-here/", views.home_here, name="home_here"),
     path("overrides/<uuid:override>/cancel/", views.cancel, name="cancel_override"),

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -24,17 +25,16 @@ from vehicles.flows.preferences import (
     cancel_override,
     charge_now,
     save_preference,
-    set_paused,
     skip_tonight,
 )
-from vehicles.flows.telemetry import latest_reading
+from vehicles.flows.telemetry import latest_readings
 from vehicles.forms import PreferenceForm, SpecsForm
 from vehicles.models import ChargeOverride, HomeCharger, Vehicle, VehicleLink
 
 
 def owned_vehicle(request: HttpRequest, vehicle: UUID) -> Vehicle:
     """Return the owner's active car, or raise 404: for strangers it does not exist."""
-    rows = Vehicle.objects.select_related("link", "preference")
+    rows = Vehicle.objects.select_related("link", "preference", "owner")
     return get_object_or_404(rows, public_id=vehicle, owner=signed_in(request, User), state=Vehicle.State.ACTIVE)
 
 
@@ -48,11 +48,12 @@ def maker_name(slug: str) -> str:
 def cars(request: HttpRequest) -> HttpResponse:
     """List the owner's cars with their last reading, how their accounts fare, and the makers that can be linked."""
     owner = signed_in(request, User)
-    rows = Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE).select_related("preference")
+    rows = list(Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE).select_related("preference"))
+    readings = latest_readings(rows)
     links = VehicleLink.objects.filter(owner=owner).exclude(state=VehicleLink.State.REVOKED)
     accounts = [_account(link) for link in links.prefetch_related("vehicles", "chargers")]
     context = {
-        "cars": [{"vehicle": row, "preference": row.preference, "reading": latest_reading(row)} for row in rows],
+        "cars": [{"vehicle": row, "preference": row.preference, "reading": readings.get(row.pk)} for row in rows],
         "accounts": accounts,
         "broken_accounts": [one for one in accounts if one["health"].state == VehicleLink.State.NEEDS_RELINK],
         "waiting_accounts": [one for one in accounts if one["health"].next_step == "choose"],
@@ -142,7 +143,7 @@ def control(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     car = owned_vehicle(request, vehicle)
     with refusals_as_messages(request, success=gettext("{car} is steered from here now.").format(car=car)):
         take_control(vehicle=car, now=clock.now())
-    return _back(request, car)
+    return back_from(request, car)
 
 
 @owner_action
@@ -153,7 +154,7 @@ def start_charging(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         request, success=gettext("{car} charges now. Your plan comes back once it is full.").format(car=car)
     ):
         charge_now(vehicle=car, now=clock.now())
-    return _back(request, car)
+    return back_from(request, car)
 
 
 @owner_action
@@ -164,18 +165,7 @@ def skip(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         request, success=gettext("{car} is left alone tonight: it simply charges.").format(car=car)
     ):
         skip_tonight(vehicle=car, now=clock.now())
-    return _back(request, car)
-
-
-@owner_action
-def pause(request: HttpRequest, vehicle: UUID) -> HttpResponse:
-    """Stop taking part until the owner says otherwise, or take part again."""
-    car = owned_vehicle(request, vehicle)
-    is_paused = request.POST.get("paused") == "yes"
-    said = gettext("{car} is paused.") if is_paused else gettext("{car} is back.")
-    with refusals_as_messages(request, success=said.format(car=car)):
-        set_paused(vehicle=car, is_paused=is_paused, now=clock.now())
-    return _back(request, car)
+    return back_from(request, car)
 
 
 @owner_action
@@ -185,7 +175,7 @@ def cancel(request: HttpRequest, override: UUID) -> HttpResponse:
     found = get_object_or_404(mine, public_id=override)
     with refusals_as_messages(request, success=gettext("Back to your plan.")):
         cancel_override(override=found, now=clock.now())
-    return _back(request, found.vehicle)
+    return back_from(request, found.vehicle)
 
 
 @owner_action
@@ -196,8 +186,14 @@ def home_here(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         request, success=gettext("Noted: this is home. We keep it encrypted, and compare with it only.")
     ):
         set_home_from_vehicle(vehicle=car, now=clock.now())
-    return _back(request, car)
+    return back_from(request, car)
 
 
-def _back(request: HttpRequest, car: Vehicle) -> HttpResponse:
-    return redirect("dashboard") if request.POST.get("next") == "dashboard" else redirect("car", car.public_id)
+def back_from(request: HttpRequest, car: Vehicle) -> HttpResponse:
+    """Go back to the page on which the owner pressed."""
+    pages = {
+        "dashboard": f"{reverse('dashboard')}?car={car.public_id}",
+        "welcome": reverse("onboarding"),
+        "wishes": reverse("welcome_step", args=["wishes"]),
+    }
+    return redirect(pages.get(request.POST.get("next", ""), reverse("car", args=[car.public_id])))

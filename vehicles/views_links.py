@@ -32,6 +32,7 @@ from vehicles.views import maker_name, makers_on_offer
 
 BROWSER_COOKIE = "chargescape_link"  # shows that the browser which comes back is the one that was sent out
 COOKIE_SECONDS = 1200
+IN_WELCOME = "in_welcome"  # in the session: who links in the welcome goes on there
 
 
 @owner_page
@@ -189,6 +190,9 @@ def choose(request: HttpRequest, link: UUID) -> HttpResponse:
         except UnableToLink as refusal:
             messages.error(request, refusal.reason)
             return redirect("choose_vehicles", found.public_id)
+        if vehicles and request.session.pop(IN_WELCOME, None):
+            messages.success(request, gettext("Your car takes part now."))
+            return redirect("onboarding")
         if vehicles:
             messages.success(request, gettext("Your car takes part now. These are our defaults; change what you like."))
             return redirect("car_preferences", vehicles[0].public_id)

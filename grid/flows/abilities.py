@@ -52,13 +52,12 @@ def why_holding_only(car: CarNow, *, event: GridEvent) -> str:
     return f"no_v2g_{lacking}" if lacking not in {"", "override"} else ""
 
 
-def missing_for_discharge(vehicle: Vehicle, *, now: datetime) -> list[str]:
+def missing_for_discharge(vehicle: Vehicle, *, site: Site | None, now: datetime) -> list[str]:
     """Return everything that keeps the car from giving energy back, as keys of `vehicles.wording.MESSAGES`.
 
-    Car, wall box, car maker and the home's agreement with its utility; one that is missing hides no other.
+    Car, wall box, car maker and the agreement of the home `site` with its utility; one that is missing hides no other.
     """
     missing = chargers.obstacles_to_discharge(vehicle)
-    site = Site.objects.filter(owner=vehicle.owner_id).first()
     last_day = site.export_permission_ends_on_date if site else None
     is_over = site is not None and last_day is not None and now.astimezone(ZoneInfo(site.time_zone)).date() > last_day
     if site is None or not site.has_export_permission or site.export_limit_w <= 0 or is_over:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from accounts.models import Consent
+from accounts.models import Consent, User
 from grid.models import Dispatch, EventParticipation, GridEvent, Plan, PlanningState, Site, Tariff
 from vehicles.automakers.base import Capabilities, read_capabilities
 from vehicles.models import (
@@ -21,6 +21,7 @@ from vehicles.models import (
 )
 from vehicles.schedule import Dated, away_until
 
+NEEDED = (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION)
 OPEN_EVENT_STATES = (GridEvent.State.ANNOUNCED,)
 DATES_KEPT = timedelta(days=16)  # habits are learnt from departures of so long ago
 
@@ -93,7 +94,7 @@ class CarNow:
         """Why the car is neither planned nor steered, as a key; "" where it is."""
         if self.vehicle.state != Vehicle.State.ACTIVE or not self.vehicle.is_controlling:
             return "not_active"
-        if not {Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION} <= self.purposes:
+        if not self.purposes.issuperset(NEEDED):
             return "no_consent"
         if self.preference is None:
             return "no_preference"
@@ -131,44 +132,66 @@ def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNo
 
     Planning many cars loads them by `fleet.load_fleet`, which leaves out what a plan is not made from.
     """
-    rows = Vehicle.objects.filter(pk__in=vehicle_ids).select_related("owner", "preference", "planning")
-    vehicles = list(rows.order_by("pk"))
+    return {car.vehicle.pk: car for car in _load(Vehicle.objects.filter(pk__in=vehicle_ids), now)}
+
+
+def load_cars_of(owner: User, *, now: datetime) -> list[CarNow]:
+    """Return what is known of each of the owner's cars that take part."""
+    return _load(Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE), now)
+
+
+def _load(cars: "QuerySet[Vehicle]", now: datetime) -> list[CarNow]:
+    vehicles = list(_with_keys(cars).select_related("owner", "preference", "planning").order_by("pk"))
     ids = [vehicle.pk for vehicle in vehicles]
     owner_ids = {vehicle.owner_id for vehicle in vehicles}
     sites = {site.owner_id: site for site in _sites(owner_ids)}
     departures = _departures(vehicles)
     dated = dated_departures(ids, now=now)
-    readings = _newest_readings(vehicles, Q())
-    soc_readings = _newest_readings(vehicles, Q(soc_percent__isnull=False))
+    readings = _newest_readings(vehicles)
     sessions = {row.vehicle_id: row for row in PlugSession.objects.filter(vehicle__in=vehicles, unplugged_at=None)}
     overrides = _by_vehicle(overrides_in_force(ids, now))
     parts: dict[int, list[EventParticipation]] = {}
     for part in participations_ahead(ids, now=now):
         parts.setdefault(part.enrollment.vehicle_id, []).append(part)
-    purposes: dict[int, set[str]] = {}
-    for user_id, purpose in Consent.objects.filter(user__in=owner_ids, revoked_at=None).values_list("user", "purpose"):
-        purposes.setdefault(user_id, set()).add(purpose)
     plans, dispatches = _under_way(vehicles)
-    return {
-        vehicle.pk: CarNow(
+    return [
+        CarNow(
             vehicle=vehicle,
             state=getattr(vehicle, "planning", None),
             preference=getattr(vehicle, "preference", None),
             departures=departures.get(vehicle.pk, {}),
             site=sites.get(vehicle.owner_id),
-            reading=readings.get(vehicle.pk),
-            soc_reading=soc_readings.get(vehicle.pk),
+            reading=readings.get(_key(vehicle, "newest")),
+            soc_reading=readings.get(_key(vehicle, "newest_soc")),
             session=sessions.get(vehicle.pk),
             overrides=tuple(overrides.get(vehicle.pk, ())),
             participations=tuple(parts.get(vehicle.pk, ())),
-            purposes=frozenset(purposes.get(vehicle.owner_id, ())),
+            purposes=frozenset(purpose for purpose in NEEDED if getattr(vehicle, f"agrees_{purpose}")),
             plan=plans.get(vehicle.pk),
             dispatch=dispatches.get(vehicle.pk),
             can=read_capabilities(vehicle.capabilities),
             dated=dated.get(vehicle.pk, ()),
         )
         for vehicle in vehicles
-    }
+    ]
+
+
+def _with_keys(cars: "QuerySet[Vehicle]") -> "QuerySet[Vehicle]":
+    """Let each car carry how its link fares, the keys of its newest readings, and what its owner agrees to."""
+    # One look into the index a car, whatever the length of its history.
+    newest = ChargeReading.objects.filter(vehicle=OuterRef("pk")).order_by("-observed_at")
+    consents = Consent.objects.filter(user=OuterRef("owner"), revoked_at=None)
+    return cars.annotate(
+        link_state=F("link__state"),
+        newest=Subquery(newest.values("pk")[:1]),
+        newest_soc=Subquery(newest.filter(soc_percent__isnull=False).values("pk")[:1]),
+        **{f"agrees_{purpose}": Exists(consents.filter(purpose=purpose)) for purpose in NEEDED},
+    )
+
+
+def _key(vehicle: Vehicle, name: str) -> int:
+    key: int | None = getattr(vehicle, name)
+    return key or 0
 
 
 def participations_ahead(vehicle_ids: Collection[int], *, now: datetime) -> list[EventParticipation]:
@@ -208,16 +231,15 @@ def dated_departures(vehicle_ids: Collection[int], *, now: datetime) -> dict[int
     return found
 
 
-def _newest_readings(vehicles: Collection[Vehicle], condition: Q) -> dict[int, ChargeReading]:
-    # One look into the index a car, whatever the length of its history.
-    newest = ChargeReading.objects.filter(condition, vehicle=OuterRef("pk")).order_by("-observed_at")
-    cars = Vehicle.objects.filter(pk__in=[vehicle.pk for vehicle in vehicles])
-    keys = cars.annotate(newest=Subquery(newest.values("pk")[:1])).values_list("newest", flat=True)
-    rows = ChargeReading.objects.filter(pk__in=[key for key in keys if key is not None])
-    return {reading.vehicle_id: reading for reading in rows}
+def _newest_readings(vehicles: Collection[Vehicle]) -> dict[int, ChargeReading]:
+    keys = {_key(vehicle, name) for vehicle in vehicles for name in ("newest", "newest_soc")}
+    return {reading.pk: reading for reading in ChargeReading.objects.filter(pk__in=keys)}
 
 
 def _sites(owner_ids: Collection[int]) -> list[Site]:
+    if len(owner_ids) == 1:  # a page
+        joined = ("tariff__utility", "tariff__price_feed", "tariff__carbon_feed")
+        return list(Site.objects.filter(owner__in=owner_ids).select_related(*joined))
     sites = list(Site.objects.filter(owner__in=owner_ids))
     # Thousands of homes share a few tariffs: each is read once.
     tariffs = Tariff.objects.select_related("utility", "price_feed", "carbon_feed")

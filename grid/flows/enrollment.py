@@ -29,8 +29,14 @@ def programs_open_to(vehicle: Vehicle, *, now: datetime) -> list[tuple[Program, 
     home_utility_id = site.tariff.utility_id if site else None
     programs = Program.objects.filter(utility__country=vehicle.owner.country).select_related("utility")
     found = []
+    # What speaks against the car or its owner is the same for every program.
+    own, mine = _own_objects(vehicle), _open_enrollment(vehicle)
     for program in programs[:200]:
-        refusal = _why_not(vehicle=vehicle, program=program, site=site, now=now)
+        refusal = (
+            _program_objects(program, vehicle=vehicle, site=site, now=now)
+            or own
+            or (_already_in(mine) if mine and mine.program_id != program.pk else None)
+        )
         found.append((program, refusal.reason if refusal else ""))
     return sorted(found, key=lambda pair: (pair[0].utility_id != home_utility_id, pair[0].name))
 
@@ -118,8 +124,7 @@ def _why_not(*, vehicle: Vehicle, program: Program, site: Site | None, now: date
     """Return the first reason against the enrollment, the one that the owner can do least about first."""
     return (
         _program_objects(program, vehicle=vehicle, site=site, now=now)
-        or _car_objects(vehicle)
-        or _owner_objects(vehicle)
+        or _own_objects(vehicle)
         or (_already_in(mine) if (mine := _open_enrollment(vehicle)) and mine.program_id != program.pk else None)
     )
 
@@ -147,6 +152,10 @@ def _program_objects(program: Program, *, vehicle: Vehicle, site: Site | None, n
             gettext("{program} has no terms in force at present.").format(program=program.name), code="no_terms"
         )
     return None
+
+
+def _own_objects(vehicle: Vehicle) -> UnableToEnroll | None:
+    return _car_objects(vehicle) or _owner_objects(vehicle)
 
 
 def _car_objects(vehicle: Vehicle) -> UnableToEnroll | None:

@@ -8,9 +8,9 @@ from babel.dates import format_date
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from foundation import formats
 from foundation.formats import Reader
-from accounts.models import User
 from grid.flows.abilities import REASONS as ABILITIES
 from grid.flows.cars import CarNow, load_cars, load_cars_of
 from grid.flows.departures import next_departure

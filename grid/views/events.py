@@ -14,6 +14,9 @@ from accounts.models import User
 from foundation import clock
 from foundation.pages import owner_action, owner_read, refusals_as_messages, signed_in
 from grid.flows.abilities import REASONS
+from grid.flows.allowance import allowance_of
+from grid.flows.charging_now import expected_minor
+from grid.flows.planning import current_plan
 from grid.flows.taking_part import opt_in, opt_out
 from grid.models import EventParticipation, GridEvent, Settlement
 
@@ -85,7 +88,11 @@ def event(request: HttpRequest, participation: UUID) -> HttpResponse:
     """Show one event as it concerns one car."""
     now = clock.now()
     part = get_object_or_404(owned_participations(request), public_id=participation)
-    return render(request, "grid/event.html", {**shown(part, now), "now": now})
+    context = {**shown(part, now), "now": now}
+    if context["can_opt_out"] or context["can_opt_in"]:
+        context["expected_minor"] = expected_minor(current_plan(part.enrollment.vehicle), part.event)
+        context["allowance"] = allowance_of(vehicle_id=part.enrollment.vehicle_id, at=part.event.starts_at)
+    return render(request, "grid/event.html", context)
 
 
 @owner_action

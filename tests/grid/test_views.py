@@ -78,7 +78,8 @@ def test_car_leaves_its_program_and_joins_again(world: World, client: Client) ->
     page = f"/cars/{world.vehicle.public_id}/"
     client.post(f"{page}withdraw/")
     assert not Enrollment.objects.filter(ended_at__isnull=True).exists()
-    text = client.get(page).content.decode()
+    assert "See which programs it may join" in client.get(page).content.decode()
+    text = client.get(f"{page}program/").content.decode()
     assert "Join Evening Relief" in text
     assert "$2.00 per kWh" in text
     client.post(f"{page}enroll/", {"program": "evening-relief"})
@@ -90,14 +91,16 @@ def test_a_program_that_cannot_be_joined_says_why(world: World, client: Client) 
     page = f"/cars/{world.vehicle.public_id}/"
     client.post(f"{page}withdraw/")
     HomePlace.objects.all().delete()
-    text = client.get(page).content.decode()
+    text = client.get(f"{page}program/").content.decode()
     assert "We do not know yet where home is" in text
     assert "My car is at home now" in text
     assert "Join Evening Relief" not in text
 
 
 def test_car_page_shows_commands_as_separate_facts(world: World, client: Client) -> None:
-    text = client.get(f"/cars/{world.vehicle.public_id}/").content.decode()
+    text = client.get(f"/cars/{world.vehicle.public_id}/record/").content.decode()
+    part = client.get(f"/cars/{world.vehicle.public_id}/record/", headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in part
     for fact in ("planned", "sent", "accepted", "seen in the car"):
         assert fact in text
 

@@ -43,11 +43,13 @@ def test_bill_and_foreign_schedule_are_on_the_cars_page(stop_car: Vehicle, now: 
         meter.spend(Caller(stop_car.link, can=stop_car.own, car=stop_car.pk), Use.WAKE, now=now)
     ForeignSign.objects.create(vehicle=stop_car, kind="stopped", seen_at=now, last_seen_at=now, readings=2)
 
-    page = browser(stop_car.owner).get(f"/cars/{stop_car.public_id}/").content.decode()
+    client = browser(stop_car.owner)
+    page = client.get(f"/cars/{stop_car.public_id}/").content.decode()
+    record = client.get(f"/cars/{stop_car.public_id}/record/").content.decode()
 
     assert "it stopped charging at 5:05" in page
-    assert "0.04" in page  # kWh: three wakes
-    assert "November 2026" in page
+    assert "0.04" in record  # kWh: three wakes
+    assert "November 2026" in record
     assert "Giving energy back needs a bidirectional wall box" in page
 
 

@@ -140,7 +140,8 @@ def test_a_car_that_cannot_give_back_needs_no_reserve(world: World, client: Clie
 
 
 def test_charge_now_counts_and_can_be_taken_back(world: World, client: Client) -> None:
-    assert client.post(of(world, "charge-now/"), {"next": "dashboard"})["Location"] == "/tonight/"
+    back = client.post(of(world, "charge-now/"), {"next": "dashboard"})["Location"]
+    assert back == f"/tonight/?car={world.vehicle.public_id}"
     override = ChargeOverride.objects.get(kind="charge_now")
     assert "Charging now, by your word" in client.get("/tonight/").content.decode()
     client.post(f"/overrides/{override.public_id}/cancel/")

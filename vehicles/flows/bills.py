@@ -9,12 +9,13 @@ the maker's cloud, and a push is sent by a car that is awake anyhow: both cost t
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from vehicles.models import CallCount, Vehicle
 
 WAKE_WH = 12
 MONTHS = 3
+COUNTED = ("reads", "wakes", "commands", "releases", "pushes", "signals", "failures")
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,22 @@ class Bill:
 def bills_of(vehicle: Vehicle, *, now: datetime, months: int = MONTHS) -> list[Bill]:
     """Return the car's bills of this month and those before it, newest first; a month without a call has zeros."""
     starts = _months_back(now, months)
-    ends = [_next_month(start) for start in starts]
-    return [_bill(vehicle, start, end) for start, end in zip(starts, ends, strict=True)]
-
-
-def _bill(vehicle: Vehicle, starts_at: datetime, ends_at: datetime) -> Bill:
-    rows = CallCount.objects.filter(
-        scope=CallCount.Scope.CAR, subject=str(vehicle.pk), starts_at__gte=starts_at, starts_at__lt=ends_at
+    within = {start: Q(starts_at__gte=start, starts_at__lt=_next_month(start)) for start in starts}
+    rows = CallCount.objects.filter(scope=CallCount.Scope.CAR, subject=str(vehicle.pk), starts_at__gte=starts[-1])
+    sums = rows.aggregate(
+        **{
+            f"{name}_{number}": Sum(name, filter=within[start])
+            for number, start in enumerate(starts)
+            for name in COUNTED
+        }
     )
-    names = ("reads", "wakes", "commands", "releases", "pushes", "signals", "failures")
-    sums = {name: value or 0 for name, value in rows.aggregate(**{name: Sum(name) for name in names}).items()}
+    return [
+        _bill(vehicle, start, {name: sums[f"{name}_{number}"] or 0 for name in COUNTED})
+        for number, start in enumerate(starts)
+    ]
+
+
+def _bill(vehicle: Vehicle, starts_at: datetime, sums: dict[str, int]) -> Bill:
     commands = sums["commands"] + sums["releases"]
     drain_wh = WAKE_WH * (sums["wakes"] + commands)
     price = PRICES.get(vehicle.link.maker)

@@ -1,9 +1,10 @@
 """How a linked account fares, in words for its owner: since when, how old its values are, what to do next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext
 
 from vehicles import wording
@@ -23,14 +24,17 @@ class LinkHealth:
 
 def link_health(link: VehicleLink) -> LinkHealth:
     """Return how the link fares, from its own row and its cars' last values."""
-    cars = list(Vehicle.objects.filter(link=link).exclude(state=Vehicle.State.UNLINKED))
+    # One look into the index a car, whatever the length of its history.
+    readings = ChargeReading.objects.filter(vehicle=OuterRef("pk")).order_by("-observed_at")
+    rows = Vehicle.objects.filter(link=link).exclude(state=Vehicle.State.UNLINKED)
+    cars = list(rows.annotate(seen_at=Subquery(readings.values("observed_at")[:1])))
     active = [car for car in cars if car.state == Vehicle.State.ACTIVE]
-    newest = ChargeReading.objects.filter(vehicle__in=active).aggregate(at=Max("observed_at"))["at"]
+    newest = max((car.seen_at for car in active if car.seen_at), default=None)
     reason, next_step = _reason(link, active, offered=len(cars) > len(active))
     return LinkHealth(link.state, link.state_since_at or link.linked_at, reason, next_step, newest)
 
 
-def _reason(link: VehicleLink, active: list[Vehicle], *, offered: bool) -> tuple[str, str]:
+def _reason(link: VehicleLink, active: Sequence[Vehicle], *, offered: bool) -> tuple[str, str]:
     if link.state == VehicleLink.State.NEEDS_RELINK:
         return wording.relink_reason(link.state_reason), "relink"
     if link.state == VehicleLink.State.LEAVING:

@@ -5,12 +5,12 @@ with the owner's home and dropped.
 """
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from accounts.models import Consent
 from foundation import clock
@@ -42,6 +42,15 @@ ONCE_A_DAY = timedelta(days=1)
 def latest_reading(vehicle: Vehicle) -> ChargeReading | None:
     """Return the reading with the newest time of the car's own, or None before the first."""
     return ChargeReading.objects.filter(vehicle=vehicle).order_by("-observed_at").first()
+
+
+def latest_readings(vehicles: Sequence[Vehicle]) -> dict[int, ChargeReading]:
+    """Return the newest reading of each car by its own time, by vehicle key; cars that were never read are left out."""
+    newest = ChargeReading.objects.filter(vehicle=OuterRef("pk")).order_by("-observed_at")
+    cars = Vehicle.objects.filter(pk__in=[vehicle.pk for vehicle in vehicles])
+    keys = cars.annotate(newest=Subquery(newest.values("pk")[:1])).values_list("newest", flat=True)
+    rows = ChargeReading.objects.filter(pk__in=[key for key in keys if key is not None])
+    return {reading.vehicle_id: reading for reading in rows}
 
 
 def may_read(vehicle: Vehicle) -> bool:
