@@ -52,16 +52,16 @@ SHORT = Told(
             NIGHT,
             "en",
             (
-                "Holds from 6:00 PM to 8:00 PM for the event, charges from 12:00 AM to 2:00 AM and from 3:00 AM to 5:00 AM "
-                "when power is cheapest and cleanest, ready at 7:30 AM with 80%."
+                "Holds from 6:00 PM to 8:00 PM for the event, charges from 12:00 AM to 2:00 AM and from 3:00 AM to "
+                "5:00 AM when power is cheapest and cleanest, ready at 7:30 AM with 80%."
             ),
         ),
         (
             NIGHT,
             "es",
             (
-                "Pausa la carga de 6:00 p.m. a 8:00 p.m. por el evento, carga de 12:00 a.m. a 2:00 a.m. y de 3:00 a.m. a "
-                "5:00 a.m., cuando la electricidad es más barata y más limpia, listo a las 7:30 a.m. con 80%."
+                "Pausa la carga de 6:00 p.m. a 8:00 p.m. por el evento, carga de 12:00 a.m. a 2:00 a.m. y de 3:00 "
+                "a.m. a 5:00 a.m., cuando la electricidad es más barata y más limpia, listo a las 7:30 a.m. con 80%."
             ),
         ),
         (
@@ -76,27 +76,27 @@ SHORT = Told(
             SHORT,
             "en",
             (
-                "Charges at once from 5:00 PM to 6:15 PM up to its minimum of 20%, charges for 7 h 30 min between 7:00 PM "
-                "and 7:30 AM to be ready in time, has 59% of the wanted 80% on Friday at 8:30 AM because 15.5 h at 1.4 kW "
-                "are not enough."
+                "Charges at once from 5:00 PM to 6:15 PM up to its minimum of 20%, charges for 7 h 30 min between "
+                "7:00 PM and 7:30 AM to be ready in time, has 59% of the wanted 80% on Friday at 8:30 AM because "
+                "15.5 h at 1.4 kW are not enough."
             ),
         ),
         (
             SHORT,
             "es",
             (
-                "Carga de inmediato de 5:00 p.m. a 6:15 p.m. hasta su carga mínima de 20%, carga durante 7 h 30 min entre "
-                "7:00 p.m. y 7:30 a.m. para estar listo a tiempo, tiene 59% del 80% deseado el viernes a las 8:30 a.m. "
-                "porque 15.5 h a 1.4 kW no alcanzan."
+                "Carga de inmediato de 5:00 p.m. a 6:15 p.m. hasta su carga mínima de 20%, carga durante 7 h 30 min "
+                "entre 7:00 p.m. y 7:30 a.m. para estar listo a tiempo, tiene 59% del 80% deseado el viernes a las "
+                "8:30 a.m. porque 15.5 h a 1.4 kW no alcanzan."
             ),
         ),
         (
             SHORT,
             "fr-ca",
             (
-                "Se recharge tout de suite de 17 h 00 à 18 h 15 jusqu’à son minimum de 20 %, se recharge pendant 7 h 30 "
-                "min entre 19 h 00 et 7 h 30 pour être prêt à temps, a 59 % sur les 80 % voulus vendredi à 8 h 30, car "
-                "15,5 h à 1,4 kW ne suffisent pas."
+                "Se recharge tout de suite de 17 h 00 à 18 h 15 jusqu’à son minimum de 20 %, se recharge pendant 7 h "
+                "30 min entre 19 h 00 et 7 h 30 pour être prêt à temps, a 59 % sur les 80 % voulus vendredi à 8 h "
+                "30, car 15,5 h à 1,4 kW ne suffisent pas."
             ),
         ),
     ],
@@ -127,8 +127,8 @@ STEPS = {
     ),
     "es": (
         (
-            "La compañía eléctrica pidió pausar la carga desde mié, 18 de nov, 6:05 p.m. CST hasta mié, 18 de nov, 8:05 "
-            "p.m. CST."
+            "La compañía eléctrica pidió pausar la carga desde mié, 18 de nov, 6:05 p.m. CST hasta mié, 18 de nov, "
+            "8:05 p.m. CST."
         ),
         "22,600 Wh sin el evento menos 600 Wh (redondeado a Wh enteros).",
     ),
@@ -190,24 +190,24 @@ def test_own_language_of_an_owner_goes_before_the_browsers(alice: User) -> None:
             "en",
             "You earned $4.50",
             (
-                "Your car delivered 21.70 kWh in the event of Wed, Nov 18, 5:05 PM. The earnings page shows how it was "
-                "worked out."
+                "Your car delivered 21.70 kWh in the event of Wed, Nov 18, 5:05 PM. The earnings page shows how it "
+                "was worked out."
             ),
         ),
         (
             "es",
             "Ganaste $4.50",
             (
-                "Tu auto entregó 21.70 kWh en el evento de mié, 18 de nov, 5:05 p.m.; la página de ganancias muestra cómo "
-                "se calculó."
+                "Tu auto entregó 21.70 kWh en el evento de mié, 18 de nov, 5:05 p.m.; la página de ganancias muestra "
+                "cómo se calculó."
             ),
         ),
         (
             "fr-ca",
             "Vous avez gagné 4,50 $ US",
             (
-                "Votre véhicule a fourni 21,70 kWh pendant l’événement (mer. 18 nov., 17 h 05). La page des gains montre "
-                "le calcul."
+                "Votre véhicule a fourni 21,70 kWh pendant l’événement (mer. 18 nov., 17 h 05). La page des gains "
+                "montre le calcul."
             ),
         ),
     ],

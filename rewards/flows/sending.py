@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from accounts.flows.notices import notify
 from foundation import clock
@@ -104,7 +105,7 @@ def look_up_frozen_payout(*, payout: Payout) -> None:
         state=Payout.State.UNKNOWN, retry_at=clock.wall()
     )
     if not thawed:
-        raise UnableToPayOut("Only a frozen payout can be looked up again.", code="not_frozen")
+        raise UnableToPayOut(gettext("Only a frozen payout can be looked up again."), code="not_frozen")
 
 
 def order_of(payout: Payout) -> TransferOrder:
