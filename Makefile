@@ -1,4 +1,4 @@
 # The same commands as ./run, for people with make.
-.PHONY: setup demo demo-reset journey test lint bench soak
-setup demo demo-reset journey test lint bench soak:
+.PHONY: setup demo demo-reset journey test lint words bench soak
+setup demo demo-reset journey test lint words bench soak:
 	@python3 ./run $@
