@@ -86,11 +86,11 @@ def _spoken(night: Any) -> Any:
 
 
 class OnboardingStepSerializer(serializers.Serializer[Any]):
-    """One step: done, next or later. `href` is the web's page for it."""
+    """One step: done, next, or later. `href` is the web's page for it."""
 
+    key = serializers.CharField()
     title = serializers.CharField()
-    text = serializers.CharField()
-    state = serializers.ChoiceField(choices=["done", "next", "later"])
+    state = serializers.ChoiceField(choices=["done", "next", "skipped", "later"])
     href = serializers.CharField()
 
 

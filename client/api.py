@@ -47,7 +47,7 @@ class Api(Transport):
     def carbon_retrieve(
         self,
     ) -> models.Carbon:
-        """Return what steering kept out of the air by month and by night, and what each choice makes of tonight."""
+        """Return what steering kept out of the air by month and by night, and how plans may weigh it."""
         found: models.Carbon = self.call("GET", "/api/v1/carbon/")
         return found
 
@@ -60,6 +60,13 @@ class Api(Transport):
     ) -> models.Carbon:
         """Let plans weigh carbon as chosen; they are made anew within minutes."""
         found: models.Carbon = self.call("PATCH", "/api/v1/carbon/choice/", body=body, key=key, if_match=if_match)
+        return found
+
+    def carbon_tonight_list(
+        self,
+    ) -> list[models.CarbonStop]:
+        """Return what each choice would make of the plans of now; each is planned anew, which takes a moment."""
+        found: list[models.CarbonStop] = self.call("GET", "/api/v1/carbon/tonight/")
         return found
 
     def changes_retrieve(
@@ -366,12 +373,10 @@ class Api(Transport):
         public_id: str,
         body: models.ChooseRequest,
         *,
-        cursor: str | None = None,
-        page_size: int | None = None,
         key: str | None = None,
-    ) -> models.PaginatedVehicleList:
+    ) -> list[models.Vehicle]:
         """Let cars of the account take part."""
-        found: models.PaginatedVehicleList = self.call("POST", f"/api/v1/links/{public_id}/choose/", query={"cursor": cursor, "page_size": page_size}, body=body, key=key)
+        found: list[models.Vehicle] = self.call("POST", f"/api/v1/links/{public_id}/choose/", body=body, key=key)
         return found
 
     def links_revoke_create(
@@ -716,9 +721,11 @@ class Api(Transport):
 
     def proof_retrieve(
         self,
+        *,
+        year: int | None = None,
     ) -> dict[str, Any]:
-        """Return every settlement's evidence, every transfer and the chain over them."""
-        found: dict[str, Any] = self.call("GET", "/api/v1/proof/")
+        """Return every settlement's evidence, every transfer and the chain over them; of one year where it is named."""
+        found: dict[str, Any] = self.call("GET", "/api/v1/proof/", query={"year": year})
         return found
 
     def settlements_list(

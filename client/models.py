@@ -136,6 +136,7 @@ NullEnum = Literal[
 OnboardingStepStateEnum = Literal[
     "done",
     "next",
+    "skipped",
     "later",
 ]
 
@@ -345,7 +346,7 @@ class CarbonNight(TypedDict):
 
 
 class CarbonStop(TypedDict):
-    """One choice, and what it would make of the plans of now."""
+    """One choice, and what it would make of the plans of now (`/carbon/tonight/` alone; null without plans)."""
 
     choice: ChoiceEnum
     price_micros_per_kg: int
@@ -702,10 +703,10 @@ class OnboardingLink(TypedDict):
 
 
 class OnboardingStep(TypedDict):
-    """One step: done, next or later. `href` is the web's page for it."""
+    """One step: done, next, or later. `href` is the web's page for it."""
 
+    key: str
     title: str
-    text: str
     state: OnboardingStepStateEnum
     href: str
 

@@ -88,7 +88,7 @@ class LinkViewSet(viewsets.ReadOnlyModelViewSet[VehicleLink]):
         return Response({"url": url}, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=ChooseSerializer, responses=VehicleSerializer(many=True))
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], pagination_class=None)
     def choose(self, request: Request, public_id: str) -> Response:
         """Let cars of the account take part."""
         link = self.get_object()
