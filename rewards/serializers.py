@@ -118,7 +118,7 @@ class EarningSerializer(serializers.ModelSerializer[Earning]):
 
     def get_title(self, earning: Earning) -> str:
         """Return what it was paid for, in the reader's language."""
-        return earning_title(earning.form, earning.period_date, reader=_reader(self))
+        return earning_title(earning, reader=_reader(self))
 
 
 def _reader(serializer: serializers.BaseSerializer[Any]) -> Reader:

@@ -4,6 +4,7 @@ import re
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import Protocol
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -74,13 +75,23 @@ BANK_FAILURES = {
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}$")
 
 
-def earning_title(form: str, period_date: date, *, reader: Reader) -> str:
-    """Return the title of an earning, by its form and the period it is for."""
+class Titled(Protocol):
+    """An earning, as far as its title goes; `title` is what was kept of it, in English."""
+
+    form: str
+    period_date: date
+    title: str
+
+
+def earning_title(earning: Titled, *, reader: Reader) -> str:
+    """Return the title of an earning, by its form and the period it is for; a form of old days keeps its own."""
+    period_date = earning.period_date
     shown = {
         "month": formats.month(period_date, reader=reader),
         "date": formats.full_date(period_date, reader=reader),
     }
-    return str(TITLES[form]).format(**shown)
+    text = TITLES.get(earning.form)
+    return str(text).format(**shown) if text else earning.title
 
 
 def line_title(key: str, label: str, *, reader: Reader) -> str:

@@ -139,7 +139,7 @@ def _named(earnings: Iterable[Earning]) -> list[Earning]:
     for row in rows:
         row.program_name = names.get(row.terms.program, row.terms.program)  # type: ignore[attr-defined]
         reader = reader_in("CA" if row.currency == "CAD" else "US")
-        row.shown_title = earning_title(row.form, row.period_date, reader=reader)  # type: ignore[attr-defined]
+        row.shown_title = earning_title(row, reader=reader)  # type: ignore[attr-defined]
     return rows
 
 

@@ -149,7 +149,7 @@ def explain_earning(earning: Earning, *, reader: Reader | None = None) -> Explai
     result = payforms.compute(earning.form, kept["terms"], kept["inputs"])
     steps = (wording.step_words(step, currency=earning.currency, reader=reader) for step in result.steps)
     return ExplainedEarning(
-        title=wording.earning_title(earning.form, earning.period_date, reader=reader),
+        title=wording.earning_title(earning, reader=reader),
         steps=[ShownStep(*words) for words in steps],
         form_title=str(wording.FORMS[earning.form]),
         reason_text=str(REASONS[earning.reason]),

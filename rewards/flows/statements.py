@@ -62,7 +62,7 @@ class StatementLine:
         """What the line is for, in the reader's language; `label` is what the ledger keeps of it."""
         reader = reader_in("CA" if self.currency == "CAD" else "US")
         if self.earning is not None:
-            return earning_title(self.earning.form, self.earning.period_date, reader=reader)
+            return earning_title(self.earning, reader=reader)
         return line_title(self.key, self.label, reader=reader)
 
 
