@@ -158,7 +158,9 @@ def _add(archive: zipfile.ZipFile, holding: Holding, owner: User) -> int:
     if first is None:
         return 0
     writer.writerow(first)
-    with archive.open(f"json/{name}.json", "w") as file:
+    member = zipfile.ZipInfo(f"json/{name}.json", date_time=clock.wall().timetuple()[:6])
+    member.compress_type = zipfile.ZIP_DEFLATED
+    with archive.open(member, "w") as file:
         row: dict[str, Any] | None = first
         while row is not None:
             file.write(b",\n" if count else b"[\n")
