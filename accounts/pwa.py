@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import translation
@@ -82,7 +82,9 @@ def service_worker(request: HttpRequest) -> HttpResponse:
         "badge": static("icons/badge-96.png"),
         "home": reverse("notices"),
     }
-    answer = render(request, "pwa/sw.js", {"config": json.dumps(config)}, content_type="text/javascript")
+    # Written without the request, so that it can know nothing of who is looking.
+    script = render_to_string("pwa/sw.js", {"config": json.dumps(config)})
+    answer = HttpResponse(script, content_type="text/javascript")
     answer["Cache-Control"] = "no-cache"
     answer["Service-Worker-Allowed"] = "/"
     return answer
@@ -94,4 +96,4 @@ def offline(request: HttpRequest) -> HttpResponse:
     """Say that there is no network; the one page that a browser keeps."""
     language = _asked_language(request)
     with translation.override(language):
-        return render(request, "pwa/offline.html", {"language": language})
+        return HttpResponse(render_to_string("pwa/offline.html", {"language": language}))
