@@ -1,8 +1,10 @@
 """Pages that belong to no single room: landing, proof, health."""
 
+import re
+
 from django.core.cache import cache
 from django.db import connection
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -12,6 +14,8 @@ from chargescape.landing import AUSTIN_PRICE, CALIFORNIA_CARBON, record_bars
 from chargescape.proof import proof_archive
 from foundation import clock
 from foundation.pages import owner_read, signed_in
+
+YEAR = re.compile("20[0-9]{2}")
 
 
 @require_safe
@@ -31,12 +35,14 @@ def home_page(request: HttpRequest) -> HttpResponse:
 
 
 @owner_read
-def proof(request: HttpRequest) -> HttpResponse:
-    """Hand the owner everything that proves their earnings, for checking it without us."""
-    owner, now = signed_in(request, User), clock.now()
-    answer = HttpResponse(proof_archive(owner=owner, now=now), content_type="application/zip")
-    answer["Content-Disposition"] = f'attachment; filename="chargescape-proof-{now:%Y-%m-%d}.zip"'
-    return answer
+def proof(request: HttpRequest) -> FileResponse:
+    """Hand the owner what proves their earnings, of one year or of all time, for checking it without us."""
+    owner, now, year = signed_in(request, User), clock.now(), request.GET.get("year", "")
+    if year and not YEAR.fullmatch(year):
+        raise Http404("no such year")
+    archive = proof_archive(owner=owner, now=now, year=int(year) if year else None)
+    name = f"chargescape-proof-{year or f'{now:%Y-%m-%d}'}.zip"
+    return FileResponse(archive, as_attachment=True, filename=name, content_type="application/zip")
 
 
 def no_phones(request: HttpRequest, client: str) -> HttpResponse:

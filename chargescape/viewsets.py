@@ -17,13 +17,24 @@ from foundation import clock
 from grid.flows.saving import worth_of
 
 
+class ProofYearSerializer(serializers.Serializer[Any]):
+    """Which part of the proof is asked for."""
+
+    year = serializers.IntegerField(
+        required=False, min_value=2000, max_value=2099, help_text="A calendar year in the owner's time zone."
+    )
+
+
 class ProofViewSet(viewsets.ViewSet):
     """What proves the signed-in owner's earnings; docs/proof.md says how it is checked."""
 
-    @extend_schema(responses={200: dict[str, Any]}, operation_id="proof_retrieve")
+    @extend_schema(parameters=[ProofYearSerializer], responses={200: dict[str, Any]}, operation_id="proof_retrieve")
     def list(self, request: Request) -> Response:
-        """Return every settlement's evidence, every transfer and the chain over them."""
-        return Response(proof_bundle(owner=cast(User, request.user), now=clock.now()))
+        """Return every settlement's evidence, every transfer and the chain over them; of one year where it is named."""
+        asked = ProofYearSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        year = asked.validated_data.get("year")
+        return Response(proof_bundle(owner=cast(User, request.user), now=clock.now(), year=year))
 
 
 class WorthSerializer(serializers.Serializer[Any]):

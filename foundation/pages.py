@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AbstractBaseUser
 from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -19,7 +19,7 @@ from foundation.refusals import Refusal
 
 Args = ParamSpec("Args")
 Person = TypeVar("Person", bound=AbstractBaseUser)
-View = Callable[Concatenate[HttpRequest, Args], HttpResponse]
+View = Callable[Concatenate[HttpRequest, Args], HttpResponseBase]
 Page = Callable[Concatenate[HttpRequest, Args], HttpResponseBase]
 
 

@@ -128,9 +128,24 @@ def row_hash(row: Json) -> str:
     return hashlib.sha256("\x1f".join(map(str, columns)).encode()).hexdigest()
 
 
+def is_within(instant: str | None, bundle: Json) -> bool:
+    """Return whether it lies in the bundle's period; a bundle of all time has none."""
+    period = bundle.get("period")
+    if instant is None or period is None:
+        return instant is not None
+    return at(period["starts_at"]) <= at(instant) < at(period["ends_at"])
+
+
+def within(bundle: Json, prefix: str = "") -> Iterator[Json]:
+    """Yield the transfers of the bundle's period; earlier ones are there because these end them."""
+    for row in bundle["transfers"]:
+        if row["key"].startswith(prefix) and is_within(row["created_at"], bundle):
+            yield row
+
+
 def check_settlements(bundle: Json) -> Iterator[str]:
     """Yield what is wrong with settlements: their sums, and what of them reached the ledger."""
-    posted = {row["key"]: row for row in bundle["transfers"] if row["key"].startswith("settlement:")}
+    posted = {row["key"]: row for row in within(bundle, "settlement:")}
     by_part: dict[str, list[Json]] = defaultdict(list)
     for one in bundle["settlements"]:
         by_part[one["participation"]].append(one)
@@ -139,7 +154,7 @@ def check_settlements(bundle: Json) -> Iterator[str]:
         for one in sorted(part, key=lambda one: one["revision"]):
             yield from check_settlement(one)
             row = posted.pop(f"settlement:{one['id']}", None)
-            due = max(0, one["amount_minor"] - paid) if one["posted_at"] else 0
+            due = max(0, one["amount_minor"] - paid) if is_within(one["posted_at"], bundle) else 0
             got = row["amount_minor"] if row else 0
             if got != due:
                 yield f"settlement {one['id']}: {due} is due, the ledger has {got}"
@@ -187,7 +202,7 @@ def pay_minor(calculation: Json) -> int:
 
 def check_earnings(bundle: Json) -> Iterator[str]:
     """Yield what is wrong with pay besides the rate per kWh: its sum, and what of it reached the ledger."""
-    posted = {row["key"]: row for row in bundle["transfers"] if row["key"].startswith("earning:")}
+    posted = {row["key"]: row for row in within(bundle, "earning:")}
     settled = {one["id"]: one["credited_wh"] for one in bundle["settlements"]}
     for one in bundle.get("earnings", []):
         stated, due = one["calculation"]["result"]["amount_minor"], pay_minor(one["calculation"])
@@ -207,9 +222,9 @@ def check_earnings(bundle: Json) -> Iterator[str]:
 
 def check_totals(bundle: Json) -> Iterator[str]:
     """Yield where balances are not the sum of the transfers."""
-    sums: dict[str, int] = defaultdict(int)
+    sums = {account: stated.get("opening_minor", 0) for account, stated in bundle["accounts"].items()}
     pending = {row["row"]: row for row in bundle["transfers"] if row["kind"] == "pending"}
-    for row in bundle["transfers"]:
+    for row in within(bundle):
         for account, sign in ((row["credit"], 1), (row["debit"], -1)):
             if account in bundle["accounts"] and row["kind"] in POSTED:
                 sums[account] += sign * row["amount_minor"]
@@ -229,14 +244,14 @@ def check_chain(bundle: Json) -> Iterator[str]:
     """Yield where the chain breaks, and transfers that it does not seal."""
     chain = bundle["chain"]
     sealed: dict[str, int] = {}
-    ends_with: str = chain["starts_after"]
+    ends_with, is_whole = str(chain["starts_after"]), chain.get("is_whole", bool(chain["rows"]))
     for number, row in enumerate(chain["rows"]):
         ends_with = link_hash(ends_with, row)
         sealed[row] = number
     for number, (previous, row, stated) in enumerate(chain.get("links", [])):
         if link_hash(previous, row) != stated:
             yield f"link {number + 1} of the chain is not as it was laid"
-        sealed[row], ends_with = number, stated
+        sealed[row], ends_with = number, ends_with if is_whole else stated
     if ends_with != chain["ends_with"]:
         yield "the chain does not end with the stated hash"
     places = []
@@ -286,7 +301,11 @@ def main(arguments: list[str]) -> int:
     if findings:
         return 1
     say("{} settlements and {} other earnings recomputed to the cent, {} transfers: all as stated.".format(*counts))
-    gap = f" alone: {chain['length']} lie between, more than a bundle holds" if chain.get("links") else ""
+    gap = (
+        ""
+        if len(chain["rows"]) == chain["length"]
+        else f" alone: {chain['length']} lie between, more than a bundle holds"
+    )
     say(f"{links} links of the chain{gap}. It ends with {head}")
     return 0
 
