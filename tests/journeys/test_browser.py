@@ -23,7 +23,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(trans
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 OPEN_PAGES = ("/", "/account/login/", "/account/signup/", "/account/password/reset/")
 OWNER_PAGES = (
-    "/tonight/", "/welcome/", "/cars/", "/cars/link/", "/home/", "/events/", "/earnings/", "/payouts/", "/notices/",
+    "/tonight/", "/welcome/", "/welcome/you/", "/welcome/wishes/", "/welcome/payouts/", "/cars/", "/cars/link/",
+    "/home/", "/events/", "/earnings/", "/payouts/", "/notices/",
+    "/carbon/", "/privacy/", "/security/", "/account/close/",
     "/consents/", "/account/", "/account/email/", "/account/password/change/", "/account/2fa/", "/account/sessions/",
 )  # fmt: skip
 
@@ -56,6 +58,8 @@ def test_owners_pages_are_sound(visitor: Visitor, world: World) -> None:
     own = (
         f"/cars/{world.vehicle.public_id}/",
         f"/cars/{world.vehicle.public_id}/preferences/",
+        f"/cars/{world.vehicle.public_id}/dates/",
+        f"/cars/{world.vehicle.public_id}/program/",
         f"/events/{world.coming.public_id}/",
         f"/events/{world.past.public_id}/",
         f"/earnings/{world.settlement.public_id}/",
@@ -73,7 +77,7 @@ def test_plan_can_be_read_with_the_keyboard(visitor: Visitor, world: World) -> N
     chart.focus()
     page.keyboard.press("ArrowRight")
     readout = page.locator("#plan .readout")
-    expect(readout).to_contain_text(re.compile(r"5:00 PM to 5:15 PM · .* · battery \d+ %"))
+    expect(readout).to_contain_text(re.compile(r"5:00 PM to 5:15 PM · .* · battery \d+\s?%"))
     page.keyboard.press("ArrowRight")
     expect(readout).to_contain_text("5:15 PM to 5:30 PM")
     page.get_by_text("The same as a table").click()
@@ -150,12 +154,14 @@ def test_sign_up_by_code_and_second_step_by_app(visitor: Visitor, mailoutbox: An
     page.locator("[name=code]").fill(code[0])
     page.get_by_role("button", name="Confirm").click()
     page.wait_for_url("**/welcome/")
+    page.get_by_role("link", name="Begin").click()
     page.get_by_label("Your name").fill("Dora")
     page.get_by_label("Canada").check()
-    page.get_by_role("button", name="Save and read the agreements").click()
-    page.get_by_role("button", name="I agree").first.click()
-    page.get_by_role("button", name="I agree").first.click()
-    page.get_by_role("link", name="Continue").click()
+    page.get_by_label("I agree").nth(0).check()
+    page.get_by_label("I agree").nth(1).check()
+    check_page(page)
+    page.get_by_role("button", name="Save and go on").click()
+    page.wait_for_url("**/welcome/car/")
     expect(page.get_by_text("1 of 5 done").first).to_be_visible()
     visitor.open("/account/2fa/totp/activate/")
     page.get_by_label("Password").fill("a-quiet-night-42")

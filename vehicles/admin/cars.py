@@ -8,6 +8,7 @@ from vehicles.models import (
     ChargePreference,
     ChargeReading,
     Command,
+    DatedDeparture,
     PlugSession,
     Vehicle,
     VehicleLink,
@@ -107,6 +108,14 @@ class ChargePreferenceAdmin(ReadOnlyAdmin):
 @admin.register(ChargeOverride)
 class ChargeOverrideAdmin(ReadOnlyAdmin):
     list_display = ["vehicle", "kind", "starts_at", "ends_at", "cancelled_at"]
+    list_filter = ["kind"]
+    search_fields = ["vehicle__public_id", "vehicle__owner__email"]
+    list_select_related = ["vehicle"]
+
+
+@admin.register(DatedDeparture)
+class DatedDepartureAdmin(ReadOnlyAdmin):
+    list_display = ["vehicle", "kind", "first_date", "last_date", "leaves_at_local", "created_at"]
     list_filter = ["kind"]
     search_fields = ["vehicle__public_id", "vehicle__owner__email"]
     list_select_related = ["vehicle"]
