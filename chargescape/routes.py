@@ -10,6 +10,7 @@ from rewards import viewsets as rewards
 from vehicles import viewsets as vehicles
 
 router = DefaultRouter()
+router.include_format_suffixes = False  # one address a thing
 for prefix, viewset, basename in [
     *accounts.ROUTES,
     *vehicles.ROUTES,
