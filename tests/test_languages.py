@@ -133,7 +133,7 @@ STEPS = {
         "22,600 Wh sin el evento menos 600 Wh (redondeado a Wh enteros).",
     ),
     "fr-ca": (
-        "Le distributeur a demandé de suspendre la recharge de mer. 18 nov., 18 h 05 CST à mer. 18 nov., 20 h 05 CST.",
+        "Le distributeur a demandé de suspendre la recharge (mer. 18 nov., 18 h 05 CST – mer. 18 nov., 20 h 05 CST).",
         "22 600 Wh sans l’événement moins 600 Wh (arrondi au Wh entier).",
     ),
 }
