@@ -1,7 +1,10 @@
 // The app in the browser: registers the service worker, and offers to install where the browser would let us.
 
 const about = document.querySelector("[data-worker]")
-if (about && "serviceWorker" in navigator) navigator.serviceWorker.register(about.dataset.worker, { scope: "/" })
+if (about && "serviceWorker" in navigator) {
+  // Every page works without it: a browser that forbids it is left alone.
+  navigator.serviceWorker.register(about.dataset.worker, { scope: "/" }).catch(() => {})
+}
 
 const isInstalled = window.matchMedia("(display-mode: standalone)").matches || navigator.standalone === true
 const isApplePhone = /iPhone|iPad|iPod/.test(navigator.userAgent)

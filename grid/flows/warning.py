@@ -36,7 +36,7 @@ def warn_of_departures(*, now: datetime, limit: int) -> int:
         pk__in=newest, is_current=True, departure_at__gt=now, departure_at__lte=now + SOON, vehicle__state="active"
     )
     warned = 0
-    for plan in soon.select_related("vehicle__owner"):
+    for plan in soon.select_related("vehicle__owner").defer("vehicle__vin", "vehicle__external_id"):
         try:
             warned += _warn(plan, now)
         except Exception:
@@ -89,7 +89,7 @@ def shortfall(plan: Plan, *, now: datetime) -> Shortfall | None:
 def tell_of_changed_terms(*, now: datetime, limit: int) -> int:
     """Tell the owners in a program of up to `limit` new versions of its terms, and return how many were told of.
 
-    A program's first terms are nobody's change.
+    A program's first terms are nobody's change, nor are those that held when an owner joined.
     """
     told = 0
     rows = ProgramTerms.objects.filter(told__isnull=True).select_related("program__utility")
@@ -103,7 +103,9 @@ def tell_of_changed_terms(*, now: datetime, limit: int) -> int:
 
 
 def _tell_of_terms(terms: ProgramTerms, now: datetime) -> None:
-    open_ones = Enrollment.objects.filter(program=terms.program, ended_at__isnull=True)
+    open_ones = Enrollment.objects.filter(
+        program=terms.program, ended_at__isnull=True, enrolled_at__lt=terms.valid_from_at
+    )
     notify_all(
         user_ids=open_ones.values_list("vehicle__owner", flat=True)[:MOST_OWNERS],
         kind="program_changed",

@@ -59,11 +59,14 @@ def test_owner_who_charges_now_knows(alice: User, now: datetime) -> None:
     assert warn_of_departures(now=at, limit=10) == 0
 
 
-def test_new_terms_are_told_to_who_is_in_the_program(alice: User, bob: User, now: datetime) -> None:
+def test_new_terms_are_told_to_who_is_in_the_program(alice: User, bob: User, chloe: User, now: datetime) -> None:
     enrolled = grid.enrollment(alice, now=now)
     left = grid.enrollment(bob, now=now, nickname="Bobs")
     left.ended_at = now
     left.save()
+    late = grid.enrollment(chloe, now=now, nickname="Chloes")
+    late.enrolled_at = now + timedelta(days=31)  # joins under the new terms
+    late.save()
     assert tell_of_changed_terms(now=now, limit=5) == 0  # the first terms changed nothing
     grid.terms(
         enrolled.program,
