@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import connection
 from django.utils import translation
 
 from accounts.models import User
 from tests.append_only import let_tests_flush
 from tests.sandbox_process import SandboxProcess, start_sandbox
+from tests.template_database import copy_template, keep_as_template
 
 let_tests_flush()
 
@@ -22,6 +26,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # The journeys start the whole platform as processes of their own, on the database that the environment names.
         if not touches and "journeys" not in item.path.parts:
             item.add_marker(pytest.mark.databaseless)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Begin with a migrated copy where an earlier run left one."""
+    test = settings.DATABASES["default"]["TEST"]
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3") and copy_template(test["NAME"]):
+        test["MIGRATE"] = False
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_modify_db_settings: None) -> bool:
+    """Do not wipe the copy before its first use; its folder goes with the process."""
+    return settings.DATABASES["default"].get("TEST", {}).get("MIGRATE") is False
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Leave a migrated copy for the next run."""
+    if connection.vendor == "sqlite":
+        with django_db_blocker.unblock():
+            keep_as_template(str(connection.settings_dict["NAME"]))
 
 
 @pytest.fixture(scope="session")

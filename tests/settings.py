@@ -30,6 +30,5 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CELERY_BROKER_URL = "memory://"  # no test sends through it: sweeps are called, processes are started with a real broker
 ACCOUNT_RATE_LIMITS = False
 ADMIN_NEEDS_SECOND_FACTOR = False  # the tests of the admin's door say so where they need it
-ADMIN_NEEDS_SECOND_FACTOR = False  # the tests of the admin's door say so where they need it
 WHITENOISE_AUTOREFRESH = True
 PAYOUT_SENDERS = 1  # in the test's own thread, which alone sees its transaction; the tests of several threads say so
