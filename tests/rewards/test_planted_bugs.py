@@ -104,7 +104,7 @@ UNLOCKED_CHECK = """
     SELECT debits_pending INTO new_id FROM rewards_ledgeraccount WHERE id = debit_id AND (
         kind <> 'owner_payable' OR credits_posted >= debits_posted + debits_pending + posted + reserved);
     IF NOT FOUND THEN new_id := -1; RETURN; END IF;
-    PERFORM pg_sleep(0.005);
+    PERFORM pg_sleep(0.1);
 """
 # The unlocked balance check: what another writer did in between is lost.
 READ_COMPUTE_SAVE = UNLOCKED_CHECK + functions.DEBIT.split("WHERE")[0].replace(

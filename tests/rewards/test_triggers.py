@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 import pytest
-from django.core.management.color import no_style
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
@@ -85,13 +84,3 @@ def test_triggers_survive_every_migration() -> None:
 def test_unknown_database_is_refused() -> None:
     with pytest.raises(NotImplementedError):
         install_sql("oracle")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_emptied_test_database_has_its_triggers_back(alice: User, now: datetime) -> None:
-    earn(alice, 250, now=now)
-    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), ["rewards_transfer"], allow_cascade=True))
-    assert not Transfer.objects.exists()
-    earn(alice, 250, now=now)
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Transfer.objects.update(label="x")

@@ -60,9 +60,7 @@ def test_restart_keeps_links_and_batteries(tmp_path_factory: pytest.TempPathFact
     first.control("PUT", "clock", simulated_at="2026-11-19T02:00:00Z", rate=0)
     client = FordClient(first).link(ALICE)
     first.control("PATCH", f"cars/{ALICES_TRUCK}", socPercent=37)
-    began = time.monotonic()
     first.stop()
-    assert time.monotonic() - began < 5
     assert first.process.returncode == 0
     second = start_sandbox(tmp_path_factory, SANDBOX_VAR_DIR=folder)
     try:

@@ -29,6 +29,7 @@ class MakerDouble:
         self.refresh_seconds = 0.0
         self.answer_seconds = 0.0
         self.command_seconds = 0.0
+        self.under_way = self.most_under_way = 0  # commands at once
         self.command_status = "PENDINGRESPONSE"
         self.is_silent = False
         self.tokens = 0
@@ -99,8 +100,12 @@ class _Handler(BaseHTTPRequestHandler):
         car, name = parts[-2], parts[-1]
         label = f"{method} setpoint" if name == "setpoint" else name
         self._count(label)
+        with self.double.lock:
+            self.double.under_way += 1
+            self.double.most_under_way = max(self.double.under_way, self.double.most_under_way)
         threading.Event().wait(self.double.command_seconds)
         with self.double.lock:
+            self.double.under_way -= 1
             self.double.keys.append(self.headers.get("Idempotency-Key", ""))
             self.double.bodies.append(json.loads(raw or b"{}") if name == "setpoint" else {})
         if self._misbehaves(label):

@@ -69,7 +69,7 @@ def watchdogs(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     assert codes == [0] * count
 
 
-def wait_until(condition: Callable[[], Any], *, seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], Any], *, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
