@@ -17,8 +17,10 @@ from grid.flows.charging_now import charge_now_cost
 from grid.flows.tonight import Tonight, tonights
 from rewards.flows.statements import owner_totals
 from vehicles.models import VehicleLink
-from vehicles.views import broken_accounts
+from vehicles.views import maker_name
+from vehicles.wording import relink_reason
 
+UNREADY = frozenset({"no_consent", "no_home", "no_preference"})
 SET_UP_SECONDS = 3600  # who has done every step is asked again after an hour
 
 
@@ -28,7 +30,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     owner, now = signed_in(request, User), clock.now()
     part = request.GET.get("part", "") if request.headers.get("HX-Request") else ""
     if part == "earned":
-        return render(request, "chargescape/_earned.html", {"totals": owner_totals(owner, owner.currency)})
+        earned = {"totals": owner_totals(owner, owner.currency), "next_step": _next_step(owner)}
+        return render(request, "chargescape/_earned.html", earned)
     nights = tonights(owner=owner, now=now)
     if not nights:
         return redirect("onboarding")
@@ -50,11 +53,20 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         return render(request, "chargescape/_plan.html", context)
     context["cost"] = charge_now_cost(night)
     context["allowance"] = allowance_of(vehicle_id=night.vehicle.pk, at=now)
-    context["next_step"] = _next_step(owner)
-    # The page's own load says which links are broken; only then are the accounts read.
-    is_broken = any(getattr(one.vehicle, "link_state", "") == VehicleLink.State.NEEDS_RELINK for one in nights)
-    context["broken_accounts"] = broken_accounts(owner) if is_broken else []
+    # Who lacks what a plan needs is told the step; what may wait is told beside the money, once the page stands.
+    context["next_step"] = _next_step(owner) if any(one.obstacle in UNREADY for one in nights) else None
+    context["broken_accounts"] = _broken(nights)
     return render(request, "chargescape/dashboard.html", context)
+
+
+def _broken(nights: list[Tonight]) -> list[dict[str, Any]]:
+    """Return the makers that no longer let us in, as `vehicles/_relink.html` shows them; asks the database nothing."""
+    cars = [one.vehicle for one in nights if getattr(one.vehicle, "link_state", "") == VehicleLink.State.NEEDS_RELINK]
+    reasons = {getattr(car, "link_maker", ""): getattr(car, "link_reason", "") for car in cars}
+    return [
+        {"maker": maker, "maker_name": maker_name(maker), "health": {"reason": relink_reason(reason)}}
+        for maker, reason in reasons.items()
+    ]
 
 
 def _chosen(nights: list[Tonight], wanted: str) -> Tonight:

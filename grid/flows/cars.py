@@ -183,6 +183,8 @@ def _with_keys(cars: "QuerySet[Vehicle]") -> "QuerySet[Vehicle]":
     consents = Consent.objects.filter(user=OuterRef("owner"), revoked_at=None)
     return cars.annotate(
         link_state=F("link__state"),
+        link_maker=F("link__maker"),
+        link_reason=F("link__state_reason"),
         newest=Subquery(newest.values("pk")[:1]),
         newest_soc=Subquery(newest.filter(soc_percent__isnull=False).values("pk")[:1]),
         **{f"agrees_{purpose}": Exists(consents.filter(purpose=purpose)) for purpose in NEEDED},
