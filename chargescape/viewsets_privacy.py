@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -42,6 +43,13 @@ class ExportSerializer(serializers.ModelSerializer[DataExport]):
         return f"{settings.PUBLIC_URL}{reverse('export-download')}?token={export_token(export)}"
 
 
+class ZipRenderer(JSONRenderer):
+    """Lets a client ask for a zip file by name; the file itself needs no rendering, and a refusal stays JSON."""
+
+    media_type = "application/zip"
+    format = "zip"
+
+
 class ExportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[DataExport]):
     """Copies of everything held about the signed-in owner, newest first."""
 
@@ -69,7 +77,13 @@ class ExportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         filters=False,
         auth=[],
     )
-    @action(detail=False, permission_classes=[AllowAny], authentication_classes=[], pagination_class=None)
+    @action(
+        detail=False,
+        permission_classes=[AllowAny],
+        authentication_classes=[],
+        pagination_class=None,
+        renderer_classes=[JSONRenderer, ZipRenderer],
+    )
     def download(self, request: Request) -> HttpResponse:
         """Hand out the zip file to whoever shows a fresh link."""
         return as_file(*open_export(request.query_params.get("token", "")))

@@ -127,6 +127,7 @@ def test_app_asks_for_a_copy_and_opens_it_without_signing_in(world: World, clien
     assert client.get("/api/v1/exports/").json()["results"][0]["id"] == made.json()["id"]
     browser = Client()
     assert browser.get(f"/api/{path}")["Content-Type"] == "application/zip"
+    assert browser.get(f"/api/{path}", headers={"accept": "application/zip"}).status_code == 200
     stale = browser.get(f"/api/{path}x")
     assert (stale.status_code, stale.json()["code"]) == (409, "link_expired")
 
