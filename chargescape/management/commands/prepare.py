@@ -12,7 +12,7 @@ from foundation.catalogues import compile_changed
 class Command(BaseCommand):
     help = (
         "Compiles translations, migrates, collects static files, loads utilities and programs, "
-        "and makes roles and the named admins."
+        "and makes roles and the admins that are named."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
