@@ -1,6 +1,7 @@
 """Notices by API: read, marked, acted on and told as the owner wants it; each sees their own."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
@@ -87,7 +88,8 @@ def test_settings_are_read_and_changed(alice: User) -> None:
     assert (refused.status_code, refused.data["code"]) == (409, "always_shown")
     same = api.patch(f"{API}/settings/change/", {"quiet_from_local": "07:00"}, format="json")
     assert (same.status_code, list(same.data["errors"])) == (409, ["quiet_until_local"])
-    for body in ({"switches": [{"kind": "x"}]}, {"digest_at_local": "25:00"}, []):
+    bodies: list[Any] = [{"switches": [{"kind": "x"}]}, {"digest_at_local": "25:00"}, []]
+    for body in bodies:
         assert api.patch(f"{API}/settings/change/", body, format="json").status_code == 400
 
 

@@ -42,7 +42,8 @@ def push(page: Page, origin: str, message: dict[str, Any]) -> None:
 
 
 def test_app_keeps_nothing_personal_and_tells_of_pushes(chromium: Browser, live_server: Any, world: World) -> None:
-    context = chromium.new_context(viewport=PHONE, permissions=["notifications"])
+    looks: Any = {"viewport": PHONE, "permissions": ["notifications"]}
+    context = chromium.new_context(**looks)
     context.set_default_timeout(15_000)
     visitor = Visitor(context.new_page(), live_server.url)
     visitor.sign_in(world.owner)

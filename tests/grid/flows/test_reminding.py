@@ -1,6 +1,7 @@
 """Reminders come while there is still time, once, and to those alone who need them."""
 
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,8 +22,9 @@ def kinds(user: User) -> list[str]:
     return sorted(Notice.objects.filter(user=user).values_list("kind", flat=True))
 
 
-def announced(now: datetime, **fields: object) -> GridEvent:
-    return grid.event(now=now, **({"state": "announced", "announced_at": now - 2 * HOUR} | fields))
+def announced(now: datetime, **fields: Any) -> GridEvent:
+    values: dict[str, Any] = {"state": "announced", "announced_at": now - 2 * HOUR}
+    return grid.event(now=now, **(values | fields))
 
 
 def goes_out(enrolled: Enrollment, *, at: datetime, soc: float = 50) -> None:

@@ -7,7 +7,7 @@ import pytest
 from accounts.models import Notice, User
 from grid.flows.planning import plan_due
 from grid.flows.warning import tell_of_changed_terms, warn_of_departures
-from grid.models import Plan, PlanningState
+from grid.models import Enrollment, Plan, PlanningState
 from tests.factories import grid, nights
 from vehicles.flows.preferences import charge_now
 from vehicles.models import ChargeReading
@@ -15,17 +15,17 @@ from vehicles.models import ChargeReading
 pytestmark = pytest.mark.django_db
 
 
-def late_night(alice: User, now: datetime, **fields: object) -> tuple[datetime, object]:
+def late_night(alice: User) -> tuple[datetime, Enrollment]:
     """A nearly empty car, planned two hours before it leaves."""
     at = datetime.fromisoformat("2026-11-19T11:30:00+00:00")
-    enrolled = nights.plugged_car(alice, now=at, soc=10, **fields)
+    enrolled = nights.plugged_car(alice, now=at, soc=10)
     plan_due(now=at, limit=10)
     assert Plan.objects.filter(is_current=True).count() == 1
     return at, enrolled
 
 
 def test_owner_is_told_once_that_the_car_will_not_be_ready(alice: User, now: datetime) -> None:
-    at, enrolled = late_night(alice, now)
+    at, enrolled = late_night(alice)
     assert [warn_of_departures(now=at, limit=10) for _ in range(2)] == [1, 0]
     PlanningState.objects.update(due_at=at)
     plan_due(now=at + timedelta(minutes=5), limit=10)
@@ -33,7 +33,7 @@ def test_owner_is_told_once_that_the_car_will_not_be_ready(alice: User, now: dat
     notice = Notice.objects.get()
     assert (notice.kind, notice.params["wanted_percent"]) == ("departure_at_risk", 80)
     assert 10 < notice.params["ready_percent"] < 50
-    assert notice.params["vehicle_id"] == str(enrolled.vehicle.public_id)  # type: ignore[attr-defined]
+    assert notice.params["vehicle_id"] == str(enrolled.vehicle.public_id)
     assert datetime.fromisoformat(notice.params["departure_at"]) == at + timedelta(hours=2)
 
 
@@ -52,8 +52,8 @@ def test_what_the_car_itself_does_not_let_in_is_no_news(alice: User, now: dateti
 
 
 def test_owner_who_charges_now_knows(alice: User, now: datetime) -> None:
-    at, enrolled = late_night(alice, now)
-    charge_now(vehicle=enrolled.vehicle, now=at)  # type: ignore[attr-defined]
+    at, enrolled = late_night(alice)
+    charge_now(vehicle=enrolled.vehicle, now=at)
     PlanningState.objects.update(due_at=at)
     plan_due(now=at, limit=10)
     assert warn_of_departures(now=at, limit=10) == 0
