@@ -10,6 +10,8 @@ from grid.views.bells import operator_bell
 from rewards.webhooks import stripe_webhook
 from vehicles.webhooks import maker_webhook
 
+handler500 = "chargescape.api.problems.server_error"
+
 urlpatterns = [
     path("", views.home_page, name="home_page"),
     path("tonight/", views_tonight.dashboard, name="dashboard"),

@@ -35,7 +35,7 @@ GENERAL = (
 @lru_cache(maxsize=1)
 def problem_codes() -> list[str]:
     """Return every code that an answer can carry: those of HTTP, those of the contract, those of flows' refusals."""
-    general = {one.default_code for one in GENERAL}
+    general = {one.default_code for one in GENERAL} | {"server_error"}
     return sorted(general | set(REASONS) | {code for path in _flows() for code in _codes_in(path)})
 
 

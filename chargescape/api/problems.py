@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views import defaults
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
@@ -86,6 +87,15 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None
         if answer.has_header(name):
             problem[name] = answer[name]
     return problem
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Own up to a fault of ours: to an app as a problem, to a person as a page."""
+    if not request.path.startswith("/api/v1/"):
+        return defaults.server_error(request)
+    detail = gettext("Something broke on our side. Nothing you did is lost; please try again in a moment.")
+    body = {"type": "urn:chargescape:problem:server_error", "title": detail, "status": 500, "code": "server_error"}
+    return JsonResponse(body | {"detail": detail}, status=500, content_type=PROBLEM_TYPE)
 
 
 def _problem(status_code: int, body: dict[str, Any]) -> Response:

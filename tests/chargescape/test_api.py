@@ -161,6 +161,14 @@ def test_failure_of_ours_gives_the_key_free(app: Client, world: World, monkeypat
     assert post(app, path, **{"Idempotency-Key": "k"}).status_code == 201
 
 
+def test_fault_of_ours_is_a_problem_too(app: Client, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(preferences, "charge_now")
+    app.raise_request_exception = False
+    answer = post(app, f"vehicles/{world.vehicle.public_id}/charge-now/")
+    assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")
+    assert answer.json()["code"] == "server_error"
+
+
 def test_keys_are_forgotten_after_a_day(app: Client, world: World) -> None:
     path = f"vehicles/{world.vehicle.public_id}/charge-now/"
     post(app, path, **{"Idempotency-Key": "k"})
