@@ -47,7 +47,6 @@ class ZipRenderer(JSONRenderer):
     """Lets a client ask for a zip file by name; the file itself needs no rendering, and a refusal stays JSON."""
 
     media_type = "application/zip"
-    format = "zip"
 
 
 class ExportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[DataExport]):

@@ -23,6 +23,7 @@ class PlugSession(models.Model):
 
     class Meta:
         ordering = ["-plugged_in_at"]
+        indexes = [models.Index(fields=["unplugged_at"], name="plugsession_ended")]
         constraints = [
             models.UniqueConstraint(
                 fields=["vehicle"], condition=Q(unplugged_at__isnull=True), name="one_open_plug_session"
