@@ -1,6 +1,7 @@
 """What an owner's word costs: leaving events out against the month's pay, and charging now against the plan."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def pay_monthly(enrolled: Enrollment, now: datetime, **form: int) -> PayTerms:
     )  # fmt: skip
 
 
-def left_out(enrolled: Enrollment, *, at: datetime, now: datetime, **fields: object) -> None:
+def left_out(enrolled: Enrollment, *, at: datetime, now: datetime, **fields: Any) -> None:
     event = grid.event(now=at - HOUR, starts_at=at, state=GridEvent.State.ANNOUNCED, announced_at=at - HOUR, **fields)
     part = grid.participation(enrolled, now=at - HOUR, in_event=event)
     part.state = "opted_out"

@@ -32,7 +32,7 @@ def test_an_early_friday_moves_the_plan_and_taking_it_back_moves_it_again(alice:
     early = add_dated(vehicle=vehicle, kind="leaves", first_date=date(2026, 11, 19), leaves_at_local=time(4), now=later)
     plan = plan_of(vehicle, now=later)
     assert (plan.departure_at, plan.reason) == (datetime(2026, 11, 19, 10, tzinfo=UTC), "preference")
-    assert plan.soc_percent_at(plan.departure_at - timedelta(minutes=32)) == pytest.approx(80)
+    assert plan.soc_percent_at(datetime(2026, 11, 19, 9, 28, tzinfo=UTC)) == pytest.approx(80)
 
     remove_dated(dated=early, now=later)
     assert plan_of(vehicle, now=later).departure_at == datetime(2026, 11, 19, 13, 30, tzinfo=UTC)
