@@ -8,47 +8,72 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('chargescape', '0001_write_keys_and_sync_points'),
+        ("chargescape", "0001_write_keys_and_sync_points"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AccountClosing',
+            name="AccountClosing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('requested_at', models.DateTimeField()),
-                ('try_at', models.DateTimeField(help_text='When to look again whether the account can be closed.')),
-                ('waiting_for', models.CharField(blank=True, help_text='Why not yet, as a key.', max_length=32)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='closing', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("requested_at", models.DateTimeField()),
+                ("try_at", models.DateTimeField(help_text="When to look again whether the account can be closed.")),
+                ("waiting_for", models.CharField(blank=True, help_text="Why not yet, as a key.", max_length=32)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="closing", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
-                'indexes': [models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['try_at'], name='closing_due')],
+                "ordering": ["-pk"],
+                "indexes": [
+                    models.Index(condition=models.Q(("closed_at__isnull", True)), fields=["try_at"], name="closing_due")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='DataExport',
+            name="DataExport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('due', 'waiting to be made'), ('ready', 'ready'), ('failed', 'could not be made')], default='due', max_length=8)),
-                ('requested_at', models.DateTimeField()),
-                ('lease_until', models.DateTimeField(blank=True, help_text='Somebody makes it until then (wall time).', null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('ready_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(help_text='Forgotten then (wall time).')),
-                ('content', models.BinaryField(default=bytes, help_text='The zip file, encrypted.')),
-                ('size_bytes', models.PositiveBigIntegerField(default=0)),
-                ('row_count', models.PositiveIntegerField(default=0)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exports', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("due", "waiting to be made"), ("ready", "ready"), ("failed", "could not be made")],
+                        default="due",
+                        max_length=8,
+                    ),
+                ),
+                ("requested_at", models.DateTimeField()),
+                (
+                    "lease_until",
+                    models.DateTimeField(blank=True, help_text="Somebody makes it until then (wall time).", null=True),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("ready_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(help_text="Forgotten then (wall time).")),
+                ("content", models.BinaryField(default=bytes, help_text="The zip file, encrypted.")),
+                ("size_bytes", models.PositiveBigIntegerField(default=0)),
+                ("row_count", models.PositiveIntegerField(default=0)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="exports", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'due')), fields=('user',), name='one_export_under_way_per_user')],
+                "ordering": ["-pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "due")), fields=("user",), name="one_export_under_way_per_user"
+                    )
+                ],
             },
         ),
     ]

@@ -4,15 +4,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('grid', '0006_planning_watch'),
+        ("grid", "0006_planning_watch"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='site',
-            name='carbon_choice',
-            field=models.CharField(choices=[('money', 'Money only'), ('mostly_money', 'Mostly money'), ('balanced', 'Balanced'), ('mostly_carbon', 'Mostly carbon'), ('carbon', 'Carbon first')], default='mostly_money', help_text='How plans weigh carbon beside money.', max_length=16),
+            model_name="site",
+            name="carbon_choice",
+            field=models.CharField(
+                choices=[
+                    ("money", "Money only"),
+                    ("mostly_money", "Mostly money"),
+                    ("balanced", "Balanced"),
+                    ("mostly_carbon", "Mostly carbon"),
+                    ("carbon", "Carbon first"),
+                ],
+                default="mostly_money",
+                help_text="How plans weigh carbon beside money.",
+                max_length=16,
+            ),
         ),
     ]

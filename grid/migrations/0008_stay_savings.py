@@ -5,30 +5,55 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('grid', '0007_carbon_choice'),
-        ('vehicles', '0008_charger_car_asked'),
+        ("grid", "0007_carbon_choice"),
+        ("vehicles", "0008_charger_car_asked"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='StaySaving',
+            name="StaySaving",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_known', models.BooleanField(help_text='Whether enough was read to say anything.')),
-                ('drawn_wh', models.BigIntegerField(blank=True, help_text='Net at the AC side; < 0 gave back more.', null=True)),
-                ('saved_micros', models.BigIntegerField(blank=True, null=True)),
-                ('currency', models.CharField(max_length=3)),
-                ('drawn_g', models.BigIntegerField(blank=True, help_text='CO2 of what was drawn.', null=True)),
-                ('saved_g', models.BigIntegerField(blank=True, null=True)),
-                ('weighed_at', models.DateTimeField()),
-                ('carbon_feed', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='grid.feed')),
-                ('plug_session', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='saving', to='vehicles.plugsession')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("is_known", models.BooleanField(help_text="Whether enough was read to say anything.")),
+                (
+                    "drawn_wh",
+                    models.BigIntegerField(blank=True, help_text="Net at the AC side; < 0 gave back more.", null=True),
+                ),
+                ("saved_micros", models.BigIntegerField(blank=True, null=True)),
+                ("currency", models.CharField(max_length=3)),
+                ("drawn_g", models.BigIntegerField(blank=True, help_text="CO2 of what was drawn.", null=True)),
+                ("saved_g", models.BigIntegerField(blank=True, null=True)),
+                ("weighed_at", models.DateTimeField()),
+                (
+                    "carbon_feed",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="grid.feed",
+                    ),
+                ),
+                (
+                    "plug_session",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="saving", to="vehicles.plugsession"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('is_known', False), ('saved_g__isnull', True), ('saved_micros__isnull', True)), models.Q(('drawn_wh__isnull', False), ('is_known', True), ('saved_micros__isnull', False)), _connector='OR'), name='saving_known_or_not')],
+                "ordering": ["-pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("is_known", False), ("saved_g__isnull", True), ("saved_micros__isnull", True)),
+                            models.Q(("drawn_wh__isnull", False), ("is_known", True), ("saved_micros__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="saving_known_or_not",
+                    )
+                ],
             },
         ),
     ]

@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('rewards', '0006_processor_fees'),
+        ("rewards", "0006_processor_fees"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='payoutaccount',
-            name='rhythm',
-            field=models.CharField(choices=[('every', 'Every payday'), ('weekly', 'Once a week'), ('four_weekly', 'Every four weeks')], default='every', max_length=12),
+            model_name="payoutaccount",
+            name="rhythm",
+            field=models.CharField(
+                choices=[("every", "Every payday"), ("weekly", "Once a week"), ("four_weekly", "Every four weeks")],
+                default="every",
+                max_length=12,
+            ),
         ),
     ]

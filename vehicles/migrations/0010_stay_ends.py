@@ -4,14 +4,13 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('vehicles', '0009_dated_departures'),
+        ("vehicles", "0009_dated_departures"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='plugsession',
-            index=models.Index(fields=['unplugged_at'], name='plugsession_ended'),
+            model_name="plugsession",
+            index=models.Index(fields=["unplugged_at"], name="plugsession_ended"),
         ),
     ]
