@@ -70,4 +70,4 @@ def _way_back(request: HttpRequest) -> str:
     """Return the page from which the menu was used, if it is one of ours."""
     wanted = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if is_ours else reverse("home_page")
+    return wanted if is_ours and wanted.startswith("/") else reverse("home_page")
