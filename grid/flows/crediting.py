@@ -7,11 +7,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Notice
 from grid.models import Settlement
 from rewards import ledger
+from rewards.flows.corrections import Stated, corrections_account, entries_for
 from rewards.models import LedgerAccount
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ def post_due_settlements(*, now: datetime, limit: int) -> int:
     """Post up to `limit` settlements to the ledger, each once, and return how many were marked as posted.
 
     A settlement that earned nothing is marked without a transfer. Of a correction only what it adds is posted, after
-    what it corrects; one that takes away takes nothing from the owner. A batch in which one fails is posted singly.
+    what it corrects; one that takes away takes nothing from the owner: the utility owes less, and the platform bears
+    it. A batch in which one fails is posted singly.
     """
     posted, failed = 0, set[int]()
     while limit > 0 and (batch := _read(_due().exclude(pk__in=failed)[: min(limit, AT_ONCE)])):
@@ -95,28 +97,44 @@ def _post_singly(batch: Sequence[_Due], now: datetime, failed: set[int]) -> int:
 
 @transaction.atomic
 def _post(batch: Sequence[_Due], now: datetime) -> int:
-    before = _posted_before(batch)
-    added = [(due, due.amount_minor - before.get(due.participation_id, 0)) for due in batch]
-    earned = [(due, amount_minor) for due, amount_minor in added if amount_minor > 0]
-    accounts = _accounts(due for due, _ in earned)
-    ledger.post_many([_entry(due, amount_minor, accounts) for due, amount_minor in earned], now=now)
+    before = _stated_before(batch)
+    stated = [due for due in batch if due.amount_minor or due.participation_id in before]
+    accounts = _accounts(stated)
+    corrected = {due.currency for due in batch if due.revision > 1}
+    platform = {currency: corrections_account(currency) for currency in corrected}
+    entries = [
+        entry
+        for due in stated
+        for entry in entries_for(
+            _entry(due, accounts),
+            before=before.get(due.participation_id, Stated()),
+            platform=platform.get(due.currency),
+        )
+    ]
+    ledger.post_many(entries, now=now)
+    amounts = {entry.key: entry.amount_minor for entry in entries}
+    earned = [(due, amounts[due.key]) for due in stated if due.key in amounts]
     Notice.objects.bulk_create((_notice(due, amount_minor, now) for due, amount_minor in earned), ignore_conflicts=True)
     return Settlement.objects.filter(pk__in=[due.pk for due in batch], posted_at__isnull=True).update(posted_at=now)
 
 
-def _posted_before(batch: Sequence[_Due]) -> dict[int, int]:
-    """Return by participation what earlier revisions brought the owner: the highest amount that any of them stated."""
+def _stated_before(batch: Sequence[_Due]) -> dict[int, Stated]:
+    """Return by participation what its earlier revisions brought owner and utility."""
     corrected = [due.participation_id for due in batch if due.revision > 1]
     if not corrected:
         return {}
-    posted = Settlement.objects.filter(participation__in=corrected, posted_at__isnull=False).order_by()
-    return dict(posted.values_list("participation").annotate(Max("amount_minor")))
+    posted = Settlement.objects.filter(participation__in=corrected, posted_at__isnull=False).order_by("revision")
+    before: dict[int, Stated] = {}
+    for participation, amount_minor in posted.values_list("participation", "amount_minor"):
+        highest = max(before.get(participation, Stated()).owner_minor, amount_minor)
+        before[participation] = Stated(owner_minor=highest, utility_minor=amount_minor)
+    return before
 
 
-def _accounts(earned: Iterable[_Due]) -> dict[tuple[str, str], LedgerAccount]:
+def _accounts(stated: Iterable[_Due]) -> dict[tuple[str, str], LedgerAccount]:
     """Return the accounts of owners and utilities, by public id or slug and currency, opening those that are new."""
     owner_ids, utilities = dict[tuple[str, str], int](), set[tuple[str, str]]()
-    for due in earned:
+    for due in stated:
         owner_ids[str(due.owner), due.currency] = due.owner_id
         utilities.add((due.utility, due.currency))
     kind = LedgerAccount.Kind.UTILITY_RECEIVABLE
@@ -124,12 +142,12 @@ def _accounts(earned: Iterable[_Due]) -> dict[tuple[str, str], LedgerAccount]:
     return ledger.owner_accounts(owner_ids) | receivables
 
 
-def _entry(due: _Due, amount_minor: int, accounts: dict[tuple[str, str], LedgerAccount]) -> ledger.Entry:
+def _entry(due: _Due, accounts: dict[tuple[str, str], LedgerAccount]) -> ledger.Entry:
     return ledger.Entry(
         key=due.key,
         debit=accounts[due.utility, due.currency],
         credit=accounts[str(due.owner), due.currency],
-        amount_minor=amount_minor,
+        amount_minor=due.amount_minor,
         label=f"Event {due.starts_at:%Y-%m-%d}",
     )
 

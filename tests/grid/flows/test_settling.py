@@ -13,6 +13,7 @@ from grid.flows.settling import post_due_settlements, settle_due
 from grid.metering import evidence
 from grid.models import Enrollment, EventParticipation, GridEvent, ProgramTerms, Settlement
 from rewards import ledger
+from rewards.flows.corrections import corrections_account
 from rewards.models import LedgerAccount, Transfer
 from tests.factories import grid, nights
 from vehicles.models import PlugSession, Vehicle
@@ -150,7 +151,7 @@ def test_readings_that_tell_nothing_correct_nothing(part: EventParticipation) ->
     ("earlier", "later", "posted"),
     [
         pytest.param(1_000, 1_500, 1_500, id="more: the difference is posted"),
-        pytest.param(1_500, 1_000, 1_500, id="less: the owner keeps what was promised"),
+        pytest.param(1_500, 1_000, 1_500, id="less: the owner keeps what was promised, the platform bears it"),
         pytest.param(1_000, 1_000, 1_000, id="the same: nothing is posted"),
     ],
 )
@@ -169,6 +170,10 @@ def test_correction_posts_only_what_it_adds(
     post_due_settlements(now=due_at(part) + HOUR, limit=10)
 
     assert ledger.owner_balance(alice, "USD").posted_minor == posted
+    utility = part.event.terms.program.utility.slug
+    owed = ledger.account(LedgerAccount.Kind.UTILITY_RECEIVABLE, utility, "USD")
+    assert ledger.balance(owed).posted_minor == -later
+    assert ledger.balance(corrections_account("USD")).posted_minor == later - posted
     assert not Settlement.objects.filter(posted_at=None).exists()
     assert ledger.check() == []
 
