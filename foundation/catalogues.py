@@ -6,6 +6,7 @@ babel's work, so nobody needs the gettext programs.
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -103,10 +104,17 @@ def read(locale: str) -> Catalog:
 def write(locale: str, catalogue: Catalog) -> None:
     """Keep the translations of a locale."""
     path = catalogue_of(locale)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = io.BytesIO()
     write_po(text, catalogue, width=110, ignore_obsolete=True, include_lineno=False, sort_by_file=True)
-    path.write_bytes(text.getvalue())
+    _replace(path, text)
+
+
+def _replace(path: Path, text: io.BytesIO) -> None:
+    """Write a file in one step, so that nobody who starts meanwhile reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}.tmp")
+    fresh.write_bytes(text.getvalue())
+    fresh.replace(path)
 
 
 def renew() -> dict[str, list[str]]:
@@ -149,9 +157,7 @@ def compile_changed() -> list[Path]:
             continue
         text = io.BytesIO()
         write_mo(text, read(locale))
-        fresh = target.with_suffix(f".{id(text)}.tmp")
-        fresh.write_bytes(text.getvalue())
-        fresh.replace(target)  # processes that start together never read half a file
+        _replace(target, text)
         compiled.append(target)
     return compiled
 
