@@ -2,7 +2,11 @@
 
 import logging
 from datetime import datetime, timedelta
+from smtplib import SMTPException
 
+from django.core.mail import send_mail
+from django.utils import translation
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -70,6 +74,7 @@ def close_due_accounts(*, now: datetime, limit: int) -> int:
 
 
 def _go_on(wish: AccountClosing, *, now: datetime) -> AccountClosing:
+    email, language, country = wish.user.email, wish.user.language, wish.user.country
     try:
         close_account(owner=wish.user, now=now)
     except UnableToClose as refusal:
@@ -79,4 +84,24 @@ def _go_on(wish: AccountClosing, *, now: datetime) -> AccountClosing:
     else:
         wish.waiting_for, wish.closed_at = "", now
         wish.save(update_fields=["waiting_for", "closed_at"])
+        _say_goodbye(email, language=language, years=KEPT_YEARS[country])
     return wish
+
+
+def _say_goodbye(email: str, *, language: str, years: int) -> None:
+    """Write one last letter, for an account that closes by itself while its owner is elsewhere."""
+    with translation.override(language or "en"):
+        subject = gettext("Your account is deleted")
+        kept = ngettext(
+            "What your cars delivered and what you were paid stays in our books for at least %(years)s year, as tax "
+            "law asks, under a number that names nobody.",
+            "What your cars delivered and what you were paid stays in our books for at least %(years)s years, as tax "
+            "law asks, under a number that names nobody.",
+            years,
+        ) % {"years": years}
+        forgotten = gettext("Your cars charge by themselves again, and we have forgotten who you are.")
+    try:
+        send_mail(f"ChargeScape: {subject}", f"{forgotten}\n\n{kept}\n\nChargeScape\n", None, [email])
+    except (SMTPException, OSError) as error:
+        # The account is gone either way; nobody is left to whom the letter could be sent again.
+        logger.warning("the letter after closing was not sent: %s", type(error).__name__)

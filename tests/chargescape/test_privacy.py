@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from django.apps import apps
+from django.core import mail
 from django.db.models import Model
 from django.test import Client
 
@@ -157,6 +158,9 @@ def test_account_closes_by_itself_once_nothing_is_owed_and_everything_goes(world
     VehicleLink.objects.update(state="revoked")
     assert close_due_accounts(now=later, limit=5) == 1
 
+    (letter,) = [one for one in mail.outbox if "deleted" in one.subject]
+    assert letter.to == ["alice@example.org"]
+    assert "7 years" in letter.body
     for holding in HOLDINGS:
         if holding.is_deleted:
             assert not holding.of(owner).exists(), holding.label
