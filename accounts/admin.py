@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from accounts.models import Consent, Notice, User
+from accounts.models import Consent, Notice, NoticeDelivery, User
 
 if TYPE_CHECKING:  # Django's admin classes are generic in their types alone
     AnyAdmin = admin.ModelAdmin[Any]
+    AnyInline = admin.TabularInline[Any, Any]
 else:
     AnyAdmin = admin.ModelAdmin
+    AnyInline = admin.TabularInline
 
 
 class ReadOnlyAdmin(AnyAdmin):
@@ -72,8 +74,24 @@ class ConsentAdmin(ReadOnlyAdmin):
     date_hierarchy = "granted_at"
 
 
+class NoticeDeliveryInline(AnyInline):
+    """How a notice went out, for whoever is asked why it did not come."""
+
+    model = NoticeDelivery
+    fields = ("channel", "device", "is_digest", "state", "due_at", "attempts", "sent_at", "failure")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
+    inlines = [NoticeDeliveryInline]
     list_display = ["user", "kind", "key", "created_at", "emailed_at", "read_at"]
     list_filter = ["kind"]
     search_fields = ["user__email", "key"]

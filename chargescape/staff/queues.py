@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Min, Q
 
+from accounts.models import NoticeDelivery
 from chargescape.staff.bases import MAY_SEE_CARS as CARS
 from chargescape.staff.bases import MAY_SEE_EVENTS as EVENTS
 from chargescape.staff.bases import MAY_SEE_MONEY as MONEY
@@ -40,6 +41,7 @@ def waiting(*, now: datetime, wall: datetime) -> list[Queue]:
         _queue("commands", CARS, Command.objects.filter(state=Command.State.DUE), "due_at", now),
         _queue("plans", CARS, PlanningState.objects.filter(vehicle__state=Vehicle.State.ACTIVE), "due_at", now),
         _queue("dispatches", CARS, PlanningState.objects.filter(vehicle__state="active"), "dispatch_at", now),
+        _queue("notices", CARS, NoticeDelivery.objects.filter(state=NoticeDelivery.State.DUE), "due_at", now),
         _queue("prices and carbon", EVENTS, Feed.objects.filter(is_active=True), "next_fetch_at", now),
         _queue("announcements", EVENTS, GridEvent.objects.filter(state=GridEvent.State.SCHEDULED), "announce_at", now),
         _queue("settlements", EVENTS, GridEvent.objects.filter(state=GridEvent.State.ANNOUNCED), "settle_at", now),

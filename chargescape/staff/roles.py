@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
-_PEOPLE = ("accounts.view_user", "accounts.view_consent", "accounts.view_notice")
+_PEOPLE = ("accounts.view_user", "accounts.view_consent", "accounts.view_notice", "accounts.view_noticedelivery")
 _CARS = (
     "vehicles.view_vehicle", "vehicles.view_vehiclelink", "vehicles.view_chargepreference", "vehicles.view_command",
     "vehicles.view_chargereading", "vehicles.view_plugsession", "vehicles.view_homecharger",
