@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from grid.asking import ANY_NUMBER, fear_early
+from grid.asking import ANY_NUMBER
+from grid.fearing import fear_early, prior_of
 from grid.planner.batch import pack
 from grid.planner.careful import Care, solve_carefully
 from grid.planner.problem import Floats, read_problem
@@ -28,7 +29,8 @@ def plan_again(problem: Mapping[str, Any]) -> dict[str, Any]:
     if asked["departure_slot"]:
         early = np.array(asked["minutes_early"], dtype=np.float64)
         plugged = np.array(problem["plugged"], dtype=np.float64)
-        fear_early(plugged, asked["departure_slot"], early, asked["shortfall_price"], penalty[0])
+        prior = prior_of(tuple(asked.get("usual_early", ())), checked.slots)
+        fear_early(plugged, asked["departure_slot"], early, prior, asked["shortfall_price"], penalty[0])
     wanted = max((kwh for slot, kwh in checked.targets if slot == asked["departure_slot"]), default=0.0)
     care = Care(
         penalty=penalty,

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grid.fearing import fear_all, prior_of
 from grid.planner.batch import Batch, pack_arrays
 from grid.planner.careful import Care
 from grid.planner.compiled import compiled
-from grid.planner.hedge import PRIOR_DEPARTURES, PRIOR_EARLY, PRIOR_MINUTES, SPREAD_MINUTES
 from grid.planner.problem import Floats
 from grid.planner.ties import BLOCK, rank_in_blocks, spread_phase
 from grid.presence import lay_out_all
@@ -39,7 +39,8 @@ class Cautious:
 
     `numbers` [N, 4] are the price of a kWh missing, the switches, the least power, and whether slots of one price go in
     the car's own order, of which `phase` [N] is the hour. `early` holds the minutes of all nights' departures one after
-    the other, car i's at [edges[i], edges[i + 1]). `is_asked` [N]: anything is.
+    the other, car i's at [edges[i], edges[i + 1]); `priors` [P, T+2] what `prior_of` tells of other owners, `prior` [N]
+    each car's. `is_asked` [N]: anything is.
     """
 
     is_asked: NDArray[np.bool_]
@@ -47,6 +48,9 @@ class Cautious:
     phase: Ints
     early: Floats
     edges: Ints
+    usual: list[tuple[int, ...]]
+    priors: Floats
+    prior: Ints
 
 
 @dataclass(slots=True)
@@ -174,12 +178,17 @@ def _left_alone(nights: Sequence[Night], column: dict[str, Floats]) -> Floats:
 
 def _cautious(nights: Sequence[Night]) -> Cautious:
     lengths = [len(night.care.minutes_early) for night in nights]
+    places: dict[tuple[int, ...], int] = {}
+    prior = [places.setdefault(night.care.usual_early, len(places)) for night in nights]
     return Cautious(
         is_asked=np.array([night.has_care for night in nights]),
         numbers=np.array([_care_of(night.care) for night in nights], dtype=np.float64),
         phase=np.array([spread_phase(night.name) for night in nights], dtype=np.int64),
         early=np.array([minutes for night in nights for minutes in night.care.minutes_early], dtype=np.float64),
         edges=np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
+        usual=list(places),
+        priors=np.stack([prior_of(usual, nights[0].slots.count) for usual in places]),
+        prior=np.array(prior, dtype=np.int64),
     )
 
 
@@ -211,7 +220,8 @@ def _care(
     plugged, trip, top, start = known
     price, switches, least_kw, _ = cautious.numbers.T
     penalty = np.zeros((len(top), trip.shape[1] + 1))
-    fear_all(plugged, departure, (cautious.early, cautious.edges), price, penalty)
+    priors = (cautious.priors, cautious.prior)
+    fear_all(plugged, departure, (cautious.early, cautious.edges), priors, price, penalty)
     target = column["target_percent"] / 100.0 * (column["capacity_wh"] / 1000)
     return Care(
         penalty=penalty,
@@ -229,43 +239,3 @@ def write_wanted(capacity: Floats, slot: Ints, percent: Floats, count: Ints, out
     for i in range(out.shape[0]):
         for k in range(count[i]):
             out[i, slot[i, k]] = max(out[i, slot[i, k]], percent[i, k] / 100.0 * capacity[i])
-
-
-@compiled
-def fear_all(plugged: Floats, departure: Ints, seen: tuple[Floats, Ints], price: Floats, out: Floats) -> None:
-    """Write what each car's early departures cost; see `fear_early`. `seen` are `early` and `edges` of Cautious."""
-    early, edges = seen
-    for i in range(out.shape[0]):
-        if departure[i] > 0:
-            fear_early(plugged[i], departure[i], early[edges[i] : edges[i + 1]], price[i], out[i])
-
-
-@compiled
-def fear_early(plugged: Floats, departure: int, minutes_early: Floats, price: float, out: Floats) -> None:
-    """Write the price of each kWh missing at each boundary [T+1] of the stay that ends with slot `departure`.
-
-    It is `price` times the chance of leaving then: `hedge.departure_chances` for one car after the other, compiled.
-    """
-    begin = departure
-    while begin > 0 and plugged[begin - 1] != 0.0:
-        begin -= 1
-    slots = departure - begin
-    if slots <= 0:
-        return
-    before = np.empty(slots + 1)
-    for edge in range(slots + 1):
-        before[edge] = PRIOR_DEPARTURES * PRIOR_EARLY * -np.exp(-edge * SLOT_MINUTES / PRIOR_MINUTES)
-    here = PRIOR_DEPARTURES * (1.0 - PRIOR_EARLY)
-    for minutes in minutes_early:
-        if minutes <= 0.0:
-            here += 1.0
-            continue
-        for edge in range(slots + 1):
-            away = min(1.0, max(-1.0, (edge * SLOT_MINUTES - minutes) / SPREAD_MINUTES))
-            share = 0.5 * (1.0 + away) ** 2 if away < 0.0 else 1.0 - 0.5 * (1.0 - away) ** 2
-            before[edge] += share
-            if edge == 0:
-                here += share
-    here += before[slots] - before[0]
-    for early in range(1, slots):
-        out[departure - early] = price * (before[early] - before[early - 1]) / max(here, 1e-9)

@@ -14,7 +14,7 @@ import numpy as np
 
 from grid.asking import Asked, Ints, first_in_block, pack_tries
 from grid.describing import AT_ONCE, CARBON, CASH, SHORTFALL, describe
-from grid.packing import pack_series
+from grid.packing import pack_series, pack_usual
 from grid.packing_rows import CARE, PLAN_HEAD, SERIES_HEAD, write_plans
 from grid.planner.careful import Careful, solve_carefully
 from grid.planner.problem import Floats
@@ -124,18 +124,20 @@ def _packed(asked: Asked, careful: Careful, numbers: Floats, series: tuple[Float
     baseline = np.zeros_like(power)
     write_baselines(*asked.stays, asked.left_alone, soc, baseline)
     names, shared, cautious, wanted = _names(asked.nights), _shared_series(asked), asked.cautious, asked.wanted
+    usual = _octets([pack_usual(one) for one in cautious.usual])
     came_to = np.column_stack([careful.hedge_cost, careful.shape_cost, careful.switches])
     most = (
         PLAN_HEAD + 255 + 8 * numbers.shape[1] + 10 * wanted.slot.shape[1] + CARE + 6 * (SERIES_HEAD + 8 * len(soc[0]))
     )
-    room = len(power) * (most + len(KEYS[0]) + len(KEYS[1]) + shared[1].itemsize) + 2 * len(cautious.early)
+    room = len(power) * (most + len(KEYS[0]) + len(KEYS[1])) + 2 * len(cautious.early)
+    room += len(power) * max(map(len, map(pack_usual, cautious.usual)))
     room += int(np.diff(shared[2])[shared[0]].sum() + np.diff(shared[4])[shared[0]].sum())
     out, ends = np.empty(room, np.uint8), np.empty(len(power), np.int64)
     written = write_plans(
         names, asked.batch.is_cut, numbers, (wanted.slot, wanted.percent, wanted.count),
         (
             cautious.is_asked, cautious.numbers, asked.departure, cautious.phase, first_in_block(asked.nights),
-            came_to, cautious.early, cautious.edges,
+            came_to, cautious.early, cautious.edges, (cautious.prior, *usual),
         ),
         shared, (asked.plugged, asked.trip, power, soc, reasons.astype(np.float64), np.round(baseline, 4)), KEYS,
         out, ends,

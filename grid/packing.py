@@ -4,7 +4,7 @@ A series is kept in millionths as 32-bit integers, as runs where that is shorter
 as 64-bit floats. Prices that step by the hour, a car that charges or does not, a flat export rate: all take few runs.
 
 Version 2 also keeps what was asked beside the least cost (`care`), and what that cost, so that a plan can be computed
-again. Plans of version 1 are read as they were.
+again; version 3 also how early other owners left, where that was asked. Plans of older versions are read as they were.
 """
 
 import struct
@@ -15,8 +15,8 @@ import numpy as np
 
 from grid.planner.problem import Floats
 
-VERSION = 2
-READABLE = (1, 2)
+VERSION = 3
+READABLE = (1, 2, 3)
 MILLION = 1_000_000
 FLOATS, MILLIONTHS, RUNS = 0, 1, 2
 LARGEST = 2**31 - 1
@@ -129,12 +129,17 @@ def pack_care(care: Mapping[str, Any] | None, solution: Mapping[str, Any]) -> by
     """Return what was asked beside the least cost, and what that came to, as bytes."""
     if care is None:
         return _CARE.pack(*([0] * 11))
-    early = care["minutes_early"]
+    early, usual = care["minutes_early"], care.get("usual_early", ())
     phase, first = care["rank"] or (IN_TIME, 0)
     return _CARE.pack(
         1, care["shortfall_price"], care["departure_slot"], care["switches"], care["least_kw"], phase, first,
         len(early), solution["hedge_cost"], solution["shape_cost"], solution["switches"],
-    ) + struct.pack(f"<{len(early)}H", *early)  # fmt: skip
+    ) + struct.pack(f"<{len(early)}H", *early) + pack_usual(usual)  # fmt: skip
+
+
+def pack_usual(minutes: Sequence[int]) -> bytes:
+    """Return how early other owners left, at most 255 of them, as bytes."""
+    return struct.pack(f"<B{len(minutes)}H", len(minutes), *minutes)
 
 
 def unpack_plan(packed: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -153,7 +158,7 @@ def unpack_plan(packed: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str
     targets = [_TARGET.unpack_from(packed, at + _TARGET.size * number) for number in range(target_count)]
     at += _TARGET.size * target_count
     problem: dict[str, Any] = {"id": name, **dict(zip(SCALARS, numbers, strict=False))}
-    care, came_to, at = _care(packed, at) if version > 1 else ({}, {}, at)
+    care, came_to, at = _care(packed, at, version) if version > 1 else ({}, {}, at)
     for key in PROBLEM_SERIES:
         values, at = unpack_series(packed, at)
         problem[key] = values.astype(int).tolist() if key == "plugged" else values.tolist()
@@ -172,7 +177,7 @@ def unpack_plan(packed: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str
     return problem | care, solution | came_to, _others(packed, at, other_count)
 
 
-def _care(packed: bytes, at: int) -> tuple[dict[str, Any], dict[str, Any], int]:
+def _care(packed: bytes, at: int, version: int) -> tuple[dict[str, Any], dict[str, Any], int]:
     is_asked, price, departure, switches, least, phase, first, seen, hedge, shape, left = _CARE.unpack_from(packed, at)
     at += _CARE.size
     if not is_asked:
@@ -185,7 +190,13 @@ def _care(packed: bytes, at: int) -> tuple[dict[str, Any], dict[str, Any], int]:
         "least_kw": least,
         "rank": None if phase == IN_TIME else [phase, first],
     }
-    return {"care": care}, {"hedge_cost": hedge, "shape_cost": shape, "switches": left}, at + 2 * seen
+    came_to = {"hedge_cost": hedge, "shape_cost": shape, "switches": left}
+    at += 2 * seen
+    if version > 2:
+        usual = packed[at]
+        care["usual_early"] = list(struct.unpack_from(f"<{usual}H", packed, at + 1))
+        at += 1 + 2 * usual
+    return {"care": care}, came_to, at
 
 
 def _others(packed: bytes, at: int, count: int) -> dict[str, Any]:

@@ -82,7 +82,14 @@ def write_series(values: Floats, whole: Ints, starts: Ints, out: Octets, at: int
 
 @compiled
 def write_care(
-    told: Floats, departure: int, phase: int, first: int, came_to: Floats, early: Floats, out: Octets, at: int
+    told: Floats,
+    departure: int,
+    phase: int,
+    first: int,
+    came_to: Floats,
+    seen: tuple[Floats, Octets],
+    out: Octets,
+    at: int,
 ) -> int:
     """Write what `packing.pack_care` does of a night that asks for care; `told` and `came_to` as `write_plans` says."""
     price, switches, least, is_spread = told
@@ -92,12 +99,13 @@ def write_care(
     at = write_number(out, at, int(switches), 2)
     at = write_doubles(out, at, np.array([least]))
     out[at], out[at + 1] = (phase, first) if is_spread != 0.0 else (IN_TIME, 0)
+    early, usual = seen
     at = write_number(out, at + 2, early.shape[0], 2)
     at = write_doubles(out, at, came_to[:2])
     at = write_number(out, at, int(came_to[2]), 2)
     for minutes in early:
         at = write_number(out, at, int(minutes), 2)
-    return at
+    return int(write_octets(out, at, usual))
 
 
 @compiled
@@ -106,7 +114,7 @@ def write_plans(
     status: Octets,
     numbers: Floats,
     targets: tuple[Ints, Floats, Ints],
-    care: tuple[Any, Floats, Ints, Ints, Ints, Floats, Floats, Ints],
+    care: tuple[Any, Floats, Ints, Ints, Ints, Floats, Floats, Ints, tuple[Ints, Octets, Ints]],
     shared: tuple[Ints, Octets, Ints, Octets, Ints],
     series: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
     keys: tuple[Octets, Octets],
@@ -118,10 +126,11 @@ def write_plans(
     `names` are bytes and where each name begins, `numbers` [N, 19] SCALARS and OUTCOMES, `targets` those of
     `targeting.Wanted`; `care` (is asked, [N, 4] price, switches, least power and whether spread, departure, phase,
     place of the first slot, [N, 3] added by hedge and shape and switches left, minutes early of all, where each night's
-    begin); `shared` which of the shared bytes each plan has, those before its own series and where they begin, those
-    told beside and where they begin; `series` are plugged, trip, power, SoC, reasons and baseline.
+    begin, which packed prior of how many each has); `shared` which of the shared bytes each plan has, those before its
+    own series and where they begin, those told beside and where they begin; `series` are plugged, trip, power, SoC,
+    reasons and baseline.
     """
-    asked, told, departure, phase, first, came_to, early, edges = care
+    asked, told, departure, phase, first, came_to, early, edges, priors = care
     which, before, before_edges, beside, beside_edges = shared
     plugged, trip, power, soc, reasons, baseline = series
     slots = power.shape[1]
@@ -138,8 +147,9 @@ def write_plans(
             at = write_number(out, at, targets[0][i, k], 2)
             at = write_doubles(out, at, targets[1][i, k : k + 1])
         if asked[i]:
-            mine = early[edges[i] : edges[i + 1]]
-            at = write_care(told[i], departure[i], phase[i], first[i], came_to[i], mine, out, at)
+            p = priors[0][i]
+            seen = (early[edges[i] : edges[i + 1]], priors[1][priors[2][p] : priors[2][p + 1]])
+            at = write_care(told[i], departure[i], phase[i], first[i], came_to[i], seen, out, at)
         else:
             out[at : at + CARE] = 0
             at += CARE

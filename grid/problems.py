@@ -56,12 +56,14 @@ class NightCare:
     """What counts beside the cost: an owner who may leave early, a car that shall not be told something new all night.
 
     `shortfall_price` is what a kWh missing at an early departure counts, 0 = nothing; `minutes_early` how early past
-    departures were; `switches` the most changes between charging, idling and discharging, 0 = any number; `least_kw`
-    the least power to charge with; `is_spread`: slots of one price are taken in the car's own order.
+    departures were; `usual_early` those of other owners, which stand in where there is little of that; `switches` the
+    most changes between charging, idling and discharging, 0 = any number; `least_kw` the least power to charge with;
+    `is_spread`: slots of one price are taken in the car's own order.
     """
 
     shortfall_price: float = 0.0
     minutes_early: tuple[int, ...] = ()
+    usual_early: tuple[int, ...] = ()
     switches: int = 0
     least_kw: float = 0.0
     is_spread: bool = False

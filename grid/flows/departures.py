@@ -12,7 +12,12 @@ MOST_DEPARTURES = 4
 
 def departures_ahead(car: CarNow, *, now: datetime) -> list[datetime]:
     """Return the car's next departures in order of time, by its home's clock; empty where the owner named none."""
-    return list(_departures_ahead(tuple(sorted(car.departures.items())), car.dated, car.zone, now))
+    return list(known_departures(car, now=now))
+
+
+def known_departures(car: CarNow, *, now: datetime) -> tuple[datetime, ...]:
+    """Return what `departures_ahead` does, one tuple for all cars that leave alike."""
+    return _departures_ahead(tuple(sorted(car.departures.items())), car.dated, car.zone, now)
 
 
 @lru_cache(maxsize=4096)

@@ -1,6 +1,7 @@
 """One car's night as the planner shall see it, and what is kept beside its plan."""
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -10,13 +11,13 @@ from django.conf import settings
 from grid.bulk import Made
 from grid.flows.carbon import carbon_price
 from grid.flows.cars import CarNow
-from grid.flows.departures import departures_ahead
+from grid.flows.departures import known_departures
 from grid.flows.habits import Habit, real_charge_w
 from grid.flows.pricebook import MICROS, NightPrices, PriceBook
-from grid.models import GridEvent, Tariff
-from grid.planner.hedge import SHORTFALL_PRICE, margin_slots
+from grid.models import GridEvent
+from grid.planner.hedge import ENOUGH_DEPARTURES, SHORTFALL_PRICE, margin_slots
 from grid.planner.shape import SIX_AMPERES_KW, SWITCHES, nights_in
-from grid.presence import presence
+from grid.presence import Presence
 from grid.problems import Ask, Night, NightCare
 from grid.slots import SLOT, SLOT_MINUTES, Slots, slots_from
 from vehicles.automakers.base import HoldEnds
@@ -26,6 +27,7 @@ REPLAN_EVERY = timedelta(hours=1)
 ASK_AGAIN_AFTER = timedelta(minutes=5)
 RETRY_AFTER = timedelta(minutes=15)
 LATEST_GUESS = timedelta(hours=1)
+NOW_HERE = math.nan  # the return of a car that is at its plug
 
 
 @dataclass(frozen=True)
@@ -66,23 +68,52 @@ class Draft:
         return min([self.now + REPLAN_EVERY, *(at for at in ends if at > self.now)])
 
 
-def draft_plan(car: CarNow, *, habit: Habit, prices: PriceBook, now: datetime) -> Draft:
-    """Return what the car's night is planned from at `now`."""
+def draft_plan(
+    car: CarNow, *, habit: Habit, prices: PriceBook, now: datetime, usual_early: tuple[int, ...] = ()
+) -> Draft:
+    """Return what the car's night is planned from at `now`; `usual_early` is how early other owners left."""
     if car.obstacle or car.site is None:
         return Draft(car, now, obstacle=car.obstacle or "no_home")
-    departures = departures_ahead(car, now=now)
-    slots = slots_from(now=now, departures=departures)
-    known = prices.of(car.site.tariff, slots)
-    night = _night(car, habit, known, slots, now)
+    is_little_known = len(habit.minutes_early) < ENOUGH_DEPARTURES
+    ahead = _ahead(known_departures(car, now=now), usual_early if is_little_known else (), now)
+    known = prices.of(car.site.tariff, ahead.slots)
+    night = _night(car, habit, known, ahead, now)
     return Draft(car, now, night=night, made_from=_made_from(car, night, habit, known))
 
 
-def _night(car: CarNow, habit: Habit, known: NightPrices, slots: Slots, now: datetime) -> Night:
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """The slots of a plan, the departures that end in them, and all departures ahead in slots from the first.
+
+    `switches` are those it may have, `usual_early` how early other owners left, where little is known of this one.
+    """
+
+    slots: Slots
+    departures: tuple[datetime, ...]
+    leaves: tuple[float, ...]
+    switches: int
+    usual_early: tuple[int, ...]
+
+
+@lru_cache(maxsize=4096)
+def _ahead(departures: tuple[datetime, ...], usual_early: tuple[int, ...], now: datetime) -> _Ahead:
+    # Many cars leave alike: in a sweep over them each night is laid out once.
+    slots = slots_from(now=now, departures=departures)
+    return _Ahead(
+        slots=slots,
+        departures=tuple(at for at in departures if at <= slots.ends_at),
+        leaves=tuple((at - slots.starts_at) / SLOT for at in departures),
+        switches=SWITCHES * nights_in(slots.count, SLOT_MINUTES / 60),
+        usual_early=usual_early,
+    )
+
+
+def _night(car: CarNow, habit: Habit, known: NightPrices, ahead: _Ahead, now: datetime) -> Night:
     preference, vehicle, soc_percent = car.preference, car.vehicle, car.soc_percent
     assert preference is not None
     assert soc_percent is not None
     assert car.site is not None
-    departures = departures_ahead(car, now=now)
+    slots = ahead.slots
     is_eager, returns_at = _is_eager(car), None if car.is_plugged_at_home else _returns_at(car, habit, now)
     asks, discharge_w = _asks(car, is_eager=is_eager), car.discharge_w(now)
     limit = car.limit_percent if car.limit_percent is not None else 100.0
@@ -90,12 +121,12 @@ def _night(car: CarNow, habit: Habit, known: NightPrices, slots: Slots, now: dat
     return Night(
         name=str(vehicle.public_id),
         slots=slots,
-        presence=presence(
-            slots=slots,
-            returns_at=returns_at,
-            departures=departures,
-            away=habit.away,
-            trip_kwh=habit.trip_share * vehicle.capacity_wh / 1000,
+        presence=Presence(
+            count=slots.count,
+            returns=NOW_HERE if returns_at is None else (returns_at - slots.starts_at) / SLOT,
+            leaves=ahead.leaves,
+            away=habit.away / SLOT,
+            trip_total_kwh=habit.trip_share * vehicle.capacity_wh / 1000,
         ),
         import_price=known.imports,
         export_price=known.exports,
@@ -113,7 +144,7 @@ def _night(car: CarNow, habit: Habit, known: NightPrices, slots: Slots, now: dat
         reserve_percent=float(preference.reserve_soc_percent if discharge_w else preference.minimum_soc_percent),
         target_percent=float(preference.target_soc_percent),
         max_percent=limit if fills_up else min(limit, float(preference.target_soc_percent)),
-        departures=tuple(at for at in departures if at <= slots.ends_at),
+        departures=ahead.departures,
         margin=_margin(car, habit),
         is_eager=is_eager,
         asks=asks,
@@ -121,23 +152,31 @@ def _night(car: CarNow, habit: Habit, known: NightPrices, slots: Slots, now: dat
         stay_soc_percent=float(car.session.soc_percent) if car.session else soc_percent,
         limit_percent=limit,
         real_charge_w=real_charge_w(car, habit),
-        care=_care(habit, slots, is_eager=is_eager),
+        care=EAGER_CARE if is_eager else _care(habit.minutes_early, ahead),
     )
 
 
 def _margin(car: CarNow, habit: Habit) -> timedelta:
     """Return how long before departure the car shall be ready: longer where we know little of when it truly leaves."""
-    little_known = margin_slots(len(habit.minutes_early), SLOT_MINUTES) * SLOT
-    return SAFETY_MARGIN + timedelta(seconds=car.can.worst_latency_seconds) + little_known
+    return _margin_of(len(habit.minutes_early), car.can.worst_latency_seconds)
 
 
-def _care(habit: Habit, slots: Slots, *, is_eager: bool) -> NightCare:
-    if is_eager:  # it charges at once: there is nothing to hedge, to spread or to thin out
-        return NightCare(least_kw=SIX_AMPERES_KW)
+@lru_cache(maxsize=4096)
+def _margin_of(departures_seen: int, worst_latency_seconds: int) -> timedelta:
+    little_known = margin_slots(departures_seen, SLOT_MINUTES) * SLOT
+    return SAFETY_MARGIN + timedelta(seconds=worst_latency_seconds) + little_known
+
+
+# A car that charges at once has nothing to hedge, to spread or to thin out.
+EAGER_CARE = NightCare(least_kw=SIX_AMPERES_KW)
+
+
+def _care(minutes_early: tuple[int, ...], ahead: _Ahead) -> NightCare:
     return NightCare(
         shortfall_price=SHORTFALL_PRICE,
-        minutes_early=habit.minutes_early,
-        switches=SWITCHES * nights_in(slots.count, SLOT_MINUTES / 60),
+        minutes_early=minutes_early,
+        usual_early=ahead.usual_early,
+        switches=ahead.switches,
         least_kw=SIX_AMPERES_KW,
         is_spread=True,
     )
@@ -179,11 +218,11 @@ def _made_from(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> s
     assert car.preference is not None
     assert car.site is not None
     assert car.soc_reading is not None
-    tariff, reading = car.site.tariff, car.soc_reading
+    reading = car.soc_reading
     discharge_obstacle = "" if night.discharge_w else car.discharge_obstacle(night.slots.starts_at)
     return (
         f'{{"preference_version": {car.preference.version}, "site_version": {car.site.version}, '
-        f"{_of_tariff(tariff.slug, tariff.utility.currency, _known_until(tariff))}, "
+        f"{known.told}, "
         f'"reading": {{"observed_at": "{reading.observed_at.isoformat()}", "soc_percent": {car.soc_percent}}}, '
         f'"plug_session": {car.session.pk if car.session else "null"}, "override": "{car.override_kind}", '
         f'"events": {_events(car) if car.participations else "[]"}, '
@@ -192,20 +231,6 @@ def _made_from(car: CarNow, night: Night, habit: Habit, known: NightPrices) -> s
         f'"discharge_obstacle": "{discharge_obstacle}", "away_minutes": {round(habit.away.total_seconds() / 60)}, '
         f'"trip_share": {habit.trip_share:.4f}, "slot_minutes": {SLOT_MINUTES}, '
         f'"departure_slots": {night.departure_slots}, "charge_w": {night.power_w}'
-    )
-
-
-@lru_cache(maxsize=1024)
-def _of_tariff(slug: str, currency: str, known_until: tuple[tuple[str, datetime], ...]) -> str:
-    feeds = {name: at.isoformat() for name, at in known_until}
-    return json.dumps({"tariff": slug, "currency": currency, "feeds_known_until": feeds})[1:-1]
-
-
-def _known_until(tariff: Tariff) -> tuple[tuple[str, datetime], ...]:
-    return tuple(
-        (name, feed.latest_ends_at)
-        for name, feed in (("price", tariff.price_feed), ("carbon", tariff.carbon_feed))
-        if feed is not None and feed.latest_ends_at is not None
     )
 
 

@@ -11,7 +11,7 @@ from foundation import clock
 from grid.bulk import Made, plan_nights
 from grid.columns import row_by_row
 from grid.flows.fleet import Due, load_fleet
-from grid.flows.habits import learn_habits
+from grid.flows.habits import learn_habits, usual_early
 from grid.flows.nights import RETRY_AFTER, Draft, draft_plan
 from grid.flows.pricebook import PriceBook
 from grid.flows.staleness import mark_stale
@@ -29,11 +29,15 @@ BATCH = 2000
 
 @dataclass(frozen=True)
 class Loaded:
-    """Cars claimed for planning until `lease_until` (wall time), and the keys of those whose habits are new."""
+    """Cars claimed for planning until `lease_until` (wall time), and the keys of those whose habits are new.
+
+    `usual_early` is how early owners leave, the prior of those of whom little is known.
+    """
 
     due: Sequence[Due]
     lease_until: datetime
     learnt: frozenset[int] = frozenset()
+    usual_early: tuple[int, ...] = ()
 
 
 def ask_plan(*, vehicle: Vehicle, reason: str, at: datetime) -> None:
@@ -94,6 +98,7 @@ def load_due(*, now: datetime, limit: int) -> Loaded:
         due=[replace(one, habit=habits[one.car.vehicle.pk]) if one.habit is None else one for one in due],
         lease_until=wall + timedelta(seconds=LEASE_SECONDS),
         learnt=frozenset(habits),
+        usual_early=usual_early(),
     )
 
 
@@ -132,7 +137,9 @@ def _drafts(loaded: Loaded, now: datetime) -> list[tuple[Due, Draft]]:
     for one in loaded.due:
         try:
             assert one.habit is not None
-            drafts.append((one, draft_plan(one.car, habit=one.habit, prices=prices, now=now)))
+            drafts.append(
+                (one, draft_plan(one.car, habit=one.habit, prices=prices, usual_early=loaded.usual_early, now=now))
+            )
         except Exception:
             logger.exception("plan of vehicle %s was not drafted", one.car.vehicle.public_id)
             PlanningState.objects.filter(pk=one.state_id).update(due_at=now + RETRY_AFTER, lease_until=None)

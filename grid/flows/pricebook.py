@@ -1,8 +1,9 @@
 """Prices and marginal carbon of the slots to plan, without gaps, each tariff read once for all cars of a sweep."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,15 +25,19 @@ MICROS = 1_000_000
 
 @dataclass(frozen=True)
 class NightPrices:
-    """Currency/kWh and kg/kWh a slot; `is_guessed` marks the slots whose price is not published yet."""
+    """Currency/kWh and kg/kWh a slot; `is_guessed` marks the slots whose price is not published yet.
+
+    `told` names the tariff and how far its feeds were known, as the inside of a JSON object.
+    """
 
     imports: Floats
     exports: Floats
     carbon: Floats
     is_guessed: NDArray[np.bool_]
     is_carbon_known: bool
+    told: str = ""
 
-    @property
+    @cached_property
     def guessed(self) -> int:
         """How many slots have a guessed price."""
         return int(self.is_guessed.sum())
@@ -40,7 +45,7 @@ class NightPrices:
     def first(self, count: int) -> "NightPrices":
         """Return the prices of the first `count` slots."""
         series = (self.imports[:count], self.exports[:count], self.carbon[:count], self.is_guessed[:count])
-        return NightPrices(*series, is_carbon_known=self.is_carbon_known)
+        return NightPrices(*series, is_carbon_known=self.is_carbon_known, told=self.told)
 
 
 @dataclass
@@ -83,7 +88,19 @@ def _look_up(tariff: Tariff, slots: Slots) -> NightPrices:
         carbon=_units(carbon),
         is_guessed=np.array([value is None for value in known[REPEAT_SLOTS:]]),
         is_carbon_known=any(value is not None for value in known_carbon),
+        told=_told(tariff),
     )
+
+
+def _told(tariff: Tariff) -> str:
+    feeds = (("price", tariff.price_feed), ("carbon", tariff.carbon_feed))
+    known_until = {
+        name: feed.latest_ends_at.isoformat()
+        for name, feed in feeds
+        if feed is not None and feed.latest_ends_at is not None
+    }
+    told = {"tariff": tariff.slug, "currency": tariff.utility.currency, "feeds_known_until": known_until}
+    return json.dumps(told)[1:-1]
 
 
 @lru_cache(maxsize=1024)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from grid.again import plan_again
-from grid.asking import fear_early
 from grid.bulk import Made, plan_nights
+from grid.fearing import fear_early, prior_of
 from grid.packing import unpack_plan
 from grid.planner.hedge import departure_chances
 from grid.planner.problem import read_problem
@@ -31,7 +31,13 @@ def stepped(seed: int, **changes: Any) -> Night:
 
 
 def test_careful_plans_are_computed_again_to_the_last_digit_kept() -> None:
-    nights = [replace(random_night(seed), care=replace(CARE, minutes_early=(0, seed, 2 * seed))) for seed in range(60)]
+    nights = [
+        replace(
+            random_night(seed),
+            care=replace(CARE, minutes_early=(0, seed, 2 * seed), usual_early=(0, 30, 200) if seed % 2 else ()),
+        )
+        for seed in range(60)
+    ]
 
     for made in plan_nights(nights):
         problem, solution, _ = unpack_plan(made.packed)
@@ -42,13 +48,14 @@ def test_careful_plans_are_computed_again_to_the_last_digit_kept() -> None:
             assert again[key] == pytest.approx(solution[key], abs=1e-9)
 
 
+@pytest.mark.parametrize("usual", [(), (0, 0, 30, 240)], ids=str)
 @pytest.mark.parametrize("early", [(), (0,) * 9, (0, 10, 45, 90, 600), (30, 60, 90)], ids=str)
-def test_price_of_leaving_early_is_that_of_the_hedge(early: tuple[int, ...]) -> None:
+def test_price_of_leaving_early_is_that_of_the_hedge(early: tuple[int, ...], usual: tuple[int, ...]) -> None:
     one = night()
-    chances = departure_chances(read_problem(problem_of(one, with_asks=False)), early)
+    chances = departure_chances(read_problem(problem_of(one, with_asks=False)), early, usual)
 
     penalty = np.zeros(49)
-    fear_early(one.presence.plugged, 48, np.array(early, dtype=np.float64), 2.0, penalty)
+    fear_early(one.presence.plugged, 48, np.array(early, dtype=np.float64), prior_of(usual, 48), 2.0, penalty)
 
     assert penalty == pytest.approx(2.0 * chances, abs=1e-12)
 
@@ -64,6 +71,16 @@ def test_owner_who_leaves_early_finds_the_car_fuller_and_reads_what_it_cost() ->
     assert soc[1][40] > soc[0][40] + 5
     assert [one[48] for one in soc] == [pytest.approx(80), pytest.approx(80)]
     assert made[1].added_cost[0] > 0.05 > made[0].added_cost[0] - 0.05
+
+
+def test_other_owners_stand_in_for_one_nothing_is_known_of() -> None:
+    cheap_at_last = np.array([0.2] * 40 + [0.1] * 8)
+    unknown = night(import_price=cheap_at_last, care=replace(CARE, minutes_early=(), usual_early=(0,) * 16))
+    among_hasty = replace(unknown, care=replace(unknown.care, usual_early=(60, 90, 120, 150) * 4))
+
+    punctual, hasty = solutions([unknown, among_hasty])
+
+    assert hasty["soc_percent"][40] > punctual["soc_percent"][40] + 5
 
 
 @pytest.mark.parametrize("gives_back", [False, True], ids=["v1g", "v2g"])
