@@ -71,7 +71,7 @@ def row_by_row() -> Iterator[None]:
     if connection.vendor != "postgresql":
         yield
         return
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true), "
             "set_config('random_page_cost', '1.1', true)"

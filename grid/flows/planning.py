@@ -90,7 +90,8 @@ def collector_at_rest() -> Iterator[None]:
 def load_due(*, now: datetime, limit: int) -> Loaded:
     """Claim up to `limit` cars that are due and return all that planning needs to know of them."""
     wall = clock.wall()
-    keys = PlanningState.objects.claim_plan_due(now=now, wall=wall, limit=limit, lease_seconds=LEASE_SECONDS)
+    with row_by_row():
+        keys = PlanningState.objects.claim_plan_due(now=now, wall=wall, limit=limit, lease_seconds=LEASE_SECONDS)
     with row_by_row():
         due = load_fleet(keys, now=now) if keys else []
         habits = learn_habits([one.car for one in due if one.habit is None], now=now)

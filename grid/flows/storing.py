@@ -13,6 +13,7 @@ from django.db import transaction
 
 from grid.bulk import Made
 from grid.column_writes import insert_rows, update_rows
+from grid.columns import row_by_row
 from grid.flows.cars import CarNow
 from grid.flows.fleet import Due
 from grid.flows.nights import RETRY_AFTER, Draft
@@ -52,6 +53,7 @@ def store_plans(planned: Sequence[Planned], *, lease_until: datetime, now: datet
 
 
 @transaction.atomic
+@row_by_row()
 def _store(planned: Sequence[Planned], lease_until: datetime, now: datetime) -> int:
     # Always in the same order, so that two workers never wait for each other.
     mine = PlanningState.objects.filter(pk__any_of=[one.due.state_id for one in planned], lease_until=lease_until)

@@ -67,8 +67,9 @@ class PlanningState(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["due_at"], name="plan_due"),
-            models.Index(fields=["dispatch_at"], name="dispatch_due"),
+            # In the order of the claims: thousands may be due at one instant, and none of them is sorted to claim some.
+            models.Index(fields=["due_at", "id"], name="plan_due_first"),
+            models.Index(fields=["dispatch_at", "id"], name="dispatch_due_first"),
         ]
 
     def __str__(self) -> str:
