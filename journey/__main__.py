@@ -26,12 +26,13 @@ def walk(folder: Path, *, rate: float, with_kills: bool, until_morning: bool) ->
     """Walk the path once; raises WalkFailed, PageLacks or StackFailed where it does not lead to the bank."""
     web, sandbox, smtp = free_port(), free_port(), free_port()
     stack = Stack(folder, web_port=web, sandbox_port=sandbox, smtp_port=smtp, sweep_seconds=SWEEP_SECONDS)
-    steps = Walk(stack, rate=rate, kill_midway=kill_four if with_kills else None)
+    steps = Walk(stack, rate=rate, kill_midway=kill_four if with_kills else None, with_app=not with_kills)
     try:
         steps.prepare()
         steps.move_in()
         settlements = steps.live_through_the_event()
         steps.get_paid(steps.check_cents(settlements))
+        steps.get_paid_by_app()
         steps.look_around()
         if until_morning:
             steps.see_it_leave()

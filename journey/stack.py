@@ -17,6 +17,7 @@ from pathlib import Path
 import requests
 
 from journey import makers
+from journey.app import RETURN_PATH
 
 HOME = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
@@ -163,6 +164,7 @@ class Stack:
             "SWEEP_SECONDS": str(self.sweep_seconds),
             "EMAIL_URL": f"smtp://127.0.0.1:{self.smtp_port}",
             "DEMO_SANDBOX_URL": world,
+            "LINK_RETURN_URLS": f"{self.web_url}{RETURN_PATH}",
             **makers.platform_environment(
                 world, client_secret=self.secrets["ford_client_secret"], webhook_secret=self.secrets["maker_webhook"]
             ),

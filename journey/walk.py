@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from journey import eyes, recompute
 from journey.admin import ADMINS, Admin
+from journey.app import AppOwner
 from journey.owner import PASSWORD, Home, Owner
 from journey.stack import Stack
 from journey.world import World
@@ -43,7 +44,10 @@ class Walk:
     say: Callable[[str], None] = print
     rate: float = 120.0  # simulated seconds per wall second, once time runs
     kill_midway: Callable[[Stack], None] | None = None
+    with_app: bool = False
     owner: Owner = field(init=False)
+    app: AppOwner = field(init=False)
+    app_cars: list[str] = field(default_factory=list)
     admin: Admin = field(init=False)
     world: World = field(init=False)
 
@@ -53,6 +57,8 @@ class Walk:
         self.owner = Owner(
             self.stack.web_url, self.world, "erin@example.com", "Erin Park", "US", home, "erin@ford.sandbox"
         )
+        away = Home("900 Bagby St, Houston", "77002", "America/Chicago", "market", "11.5", "9.6")
+        self.app = AppOwner(self.stack.web_url, self.world, "dana@example.com", "Dana Reyes", away, "bob@ford.sandbox")
         self.admin = Admin(self.stack.web_url, ADMINS[0][0])
 
     def mark(self, word: str, text: str) -> None:
@@ -90,6 +96,9 @@ class Walk:
             )
             owner.enroll(car)
         owner.set_up_payouts()
+        if self.with_app:
+            self.app_cars = self.app.move_in()
+            self.mark("app", f"{len(self.app_cars)} cars of another owner, by an app alone: token, ticket, wishes")
         self.admin.sign_in()
         starts_at, ends_at = (self.local(at) for at in EVENT_LOCAL)
         self.admin.link_server(
@@ -100,7 +109,7 @@ class Walk:
             program_id=self.world.utility_program(),
         )
         minutes = round((ends_at - starts_at).total_seconds() / 60)
-        self.world.utility_asks(kind="discharge", starts_at=starts_at, minutes=minutes, target_kw=20)
+        self.world.utility_asks(kind="discharge", starts_at=starts_at, minutes=minutes, target_kw=40)
         self.mark(
             "asked", f"the utility asked by OpenADR for help from {EVENT_LOCAL[0]:%H:%M} to {EVENT_LOCAL[1]:%H:%M}"
         )
@@ -131,6 +140,8 @@ class Walk:
         self.stack.start("worker", "beat", "watchdog", *self.stack.listeners())
         plans = self.wait_for("a plan for each car", lambda: enough(self.api("plans/"), cars), minutes=120)
         self.mark("planned", plans[0]["sentence"])
+        if self.with_app:
+            self.wait_for("a plan for each car of the app", lambda: self.app.is_planned(self.app_cars), minutes=120)
         self.stack.set_clock(self.stack.simulated_now(), self.rate)
         self.wait_for("a confirmed command of the event", self._confirmed_dispatches, minutes=90)
         self.mark("commanded", "the cars hold or discharge, seen in their readings")
@@ -182,6 +193,19 @@ class Walk:
         if paid != [expected_minor]:
             raise WalkFailed(f"the bank received {paid} cents, {expected_minor} were earned")
         self.mark("paid", f"{paid[0] / 100:.2f} {arrivals[0]['currency'].upper()} arrived at the bank")
+
+    def get_paid_by_app(self) -> None:
+        """Let the other owner's app ask twice for one payout, and see that the bank has it once."""
+        if not self.with_app:
+            return
+        owed = self.wait_for("the app's settlements", lambda: self.app.earned(self.app_cars), minutes=120)
+        before = len(self.world.bank())
+        self.app.ask_for_payout()
+        self.wait_for("the app owner's bank", lambda: len(self.world.bank()) > before, minutes=300)
+        paid = [item["amount"] for item in self.world.bank()[before:]]
+        if paid != [owed]:
+            raise WalkFailed(f"the app's owner was paid {paid} cents, {owed} were earned")
+        self.mark("paid", f"{owed / 100:.2f} to the app's owner, asked for twice")
 
     def _available(self) -> int:
         return sum(item["available_minor"] for item in self.api("balances/"))
