@@ -83,16 +83,25 @@ def workers(world: StripeWorld, settings: Settings) -> Iterator[Workers]:
 
 
 def recover(now: datetime) -> None:
-    """Let time pass and other workers sweep until nothing is left to do."""
-    for _ in range(6):
+    """Let time pass and other workers sweep until nothing is left to do, and once more, which must change nothing."""
+    was_quiet = False
+    for _ in range(8):
         Payout.objects.update(retry_at=None)
         Payout.objects.filter(lease_until__isnull=False).update(lease_until=clock.wall())
-        Payout.objects.filter(state=State.SENT).update(retry_at=clock.wall())
-        for sweep in (request_due_payouts, send_due_payouts, resolve_unknown_payouts, follow_bank_payouts):
+        for sweep in (request_due_payouts, send_due_payouts, resolve_unknown_payouts):
             sweep(now=now, limit=10)
+        is_quiet = not (
+            Payout.objects.filter(state__in=Payout.OPEN_STATES).exists()
+            or PayoutAccount.objects.filter(next_payout_at__lte=now).exists()
+        )
+        if is_quiet and was_quiet:
+            break
+        was_quiet = is_quiet
         Payout.objects.filter(first_sent_at__isnull=False, state=State.UNKNOWN).update(
             first_sent_at=clock.wall() - timedelta(hours=24)
         )
+    Payout.objects.filter(state=State.SENT).update(retry_at=clock.wall())
+    follow_bank_payouts(now=now, limit=10)
 
 
 def owe(owner: User, amount_minor: int, now: datetime) -> None:
