@@ -8,7 +8,7 @@ import importlib
 import platform
 import sys
 
-BENCHMARKS = ("planner", "closed_loop", "flexmeasures", "pipeline", "links", "ledger", "settlement", "payouts")
+BENCHMARKS = ("planner", "closed_loop", "flexmeasures", "pipeline", "links", "ledger", "settlement", "payouts", "web")
 
 
 def main() -> int:
