@@ -25,7 +25,7 @@ class SlotSerializer(serializers.Serializer[Any]):
     """One bar of the chart. `power_kw` > 0 charges, < 0 discharges; `soc_percent` at its start; `price` a kWh."""
 
     starts_at = serializers.DateTimeField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of this name, not this field's label
     power_kw = serializers.FloatField()
     soc_percent = serializers.FloatField()
     price = serializers.FloatField()

@@ -115,7 +115,8 @@ def sign_in_at_maker(url: str) -> str:
 
 
 def test_page_is_true(outside: None, now: datetime) -> None:
-    app, values, ran = Client(), {}, 0
+    app, ran = Client(), 0
+    values: dict[str, str] = {}
     for command in commands():
         if "/participations/ " in command.text:  # the utility asks, and an earlier evening is paid
             grid.participation(Enrollment.objects.get(), now=now)
@@ -132,7 +133,7 @@ def test_page_is_true(outside: None, now: datetime) -> None:
         assert answer.status_code == command.status, f"{command.text}\n{answer.content.decode()[:600]}"
         values |= {name: part_of(answer, path) for name, path in command.kept}
         if "auth/signup" in command.text:
-            values["CODE"] = re.search(r"\b[A-Z0-9]{3,4}-?[A-Z0-9]{3,4}\b", mail.outbox[-1].body)[0]  # type: ignore[index]
+            values["CODE"] = re.search(r"\b[A-Z0-9]{3,4}-?[A-Z0-9]{3,4}\b", str(mail.outbox[-1].body))[0]  # type: ignore[index]
         if command.text.endswith("linked\"}'"):
             values["PROOF"] = sign_in_at_maker(values["URL"])
         ran += 1
