@@ -224,8 +224,9 @@ class Payout(models.Model):
 
     @property
     def failure_text(self) -> str:
-        """What went wrong, as far as its owner can mend it, in the reader's language."""
-        return wording.failure_text(self.failure)
+        """What went wrong, as far as its owner can mend it; the very words of the person who declined it."""
+        was_declined = self.state == self.State.CANCELLED and self.approval_reason and self.approved_at is None
+        return self.failure if was_declined else wording.failure_text(self.failure)
 
     @property
     def is_open(self) -> bool:

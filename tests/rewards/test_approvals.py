@@ -147,7 +147,7 @@ def test_admin_declines_with_a_reason(client: Client, large: Payout, ada: User) 
     client.force_login(ada)
     client.post(f"/admin/rewards/payout/{large.pk}/decline/", {"note": "Wrong meter"})
     large.refresh_from_db()
-    assert large.failure == "Wrong meter"
+    assert (large.failure, large.failure_text) == ("Wrong meter", "Wrong meter")
 
 
 def test_colleague_who_may_only_look_cannot_approve(client: Client, large: Payout, bob: User) -> None:

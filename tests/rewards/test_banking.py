@@ -77,6 +77,7 @@ def test_bank_that_refuses_keeps_the_money_at_the_processor(world: StripeWorld, 
     assert look(now + 2 * HOUR) == 1
     assert look(now + 2 * HOUR) == 0
     assert (state(payout), payout.failure) == (State.BANK_FAILED, "no_account")
+    assert payout.failure_text == "Your bank does not know this account number."
     assert ledger.owner_balance(alice, "USD") == ledger.Balance(0, 0, 0)  # it left the platform for good
     assert send_due_payouts(now=now, limit=10) == 0
     assert len(world.transfers(payout.public_id)) == 1
