@@ -1,5 +1,6 @@
 """The admin's door: staff with a second factor pass, roles open what their job needs, and every deed leaves a trace."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from chargescape.owner_asks import AccountClosing, DataExport
 from chargescape.staff import roles
 from chargescape.staff.roles import ROLES, make_roles
 
@@ -94,3 +96,17 @@ def test_audit_trail_is_shown_and_never_edited(client: Client, ada: User) -> Non
     assert "a payout" in client.get(reverse("admin:admin_logentry_changelist")).content.decode()
     assert client.post(reverse("admin:admin_logentry_delete", args=[entry.pk]), {"post": "yes"}).status_code == 403
     assert client.post(reverse("admin:admin_logentry_change", args=[entry.pk]), {}).status_code == 403
+
+
+def test_copies_and_closings_are_followed_and_never_opened(
+    client: Client, ada: User, alice: User, now: datetime
+) -> None:
+    client.force_login(ada)
+    copy = DataExport.objects.create(user=alice, requested_at=now, expires_at=now, content=b"canary-of-a-copy")
+    AccountClosing.objects.create(user=alice, requested_at=now, try_at=now, waiting_for="owed")
+    assert "owed" in client.get(reverse("admin:chargescape_accountclosing_changelist")).content.decode()
+    for page in ("changelist", "change"):
+        address = reverse(f"admin:chargescape_dataexport_{page}", args=[copy.pk] if page == "change" else [])
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert b"canary" not in answer.content
