@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from foundation.fields import EncryptedTextField
@@ -55,7 +56,7 @@ class HomeCharger(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or "wall box"
+        return self.name or gettext("Charger")
 
     @property
     def can(self) -> Capabilities:
