@@ -5,50 +5,69 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('grid', '0008_stay_savings'),
-        ('vehicles', '0009_dated_departures'),
+        ("grid", "0008_stay_savings"),
+        ("vehicles", "0009_dated_departures"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='RiskWatch',
+            name="RiskWatch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('after', models.BigIntegerField(default=0, help_text='Plans up to this key were looked at.')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("after", models.BigIntegerField(default=0, help_text="Plans up to this key were looked at.")),
             ],
         ),
         migrations.CreateModel(
-            name='TermsNotice',
+            name="TermsNotice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('told_at', models.DateTimeField()),
-                ('terms', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='told', to='grid.programterms')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("told_at", models.DateTimeField()),
+                (
+                    "terms",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="told", to="grid.programterms"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='EventReminder',
+            name="EventReminder",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveIntegerField()),
-                ('reminded_at', models.DateTimeField()),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminders', to='grid.gridevent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("version", models.PositiveIntegerField()),
+                ("reminded_at", models.DateTimeField()),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="reminders", to="grid.gridevent"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('event', 'version'), name='one_reminder_per_event_version')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("event", "version"), name="one_reminder_per_event_version")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PlugReminder',
+            name="PlugReminder",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('due_at', models.DateTimeField()),
-                ('lease_until', models.DateTimeField(blank=True, help_text='Somebody is at work on it (wall time).', null=True)),
-                ('vehicle', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='plug_reminder', to='vehicles.vehicle')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("due_at", models.DateTimeField()),
+                (
+                    "lease_until",
+                    models.DateTimeField(blank=True, help_text="Somebody is at work on it (wall time).", null=True),
+                ),
+                (
+                    "vehicle",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="plug_reminder", to="vehicles.vehicle"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['due_at'], name='plug_reminder_due')],
+                "indexes": [models.Index(fields=["due_at"], name="plug_reminder_due")],
             },
         ),
     ]
