@@ -10,6 +10,8 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.translation import get_language, gettext
 
+from accounts.flows.notice_settings import SESSION_DEVICE, forget_device
+from accounts.models import PushDevice
 from foundation.fields import cipher
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,14 @@ class AccountAdapter(DefaultAccountAdapter):
         user = super().new_user(request)
         user.language = get_language() or ""
         return user
+
+    def logout(self, request: HttpRequest) -> None:
+        """Sign out, and let this browser be told nothing any more: whoever uses it next shall not read along."""
+        known = request.session.get(SESSION_DEVICE)
+        device = PushDevice.objects.filter(public_id=str(known)).first() if known else None
+        if device is not None:
+            forget_device(device=device)
+        super().logout(request)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a code or a security notice; where the mail server is away, say so instead of failing the page.

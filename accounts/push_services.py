@@ -64,7 +64,11 @@ def is_known(endpoint: str) -> bool:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
-    if not endpoint.isascii() or any(sign in endpoint for sign in "@\\ \t\r\n") or not parts.path.strip("/"):
+    if (
+        not (endpoint.isascii() and endpoint.isprintable())
+        or any(sign in endpoint for sign in "@\\ \t\r\n")
+        or not parts.path.strip("/")
+    ):
         return False
     if f"{parts.scheme}://{parts.netloc}" in settings.PUSH_EXTRA_ORIGINS:
         return True

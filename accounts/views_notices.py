@@ -162,9 +162,10 @@ def push_subscribe(request: HttpRequest) -> HttpResponse:
     given = {name: request.POST.get(name, "") for name in ("endpoint", "p256dh", "auth")}
     name = browser_name(request.headers.get("User-Agent", ""))
     try:
-        notice_settings.subscribe_device(user=signed_in(request, User), name=name, **given)
+        device = notice_settings.subscribe_device(user=signed_in(request, User), name=name, **given)
     except Refusal as refusal:
         return JsonResponse({"code": refusal.reason_code, "detail": refusal.reason}, status=409)
+    request.session[notice_settings.SESSION_DEVICE] = str(device.public_id)
     return JsonResponse({"name": name}, status=201)
 
 

@@ -19,6 +19,7 @@ from foundation.refusals import Refusal
 
 MOST_DEVICES = 10
 LONGEST_ENDPOINT = 1000
+SESSION_DEVICE = "push_device"  # in a session: which browser it is, so that signing out ends its pushes
 
 
 class UnableToSaveNotices(Refusal):

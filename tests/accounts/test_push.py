@@ -186,6 +186,7 @@ def test_browsers_own_services_are_known(endpoint: str) -> None:
         "https://evilnotify.windows.com/x",
         "https://push.apple.com\\@evil.example/x",
         "https://fcm.googleapis.com/a b",
+        "https://fcm.googleapis.com/a\x00b",
         "https://fcm.googleapis.com:x/a",
         "file:///etc/passwd",
         "javascript:alert(1)",

@@ -253,6 +253,13 @@ def test_browser_subscribes_and_leaves(alices: Client, alice: User) -> None:
     assert not PushDevice.objects.exists()
 
 
+def test_browser_that_signs_out_is_told_nothing_any_more(alices: Client, alice: User, now: datetime) -> None:
+    PushDevice.objects.create(user=alice, endpoint=FCM + "2", endpoint_hash="x", created_at=now)
+    alices.post("/notices/devices/", {"endpoint": FCM, **Browser(FCM).keys})
+    alices.post("/account/logout/")
+    assert [device.endpoint for device in PushDevice.objects.all()] == [FCM + "2"]
+
+
 def test_manifest_describes_an_app_that_can_be_installed(client: Client) -> None:
     answer = client.get("/manifest.webmanifest?lang=es")
     manifest = json.loads(answer.content)
