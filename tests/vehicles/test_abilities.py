@@ -47,7 +47,7 @@ def test_car_is_described_as_it_is(name: str) -> None:
     assert len({ability.text for ability in found}) == len(found)
     for ability in found:
         assert ability.text.endswith(".")
-        assert ability.text != wording.MESSAGES["maker_failed"]
+        assert ability.text != str(wording.MESSAGES["maker_failed"])
         assert ability.needs_relink == (ability.key in {"charging_scope_missing", "place_scope_missing"})
 
 

@@ -120,7 +120,7 @@ def test_link_of_a_box_alone_works_without_a_car(alice: User, evening: World) ->
     assert (str(charger), charger.max_discharge_w, link_health(link).next_step) == ("Alice's garage", 9600, "none")
 
     HomeCharger.objects.update(failure="maker_down")
-    assert (link_health(link).next_step, link_health(link).reason) == ("wait", MESSAGES["maker_down"])
+    assert (link_health(link).next_step, link_health(link).reason) == ("wait", str(MESSAGES["maker_down"]))
 
 
 def test_box_without_control_or_connection_is_told_apart(box: CarAccess, evening: World) -> None:
