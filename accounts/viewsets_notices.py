@@ -19,6 +19,7 @@ from accounts.serializers_notices import (
     PushKeySerializer,
     PushSubscriptionSerializer,
     ReadAllSerializer,
+    SwitchSerializer,
 )
 from foundation import clock
 
@@ -68,7 +69,10 @@ class NoticeSettingsViewSet(viewsets.ViewSet):
         body = NoticeSettingsSerializer(data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         given: dict[str, Any] = dict(body.validated_data)
-        switches = {(one["kind"], one["channel"]): one["is_on"] for one in given.pop("switches", [])}
+        given.pop("switches", None)
+        flipped = SwitchSerializer(data=request.data.get("switches", []), many=True)  # each one whole
+        flipped.is_valid(raise_exception=True)
+        switches = {(one["kind"], one["channel"]): one["is_on"] for one in flipped.validated_data}
         before = notice_settings.settings_of(user)
         wishes = notice_settings.Wishes(**{name: given.get(name, getattr(before, name)) for name in WISHES})
         notice_settings.save_notice_settings(user=user, wishes=wishes if given else None, switches=switches)

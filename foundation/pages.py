@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import SuspiciousOperation
 from django.forms import BaseForm
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -28,6 +29,8 @@ def owner_page(view: View[Args]) -> Page[Args]:
 
     @wraps(view)
     def page(request: HttpRequest, /, *args: Args.args, **kwargs: Args.kwargs) -> HttpResponseBase:
+        if any("\x00" in word for _name, words in request.POST.lists() for word in words):
+            raise SuspiciousOperation("A form holds a NUL byte, which no text may.")  # and no database takes
         zone: ZoneInfo = request.user.zone  # type: ignore[union-attr]  # login_required stands before
         with timezone.override(zone):
             answer = view(request, *args, **kwargs)

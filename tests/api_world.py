@@ -1,8 +1,11 @@
 """What an owner can have besides what tests/page_world.py gives: one of each thing that the API shows."""
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
+
+import responses
 
 from accounts.models import Notice, PushDevice
 from chargescape.models import DataExport
@@ -33,15 +36,15 @@ def build_api_world(owner: Any, *, now: datetime) -> World:
     Earning.objects.create(
         owner=owner,
         terms=terms,
-        form="bonus",
+        form="enrollment_bonus",
         position=0,
         title="Welcome",
         about=uuid4(),
         period_date=date(2026, 11, 1),
         currency="USD",
         amount_minor=0,
-        reason="below_minimum",
-        calculation={},
+        reason="left_too_early",
+        calculation={"terms": {"amount_minor": 15_000, "after_days": 30}, "inputs": {"days_enrolled": 29}},
         created_at=now,
     )
     HomeCharger.objects.create(
@@ -52,6 +55,13 @@ def build_api_world(owner: Any, *, now: datetime) -> World:
     if not DataExport.objects.filter(user=owner).exists():
         DataExport.objects.create(user=owner, requested_at=now, expires_at=clock.wall() + timedelta(days=1))
     return world
+
+
+def forget_payees(outside: responses.RequestsMock) -> None:
+    """Let the payment processor know nobody: it answers everything with 404."""
+    for method in ("GET", "POST", "DELETE"):
+        unknown = {"error": {"type": "invalid_request_error", "message": "No such account."}}
+        outside.add(method, re.compile(r"https://api\.stripe\.com/"), json=unknown, status=404)
 
 
 def values_of(world: World) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext
 
 from accounts.models import User
@@ -19,7 +19,10 @@ def assign(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     """Let the posted wall box serve the car, or no car any more where `serves` is "no"."""
     car = owned_vehicle(request, vehicle)
     boxes = HomeCharger.objects.filter(link__owner=signed_in(request, User)).select_related("link", "serves")
-    charger = get_object_or_404(boxes, public_id=request.POST.get("charger", ""))
+    named = request.POST.get("charger", "")
+    charger = next((box for box in boxes if str(box.public_id) == named), None)
+    if charger is None:
+        raise Http404
     is_served = request.POST.get("serves") != "no"
     said = gettext("{charger} serves {car} now.") if is_served else gettext("{charger} serves no car now.")
     with refusals_as_messages(request, success=said.format(charger=charger, car=car)):

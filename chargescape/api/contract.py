@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags, quote_etag
+from rest_framework.exceptions import ParseError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request, clone_request
 from rest_framework.response import Response
@@ -69,6 +70,8 @@ class Contract(_View):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let the caller in, then take the key and check the precondition."""
         super().initial(request, *args, **kwargs)
+        if "\x00" in request.path + "".join(request.query_params.values()):
+            raise ParseError  # no text may hold a NUL byte, and no database takes it
         if request.method in SAFE_METHODS:
             return
         if key := keys.read_key(request):

@@ -101,6 +101,8 @@ def _value(schema: dict[str, Any], kind: str, name: str) -> Any:
         return None
     if schema.get("format") in BY_FORMAT:
         return BY_FORMAT[schema["format"]]
+    if ":" in schema.get("pattern", ""):
+        return "07:30"
     if schema.get("pattern") or schema.get("minLength"):
         return "evening-relief"
     return max(schema.get("minimum", BY_TYPE[kind]), BY_TYPE[kind]) if kind == "integer" else BY_TYPE[kind]

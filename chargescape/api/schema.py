@@ -7,6 +7,7 @@ from chargescape.api.examples import sample
 from chargescape.api.problems import PROBLEM_TYPE
 
 TEXT = {"type": "string"}
+LOCAL_TIME = r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"
 PROBLEMS = {
     "400": "The request is not valid; `errors` says which fields.",
     "401": "Nobody is signed in by this token, or no longer.",
@@ -61,6 +62,9 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     """Return the schema with parameters, problems and examples added to every operation."""
     del generator, request, public
     schemas = result["components"]["schemas"]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            _tell_local_time(field)
     schemas["ProblemCode"] = {"type": "string", "enum": problem_codes(), "description": "Stable; new ones may come."}
     schemas["Problem"] = PROBLEM
     for path, operations in result["paths"].items():
@@ -70,6 +74,13 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
             _add_problems(operation, method, path)
             _add_examples(operation, schemas)
     return result
+
+
+def _tell_local_time(field: dict[str, Any]) -> None:
+    """Tell a local time as hours and minutes: JSON Schema's own "time" is an instant with a zone."""
+    if field.get("format") == "time":
+        del field["format"]
+        field["pattern"] = LOCAL_TIME
 
 
 def _unwrap(operation: dict[str, Any]) -> None:
