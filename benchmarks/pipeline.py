@@ -111,11 +111,12 @@ def _work(cars: int) -> dict[str, float]:
     store_plans(planning.make_plans(loaded, now=now), lease_until=loaded.lease_until, now=now)
     print("warm", flush=True)
     sys.stdin.readline()
+    limit = min(planning.BATCH, max(1, cars // 4))  # a short run has more than one batch, too
     spent = {"cars": 0.0, "load": 0.0, "plan": 0.0, "store": 0.0}  # seconds of wall time
     cpu, postgres_cpu = time.process_time(), _backend_seconds(connection)
     while spent["cars"] < cars:
         begun = time.perf_counter()
-        loaded = planning.load_due(now=now, limit=planning.BATCH)
+        loaded = planning.load_due(now=now, limit=limit)
         read = time.perf_counter()
         planned = planning.make_plans(loaded, now=now)
         made = time.perf_counter()

@@ -24,7 +24,8 @@ def stay_levels(plugged: Bytes, targets: Floats, minimum: float, top: float) -> 
     level = np.full(slots, -1.0)
     highest = -1.0
     for t in range(slots - 1, -1, -1):
-        highest = max(highest, targets[t + 1]) if plugged[t] else -1.0
+        wanted = targets[t + 1] if targets[t + 1] > 0.0 else -1.0
+        highest = max(highest, wanted) if plugged[t] else -1.0
         level[t] = highest
     for t in range(slots):
         if plugged[t]:
@@ -47,10 +48,12 @@ def cost_at_once(plugged: Bytes, trip: Floats, level: Floats, buy: Floats, car: 
 
 
 @compiled
-def is_clean(t: int, begin: int, end: int, power: Floats, price: Floats, buy: Floats) -> bool:
-    """Say whether a slot of the same stay is left free that is cheaper but for its carbon."""
+def is_clean(t: int, begin: int, end: int, power: Floats, price: tuple[Floats, Floats], buy: Floats) -> bool:
+    """Say whether a slot of the same stay is left free that is cheaper but for its carbon; `price` is import, adder."""
+    imports, adder = price
+    mine = imports[t] + adder[t]
     for other in range(begin, end):
-        if power[other] == 0.0 and price[other] < price[t] and buy[other] > buy[t]:
+        if power[other] == 0.0 and imports[other] + adder[other] < mine and buy[other] > buy[t]:
             return True
     return False
 
@@ -88,7 +91,6 @@ def write_reasons(
     """Write one reason a slot; `prices` are (import, adder, total, carbon)."""
     imports, adder, buy, _carbon = prices
     latest = latest_levels(plugged, trip, lower, car[FULL_KWH])
-    price = imports + adder
     slots, begin, end, has_waited = plugged.shape[0], 0, 0, False
     for t in range(slots):
         if plugged[t] and t >= end:
@@ -104,7 +106,7 @@ def write_reasons(
         else:
             pays = adder[t] < 0.0 or imports[t] < 0.0
             out[t] = charging_reason(soc[t], latest[t + 1], has_waited, pays, car[MINIMUM_KWH])
-            if out[t] == CHEAP and car[CARBON_PRICE] != 0.0 and is_clean(t, begin, end, power, price, buy):
+            if out[t] == CHEAP and car[CARBON_PRICE] != 0.0 and is_clean(t, begin, end, power, (imports, adder), buy):
                 out[t] = CLEAN
         has_waited = out[t] == IDLE or (has_waited and out[t] != UNPLUGGED)
 
@@ -137,7 +139,7 @@ def describe(
             kilograms += carbon[g, t] * energy
             missing = targets[i, t + 1] - soc[i, t + 1]
             short += missing if missing > NEAR_KWH else 0.0
-        wanted = stay_levels(plugged[i], np.where(targets[i] > 0.0, targets[i], -1.0), car[MINIMUM_KWH], car[MAX_KWH])
+        wanted = stay_levels(plugged[i], targets[i], car[MINIMUM_KWH], car[MAX_KWH])
         outcomes[i, CASH], outcomes[i, CARBON], outcomes[i, SHORTFALL] = cash, kilograms, short
         outcomes[i, AT_ONCE] = cost_at_once(plugged[i], trip[i], wanted, buy[g], car)
         write_reasons(

@@ -80,6 +80,8 @@ class CarNow:
     @property
     def override_kind(self) -> str:
         """The owner's word in force: charge_now, skip or ""; charge_now is the stronger one."""
+        if not self.overrides:
+            return ""
         kinds = {override.kind for override in self.overrides}
         return next((kind for kind in (ChargeOverride.Kind.CHARGE_NOW, ChargeOverride.Kind.SKIP) if kind in kinds), "")
 

@@ -64,6 +64,8 @@ class Draft:
         """When the next plan is due: within the hour, and right after anything that ends before."""
         if self.obstacle:
             return self.now + ASK_AGAIN_AFTER
+        if not self.car.overrides:
+            return self.now + REPLAN_EVERY
         ends = [override.ends_at for override in self.car.overrides]
         return min([self.now + REPLAN_EVERY, *(at for at in ends if at > self.now)])
 
@@ -189,6 +191,8 @@ def _is_eager(car: CarNow) -> bool:
 
 
 def _asks(car: CarNow, *, is_eager: bool) -> tuple[Ask, ...]:
+    if not car.participations:
+        return ()
     skipped_until = max((override.ends_at for override in car.overrides), default=None)
     return tuple(
         Ask(

@@ -24,7 +24,7 @@ __all__ = ["ask_plan", "current_plan", "mark_stale", "plan_due"]
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30
-BATCH = 2000
+BATCH = 4000
 
 
 @dataclass(frozen=True)
