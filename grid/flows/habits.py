@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.core.cache import cache
 from django.db.models import FloatField, Max, OuterRef, Subquery
 from django.db.models.functions import Cast
 from numpy.typing import NDArray
@@ -34,7 +33,7 @@ USUAL_TRIP_SHARE = 0.15
 MOST_EARLY = 48 * 60  # minutes
 MOST_STAYS = 60  # a car moved more often than that in two weeks is judged by the newest
 # The prior of owners of whom little is known.
-USUAL_KEY, USUAL_SECONDS = "usual-departures", 6 * 3600
+USUAL_KEPT_FOR = 6 * 3600 * 1_000_000  # microseconds
 USUAL_KEPT, FEWEST_OWNERS, MOST_OWNERS = 16, 30, 1000
 EARLY_PLACE = 3  # where `Habit.as_text` has the departures
 SECOND = 1_000_000
@@ -110,18 +109,20 @@ def real_charge_w(car: CarNow, habit: Habit) -> int:
     return habit.charge_w if PLAUSIBLE_SHARE * most <= habit.charge_w < most else most
 
 
-def usual_early() -> tuple[int, ...]:
+def usual_early(*, now: datetime) -> tuple[int, ...]:
     """Return how many minutes before the announced time owners leave, the prior of one of whom little is known.
 
     USUAL_KEPT departures stand for all: those in the middle of as many equal parts of many owners' departures, in order
-    of how early they were. Looked up at most every six hours; empty below FEWEST_OWNERS, who would show through.
+    of how early they were. Looked up once in six hours; empty below FEWEST_OWNERS, who would show through.
     """
-    found: tuple[int, ...] | None = cache.get(USUAL_KEY)
-    if found is None:
-        known = PlanningState.objects.filter(habit__isnull=False).order_by("due_at").values_list("habit", flat=True)
-        found = sum_up([habit[EARLY_PLACE] for habit in known[:MOST_OWNERS] if habit])
-        cache.set(USUAL_KEY, found, USUAL_SECONDS)
-    return found
+    return usual_in(micros_of(now) // USUAL_KEPT_FOR)
+
+
+@lru_cache(maxsize=1)
+def usual_in(_period: int) -> tuple[int, ...]:
+    """Return what `usual_early` tells in one of its periods."""
+    known = PlanningState.objects.filter(habit__isnull=False).order_by("due_at").values_list("habit", flat=True)
+    return sum_up([habit[EARLY_PLACE] for habit in known[:MOST_OWNERS] if habit])
 
 
 def sum_up(of_owners: Sequence[Sequence[int]]) -> tuple[int, ...]:

@@ -99,7 +99,7 @@ def load_due(*, now: datetime, limit: int) -> Loaded:
         due=[replace(one, habit=habits[one.car.vehicle.pk]) if one.habit is None else one for one in due],
         lease_until=wall + timedelta(seconds=LEASE_SECONDS),
         learnt=frozenset(habits),
-        usual_early=usual_early(),
+        usual_early=usual_early(now=now),
     )
 
 

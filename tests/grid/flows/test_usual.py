@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from django.core.cache import cache
 
 from accounts.models import User
-from grid.flows.habits import FEWEST_OWNERS, USUAL_KEPT, USUAL_KEY, sum_up
+from grid.flows.habits import FEWEST_OWNERS, USUAL_KEPT, sum_up, usual_in
 from grid.flows.planning import current_plan, plan_due
 from grid.models import PlanningState
 from tests.factories import grid, nights
@@ -16,9 +15,9 @@ from tests.factories import grid, nights
 @pytest.fixture(autouse=True)
 def nothing_known() -> Iterator[None]:
     """Forget what other tests' owners did, and this one's afterwards."""
-    cache.delete(USUAL_KEY)
+    usual_in.cache_clear()
     yield
-    cache.delete(USUAL_KEY)
+    usual_in.cache_clear()
 
 
 def test_few_departures_stand_for_all() -> None:
