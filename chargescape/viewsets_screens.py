@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
-from django.shortcuts import get_object_or_404
+from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from accounts.models import User
 from chargescape.welcome import checklist_of
 from foundation import clock
-from grid.flows.tonight import tonight
+from grid.flows.tonight import tonights
 from grid.serializers import ParticipationSerializer
 from vehicles.automakers.registry import AUTOMAKERS
-from vehicles.models import Vehicle, VehicleLink
+from vehicles.models import VehicleLink
 from vehicles.serializers import OverrideSerializer
 from vehicles.views import makers_on_offer
 
@@ -69,13 +69,13 @@ class TonightViewSet(viewsets.ViewSet):
     )
     def list(self, request: Request) -> Response:
         """Return each car that takes part: where it stands, what it will do and why, what the grid wants next."""
-        cars = Vehicle.objects.filter(owner=cast(User, request.user), state=Vehicle.State.ACTIVE)
         named = request.query_params.get("vehicle")
+        nights = [_spoken(night) for night in tonights(owner=cast(User, request.user), now=clock.now())]
         if named is not None:
             wanted = serializers.UUIDField().run_validation(named)
-            cars = cars.filter(pk=get_object_or_404(cars, public_id=wanted).pk)
-        now = clock.now()
-        nights = [_spoken(tonight(vehicle=car, now=now)) for car in cars.order_by("pk")[:20]]
+            nights = [night for night in nights if night.vehicle.public_id == wanted]
+            if not nights:
+                raise Http404
         return Response(TonightSerializer(nights, many=True).data)
 
 

@@ -94,7 +94,7 @@ class PayoutViewSet(viewsets.ReadOnlyModelViewSet[Payout]):
     queryset = Payout.objects.none()
 
     def get_queryset(self) -> QuerySet[Payout]:
-        return Payout.objects.filter(account__owner=cast(User, self.request.user))
+        return Payout.objects.filter(account__owner=cast(User, self.request.user)).select_related("account")
 
     @extend_schema(responses=PauseSerializer, filters=False)
     @action(detail=False, pagination_class=None)

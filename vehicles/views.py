@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,7 +19,7 @@ from vehicles.automakers.base import LinkKind
 from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.flows.cars import UnableToSaveCar, save_specs, take_control
 from vehicles.flows.chargers import can_ever_discharge
-from vehicles.flows.health import link_health
+from vehicles.flows.health import LinkHealth, healths
 from vehicles.flows.places import set_home_from_vehicle
 from vehicles.flows.preferences import (
     UnableToSavePreference,
@@ -51,7 +52,7 @@ def cars(request: HttpRequest) -> HttpResponse:
     rows = list(Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE).select_related("preference"))
     readings = latest_readings(rows)
     links = VehicleLink.objects.filter(owner=owner).exclude(state=VehicleLink.State.REVOKED)
-    accounts = [_account(link) for link in links.prefetch_related("vehicles", "chargers")]
+    accounts = _accounts(links)
     context = {
         "cars": [{"vehicle": row, "preference": row.preference, "reading": readings.get(row.pk)} for row in rows],
         "accounts": accounts,
@@ -66,16 +67,22 @@ def cars(request: HttpRequest) -> HttpResponse:
 def broken_accounts(owner: User) -> list[dict[str, Any]]:
     """Return the owner's accounts that must be linked again, as `vehicles/_relink.html` shows them."""
     links = VehicleLink.objects.filter(owner=owner, state=VehicleLink.State.NEEDS_RELINK)
-    return [_account(link) for link in links.prefetch_related("vehicles", "chargers")]
+    return _accounts(links)
 
 
-def _account(link: VehicleLink) -> dict[str, Any]:
+def _accounts(links: QuerySet[VehicleLink]) -> list[dict[str, Any]]:
+    rows = list(links.prefetch_related("vehicles", "chargers"))
+    fares = healths(rows)
+    return [_account(link, fares[link.pk]) for link in rows]
+
+
+def _account(link: VehicleLink, health: LinkHealth) -> dict[str, Any]:
     states = [vehicle.state for vehicle in link.vehicles.all()]
     return {
         "public_id": link.public_id,
         "maker": link.maker,
         "maker_name": maker_name(link.maker),
-        "health": link_health(link),
+        "health": health,
         "cars": states.count(Vehicle.State.ACTIVE),
         "boxes": len([box for box in link.chargers.all() if box.state != HomeCharger.State.UNLINKED]),
         "offered": states.count(Vehicle.State.OFFERED) if link.state == VehicleLink.State.ACTIVE else 0,

@@ -24,12 +24,21 @@ class LinkHealth:
 
 def link_health(link: VehicleLink) -> LinkHealth:
     """Return how the link fares, from its own row and its cars' last values."""
+    return healths([link])[link.pk]
+
+
+def healths(links: Sequence[VehicleLink]) -> dict[int, LinkHealth]:
+    """Return the same of several links, by key; their cars are read together."""
     # One look into the index a car, whatever the length of its history.
     readings = ChargeReading.objects.filter(vehicle=OuterRef("pk")).order_by("-observed_at")
-    rows = Vehicle.objects.filter(link=link).exclude(state=Vehicle.State.UNLINKED)
-    cars = list(rows.annotate(seen_at=Subquery(readings.values("observed_at")[:1])))
+    rows = Vehicle.objects.filter(link__in=links).exclude(state=Vehicle.State.UNLINKED)
+    found = list(rows.annotate(seen_at=Subquery(readings.values("observed_at")[:1])))
+    return {link.pk: _health(link, [car for car in found if car.link_id == link.pk]) for link in links}
+
+
+def _health(link: VehicleLink, cars: Sequence[Vehicle]) -> LinkHealth:
     active = [car for car in cars if car.state == Vehicle.State.ACTIVE]
-    newest = max((car.seen_at for car in active if car.seen_at), default=None)
+    newest = max((car.seen_at for car in active if car.seen_at), default=None)  # type: ignore[attr-defined]
     reason, next_step = _reason(link, active, offered=len(cars) > len(active))
     return LinkHealth(link.state, link.state_since_at or link.linked_at, reason, next_step, newest)
 
