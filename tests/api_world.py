@@ -57,6 +57,13 @@ def build_api_world(owner: Any, *, now: datetime) -> World:
     return world
 
 
+def read_out(answer: Any) -> Any:
+    """Return the answer, read to its end where it is streamed: only then is its file closed."""
+    if answer.streaming:
+        b"".join(answer.streaming_content)
+    return answer
+
+
 def forget_payees(outside: responses.RequestsMock) -> None:
     """Let the payment processor know nobody: it answers everything with 404."""
     for method in ("GET", "POST", "DELETE"):
