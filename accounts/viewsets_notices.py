@@ -70,7 +70,8 @@ class NoticeSettingsViewSet(viewsets.ViewSet):
         body.is_valid(raise_exception=True)
         given: dict[str, Any] = dict(body.validated_data)
         given.pop("switches", None)
-        flipped = SwitchSerializer(data=request.data.get("switches", []), many=True)  # each one whole
+        told = cast(dict[str, Any], request.data).get("switches", [])
+        flipped = SwitchSerializer(data=told, many=True)  # each one whole
         flipped.is_valid(raise_exception=True)
         switches = {(one["kind"], one["channel"]): one["is_on"] for one in flipped.validated_data}
         before = notice_settings.settings_of(user)
