@@ -70,7 +70,7 @@ class Contract(_View):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let the caller in, then take the key and check the precondition."""
         super().initial(request, *args, **kwargs)
-        if "\x00" in request.path + "".join(request.query_params.values()):
+        if "\x00" in request.path + "".join(map(str, request.query_params.values())):
             raise ParseError  # no text may hold a NUL byte, and no database takes it
         if request.method in SAFE_METHODS:
             return
