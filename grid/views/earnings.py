@@ -22,7 +22,7 @@ from grid.flows.saving import worth_of
 from grid.models import EventParticipation, Program, Settlement
 from rewards.flows.earnings import explain_earning
 from rewards.flows.pauses import PAUSED, current_pause
-from rewards.flows.statements import owner_currencies, owner_statement, owner_totals
+from rewards.flows.statements import money_states, owner_currencies, owner_totals
 from rewards.models import Earning
 from rewards.wording import earning_title
 
@@ -105,14 +105,11 @@ def earnings(request: HttpRequest) -> HttpResponse:
 
 def _follow_the_money(owner: User, lines: Iterable[Settlement]) -> None:
     """Give each settlement the state of its money, as the statement tells it; "" before it reached the ledger."""
-    found = {
-        line.key: line
-        for currency in dict.fromkeys(line.currency for line in lines)
-        for line in owner_statement(owner, currency, limit=2 * SHOWN_LINES)
-    }
+    lines = list(lines)
+    found = money_states(owner, (f"settlement:{line.public_id}" for line in lines))
     for line in lines:
         told = found.get(f"settlement:{line.public_id}")
-        line.money_state = told.state.value if told else ""  # type: ignore[attr-defined]
+        line.money_state = told.value if told else ""  # type: ignore[attr-defined]
 
 
 def by_month(lines: Iterable[Settlement], others: Iterable[Earning] = ()) -> list[Month]:

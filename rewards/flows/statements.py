@@ -88,18 +88,18 @@ def owner_currencies(owner: User) -> list[str]:
 def owner_totals(owner: User, currency: str) -> OwnerTotals:
     """Return the owner's money in one currency; nothing is ever netted between currencies."""
     balance = ledger.owner_balance(owner, currency)
-    account = PayoutAccount.objects.filter(owner=owner, currency=currency).first()
-    payouts = Payout.objects.filter(account__owner=owner, currency=currency).aggregate(
-        under_way=Sum("amount_minor", filter=~Q(state__in=["paid", "cancelled"])),
-        paid=Sum("amount_minor", filter=Q(state="paid")),
+    accounts = PayoutAccount.objects.filter(owner=owner, currency=currency).annotate(
+        under_way=Sum("payouts__amount_minor", filter=~Q(payouts__state__in=["paid", "cancelled"])),
+        paid=Sum("payouts__amount_minor", filter=Q(payouts__state="paid")),
     )
+    account = accounts.first()
     earned = owner_transfers(owner, currency).aggregate(earned=Sum(_EFFECT, filter=Q(kind__in=["single", "reversal"])))
     pays = account is not None and account.state == PayoutAccount.State.ACTIVE and not account.is_paused
     return OwnerTotals(
         currency=currency,
         available_minor=balance.available_minor,
-        pending_minor=payouts["under_way"] or 0,
-        paid_minor=payouts["paid"] or 0,
+        pending_minor=(account.under_way if account is not None else None) or 0,
+        paid_minor=(account.paid if account is not None else None) or 0,
         earned_minor=earned["earned"] or 0,
         next_payout_at=account.next_payout_at if account is not None and pays else None,
     )
@@ -134,6 +134,15 @@ def statement_lines(owner: User, transfers: Iterable[Transfer]) -> list[Statemen
         lines.append(_line(row, carried.of(row), available_after_minor=after[row.currency]))
         after[row.currency] -= _effect(row)
     return lines
+
+
+def money_states(owner: User, keys: Iterable[str]) -> dict[str, LineState]:
+    """Return where the money of each of the owner's transfers is, by the transfer's key; unknown keys are left out."""
+    rows = Transfer.objects.filter(key__in=list(keys), credit__owner=owner).only("pk", "key", "currency")
+    found = list(rows)
+    carried = _Payouts(owner, found)
+    payouts = {row.key: carried.of(row) for row in found}
+    return {key: LineState.AVAILABLE if one is None else _state_of(one) for key, one in payouts.items()}
 
 
 def export_statement(owner: User) -> str:

@@ -30,7 +30,7 @@ from vehicles.models import Vehicle
 
 MOST = 15
 # The sync feed looks at each kind of thing by itself, so that none can be missed: one query a kind.
-MORE = {"changes-list": 24, "earnings": 18}
+MORE = {"changes-list": 24}
 MANY = 12
 
 
