@@ -26,7 +26,7 @@ from vehicles.flows.telemetry import latest_reading, read_vehicle
 from vehicles.models import ChargeReading, LinkAttempt, Vehicle, VehicleLink
 from vehicles.streams import Listener
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("db")]
 EVENING = datetime.fromisoformat("2026-11-19T02:00:00+00:00")  # Wednesday 21:00 in New York
 ACCOUNT, I4 = "frank@bmw.sandbox", "WBA73AW02RFP00001"
 

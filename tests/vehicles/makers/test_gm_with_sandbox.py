@@ -13,7 +13,7 @@ from vehicles.flows.allowing import UnableToCommand
 from vehicles.flows.telemetry import latest_reading
 from vehicles.models import Command, Vehicle
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("db")]
 BOLT = "7d1f0c5ae2b94c0f8a51e6d3b0974a21"
 
 

@@ -13,7 +13,7 @@ from vehicles.flows.health import link_health
 from vehicles.models import HomeCharger
 from vehicles.wording import MESSAGES
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("db")]
 BOX, IONIQ, LIGHTNING = "box-2f1e7c5a90b34d61", "5ca1ab1e0001400080000000000000a1", "918ed353ee060391de06cbdaccdafe5a"
 
 

@@ -12,7 +12,7 @@ from vehicles.flows.pushes import receive_push
 from vehicles.flows.telemetry import latest_reading
 from vehicles.models import ChargePreference, ChargeReading, Command
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("db")]
 PROLOGUE, V2G = "hnd-5b0c1c7de2f94f0a8d21c4a7e9", "hnd-8e71d3a04c6b4a2f9b5de0f1c3"
 
 

@@ -11,7 +11,7 @@ from vehicles.flows.pushes import receive_push
 from vehicles.flows.telemetry import latest_reading
 from vehicles.models import ChargeReading, Vehicle
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("db")]
 CARS = {"honda": "hnd-5b0c1c7de2f94f0a8d21c4a7e9", "smartcar": "5ca1ab1e0001400080000000000000a1"}
 
 

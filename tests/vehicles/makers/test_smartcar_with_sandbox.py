@@ -16,7 +16,7 @@ from vehicles.automakers.smartcar import Smartcar
 from vehicles.flows.telemetry import latest_reading, read_vehicle
 from vehicles.models import Command, Vehicle
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("db")]
 IONIQ, ARIYA = "5ca1ab1e0001400080000000000000a1", "5ca1ab1e0003400080000000000000c1"
 
 

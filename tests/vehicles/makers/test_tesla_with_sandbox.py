@@ -14,7 +14,7 @@ from vehicles.flows.commands import renew_hold
 from vehicles.flows.telemetry import latest_reading
 from vehicles.models import Command, ForeignSign, Vehicle, VehicleLink
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("db")]
 MODEL_3 = "5YJ3E1EA0RF000004"
 CAR_ID = "1492931520111004"
 
