@@ -28,6 +28,19 @@ class ReadOnlyAdmin(AnyAdmin):
         return False
 
 
+class ReadOnlyInline(AnyInline):
+    """Shows such rows below the one they belong to."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(User)
 class UserAdmin(AnyAdmin):
     """People. Passwords and second factors are changed by their owners alone."""
@@ -74,19 +87,11 @@ class ConsentAdmin(ReadOnlyAdmin):
     date_hierarchy = "granted_at"
 
 
-class NoticeDeliveryInline(AnyInline):
+class NoticeDeliveryInline(ReadOnlyInline):
     """How a notice went out, for whoever is asked why it did not come."""
 
     model = NoticeDelivery
     fields = ("channel", "device", "is_digest", "state", "due_at", "attempts", "sent_at", "failure")
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Notice)

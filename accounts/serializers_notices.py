@@ -8,7 +8,8 @@ from rest_framework import serializers
 from accounts.flows.acting import offered_actions
 from accounts.flows.notices import ReadableNotice, read_aloud
 from accounts.models import Notice, NoticeSettings, PushDevice
-from accounts.notice_kinds import ACTIONS, CHANNELS, KINDS, kind_of
+from accounts.notice_actions import ACTIONS
+from accounts.notice_kinds import CHANNELS, KINDS, kind_of
 from foundation import clock
 
 

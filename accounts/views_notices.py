@@ -15,7 +15,8 @@ from accounts.flows import acting, notice_settings
 from accounts.flows.notices import kinds_of_group, mark_all_read, mark_read, read_aloud
 from accounts.forms_notices import NoticeSettingsForm
 from accounts.models import Notice, PushDevice, User
-from accounts.notice_kinds import ACTIONS, CHANNELS, GROUPS, IN_APP, KINDS, RELINK
+from accounts.notice_actions import ACTIONS, RELINK
+from accounts.notice_kinds import CHANNELS, GROUPS, IN_APP, KINDS
 from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
 from foundation.refusals import Refusal

@@ -16,7 +16,7 @@ from accounts.flows import notice_settings
 from accounts.flows.acting import STOPS, Click, UnableToAct, click_on, is_used, offered_actions, read_token, used_once
 from accounts.flows.notices import mark_read, read_aloud
 from accounts.models import Notice, User
-from accounts.notice_kinds import ACTIONS, CHARGE_NOW, OPT_OUT, RELINK, STOP_DIGEST, STOP_EMAIL
+from accounts.notice_actions import ACTIONS, CHARGE_NOW, OPT_OUT, RELINK, STOP_DIGEST, STOP_EMAIL
 from foundation import clock
 from foundation.pages import owner_action, refusals_as_messages, signed_in
 from foundation.refusals import Refusal

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.flows.acting import click_on
-from accounts.notice_kinds import CHARGE_NOW, OPT_OUT, STOP_EMAIL
+from accounts.notice_actions import CHARGE_NOW, OPT_OUT, STOP_EMAIL
 from accounts.serializers_notices import NoticeSerializer
 from accounts.viewsets_notices import NoticeViewSet
 from chargescape.acting import act

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any, Protocol
 
 STEP, GAP, HEIGHT = 10, 2, 100
-MONTHS_SHOWN = 6
+MONTHS_LEAST, MONTHS_SHOWN = 3, 6
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,13 @@ class MonthSum(Protocol):
 
 
 def month_bars(months: Iterable[MonthSum], *, currency: str, today: date) -> Bars | None:
-    """Return the last six months in one currency, from the first with money on; None where nothing was earned."""
+    """Return the last six months in one currency, from the first with money on; None where nothing was earned.
+
+    Three months at least are drawn, so that a first one does not look like a wall.
+    """
     sums = {month.starts_on_date: month for month in months if month.currency == currency}
     shown, first = [today.replace(day=1)], min(sums, default=today)
-    while len(shown) < MONTHS_SHOWN and shown[0] > first:
+    while len(shown) < MONTHS_LEAST or (len(shown) < MONTHS_SHOWN and shown[0] > first):
         shown.insert(0, (shown[0] - timedelta(days=1)).replace(day=1))
     return bars_of(
         (starts_on, [("charge", sums[starts_on].events_minor), ("other", sums[starts_on].others_minor)])

@@ -1,9 +1,9 @@
 """A night as a page shows it: values for the chart, and the same values as rows of a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext
 
@@ -169,61 +169,3 @@ def settlement_chart(explanation: Explanation, *, zone: str, locale: str) -> dic
         "zone": zone,
         "locale": locale,
     }
-
-
-class MonthSum(Protocol):
-    """One month's sum in one currency."""
-
-    starts_on_date: date
-    currency: str
-
-    @property
-    def amount_minor(self) -> int:
-        """What the month earned."""
-        ...
-
-
-@dataclass(frozen=True)
-class MonthBar:
-    """One month's bar: its place and size in the drawing's units, and what it stands for."""
-
-    starts_on_date: date
-    amount_minor: int
-    x: int
-    y: int
-    height: int
-
-    @property
-    def label_y(self) -> int:
-        """Where the amount stands, above the bar."""
-        return self.y - 5
-
-
-@dataclass(frozen=True)
-class MonthChart:
-    """What was earned month by month, the current one last."""
-
-    bars: list[MonthBar]
-    currency: str
-    width: int
-    height: int
-
-
-BAR_STEP, BAR_HEIGHT, MONTHS_SHOWN = 64, 100, 6
-
-
-def month_chart(months: Iterable[MonthSum], *, currency: str, today: date) -> MonthChart | None:
-    """Return the chart of the last six months in one currency, or None where nothing was earned in them."""
-    sums = {month.starts_on_date: month.amount_minor for month in months if month.currency == currency}
-    shown, first = [today.replace(day=1)], min(sums, default=today)
-    while len(shown) < MONTHS_SHOWN and shown[0] > first:
-        shown.insert(0, (shown[0] - timedelta(days=1)).replace(day=1))
-    most = max((sums.get(month, 0) for month in shown), default=0)
-    if not most:
-        return None
-    heights = [round(BAR_HEIGHT * sums.get(month, 0) / most) for month in shown]
-    bars = [
-        MonthBar(month, sums.get(month, 0), number * BAR_STEP, BAR_HEIGHT - height, height)
-        for number, (month, height) in enumerate(zip(shown, heights, strict=True))
-    ]
-    return MonthChart(bars, currency, len(bars) * BAR_STEP, BAR_HEIGHT)

@@ -12,7 +12,8 @@ from django.utils.translation import gettext
 
 from accounts.flows.notices import no_news_after
 from accounts.models import Notice, NoticeAct, User
-from accounts.notice_kinds import ACTIONS, STOP_DIGEST, STOP_EMAIL, kind_of
+from accounts.notice_actions import ACTIONS, STOP_DIGEST, STOP_EMAIL
+from accounts.notice_kinds import kind_of
 from foundation.refusals import Refusal
 
 SALT = "accounts.notice"

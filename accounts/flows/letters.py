@@ -16,7 +16,8 @@ from django.utils.translation import gettext
 from accounts.flows.acting import make_token, offered_actions
 from accounts.flows.notices import ReadableNotice, read_aloud
 from accounts.models import Notice, NoticeDelivery, User
-from accounts.notice_kinds import ACTIONS, STOP_DIGEST, STOP_EMAIL, kind_of
+from accounts.notice_actions import ACTIONS, STOP_DIGEST, STOP_EMAIL
+from accounts.notice_kinds import kind_of
 from foundation.formats import moment, reader_in
 
 MOST_IN_DIGEST = 50

@@ -76,8 +76,7 @@ def money_alerts(*, now: datetime) -> list[Alert]:
         found.append(
             Alert(f"{differences} differences with the processor are open.", admin_list("rewards_reconciliation"))
         )
-    asked = Payout.objects.filter(state=Payout.State.REQUESTED, approved_at=None).exclude(approval_reason="")
-    if count := asked.count():
+    if count := Payout.objects.to_approve().count():
         found.append(
             Alert(f"{count} payouts wait for two people.", admin_list("rewards_payout", "state__exact=requested"))
         )

@@ -49,7 +49,7 @@ def waiting(*, now: datetime, wall: datetime) -> list[Queue]:
         _queue(
             "payouts",
             MONEY,
-            Payout.objects.filter(state=Payout.State.REQUESTED, approval_reason=""),
+            Payout.objects.to_send(at=wall),
             "requested_at",
             now,
         ),

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.contrib import admin
 
 if TYPE_CHECKING:  # Django's admin classes are generic in their types alone
-    AnyInline = admin.TabularInline[Any, Any]
     AnyModelForm = forms.ModelForm[Any]
     AnyModelChoice = forms.ModelChoiceField[Any]
 else:
-    AnyInline = admin.TabularInline
     AnyModelForm = forms.ModelForm
     AnyModelChoice = forms.ModelChoiceField
 

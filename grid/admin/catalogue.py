@@ -4,12 +4,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.admin import AnyAdmin
+from accounts.admin import AnyAdmin, AnyInline, ReadOnlyInline
 from foundation import clock
-from grid.admin.bases import AnyInline, AnyModelForm, RateField, rate_text
+from grid.admin.bases import AnyModelForm, RateField, rate_text
 from grid.models import Feed, GridEvent, Program, ProgramTerms, Tariff, Utility
 from grid.tariffs import parse_periods
 
@@ -88,15 +88,13 @@ class TermsInline(AnyInline):
         return super().get_queryset(request).filter(events__isnull=True)
 
 
-class UsedTermsInline(AnyInline):
+class UsedTermsInline(ReadOnlyInline):
     """Versions that events used."""
 
     model = ProgramTerms
     verbose_name_plural = "terms that events used (a change is a new version)"
-    extra = 0
     fields = ["version", "valid_from_at", "valid_until_at", "reward", "kinds", "minimum_notice_minutes"]
     readonly_fields = ["reward"]
-    can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(events__isnull=False).distinct()
@@ -104,12 +102,6 @@ class UsedTermsInline(AnyInline):
     @admin.display(description="reward")
     def reward(self, terms: ProgramTerms) -> str:
         return rate_text(terms.reward_micros_per_kwh, terms.program.utility.currency)
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Program)

@@ -7,9 +7,9 @@ from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
-from accounts.admin import AnyAdmin
+from accounts.admin import AnyAdmin, AnyInline
 from foundation import clock
-from grid.admin.bases import AnyInline, AnyModelForm
+from grid.admin.bases import AnyModelForm
 from grid.flows import operators
 from grid.models import OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
 

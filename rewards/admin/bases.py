@@ -1,9 +1,9 @@
 """What the money's admin pages share: amounts as text, who may steer, the page that asks before anything happens."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -12,11 +12,6 @@ from django.urls import reverse
 from accounts.admin import ReadOnlyAdmin
 from foundation.money import major_units
 from foundation.refusals import Refusal
-
-if TYPE_CHECKING:  # Django's admin classes are generic in their types alone
-    AnyInline = admin.TabularInline[Any, Any]
-else:
-    AnyInline = admin.TabularInline
 
 
 def money_text(amount_minor: int | None, currency: str) -> str:

@@ -8,9 +8,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.admin import ReadOnlyInline
 from accounts.models import User
 from foundation import clock
-from rewards.admin.bases import AnyInline, SteerableAdmin, money_text
+from rewards.admin.bases import SteerableAdmin, money_text
 from rewards.flows.pauses import open_findings, resume_payouts
 from rewards.models import PayoutPause, Reconciliation, ReconciliationFinding
 
@@ -32,7 +33,7 @@ _NEXT_STEPS = {
 }
 
 
-class Findings(AnyInline):
+class Findings(ReadOnlyInline):
     """The rows of one comparison."""
 
     model = ReconciliationFinding
@@ -46,14 +47,6 @@ class Findings(AnyInline):
         "accepted_by",
         "note",
     )
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Reconciliation)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from grid.charts import month_chart
+from grid.bars import month_bars
 from grid.flows.paying import pay_due_earnings
 from grid.flows.saving import weigh_due_stays, worth_of
 from grid.views.earnings import Month
@@ -72,12 +72,21 @@ def test_chart_has_a_bar_a_month_and_none_without_money() -> None:
         return Month(date(2026, number, 1), currency, [], [Earning(amount_minor=amount_minor)])
 
     months = [month(11, 50), month(9, 100), month(10, 999, "CAD")]
-    chart = month_chart(months, currency="USD", today=date(2026, 11, 18))
+    chart = month_bars(months, currency="USD", today=date(2026, 11, 18))
     assert chart is not None
-    assert [(bar.starts_on_date.month, bar.amount_minor, bar.height) for bar in chart.bars] == [
-        (9, 100, 100), (10, 0, 0), (11, 50, 50),
+    assert [(bar.at.month, bar.value, [part.height for part in bar.segments]) for bar in chart.bars] == [
+        (9, 100, [100]), (10, 0, []), (11, 50, [50]),
     ]  # fmt: skip
-    assert month_chart([], currency="USD", today=date(2026, 11, 18)) is None
+    assert month_bars([], currency="USD", today=date(2026, 11, 18)) is None
+
+
+def test_first_months_bar_does_not_fill_the_page() -> None:
+    first = Month(date(2026, 1, 1), "USD", [], [Earning(amount_minor=50)])
+    chart = month_bars([first], currency="USD", today=date(2026, 1, 18))
+    assert chart is not None
+    assert [(bar.at, bar.value) for bar in chart.bars] == [
+        (date(2025, 11, 1), 0), (date(2025, 12, 1), 0), (date(2026, 1, 1), 50),
+    ]  # fmt: skip
 
 
 def steered(owner: User, now: datetime, *, imported_wh: int) -> None:

@@ -20,11 +20,6 @@ class UnableToSetHome(Refusal):
     """Home stays where it was."""
 
 
-def home_of(owner_id: int) -> HomePlace | None:
-    """Return the owner's home place, if one is set."""
-    return HomePlace.objects.filter(owner=owner_id).first()
-
-
 def set_home_from_vehicle(*, vehicle: Vehicle, now: datetime) -> HomePlace:
     """Make the place where the car stands now the home of its owner, and return it.
 

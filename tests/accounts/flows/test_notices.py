@@ -20,7 +20,8 @@ from accounts.flows.notices import (
     read_aloud,
 )
 from accounts.models import Notice, NoticeSwitch, User
-from accounts.notice_kinds import ACTIONS, GROUPS, IN_APP, KINDS
+from accounts.notice_actions import ACTIONS
+from accounts.notice_kinds import GROUPS, IN_APP, KINDS
 
 pytestmark = pytest.mark.django_db
 
