@@ -4,11 +4,11 @@ from grid.models.dispatches import Dispatch
 from grid.models.events import EventApproval, EventParticipation, GridEvent
 from grid.models.operators import OperatorAsk, OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
 from grid.models.plans import Plan, PlanningState, PlanningWatch
-from grid.models.programs import Enrollment, Program, ProgramTerms
+from grid.models.programs import Enrollment, Program, ProgramTerms, ShareRule
 from grid.models.reminders import EventReminder, PlugReminder, RiskWatch, TermsNotice
 from grid.models.savings import StaySaving
 from grid.models.series import Feed, SeriesPoint
-from grid.models.settlements import Settlement
+from grid.models.settlements import GroupSettlement, Settlement
 from grid.models.sites import CarbonChoice, Site, Tariff
 from grid.models.utilities import Utility
 
@@ -21,6 +21,7 @@ __all__ = [
     "EventReminder",
     "Feed",
     "GridEvent",
+    "GroupSettlement",
     "OperatorAsk",
     "OperatorEvent",
     "OperatorLink",
@@ -35,6 +36,7 @@ __all__ = [
     "RiskWatch",
     "SeriesPoint",
     "Settlement",
+    "ShareRule",
     "Site",
     "StaySaving",
     "Tariff",

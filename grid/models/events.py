@@ -88,6 +88,7 @@ class EventParticipation(models.Model):
         IN = "in", _("takes part")
         OPTED_OUT = "opted_out", _("the owner said no")
         UNABLE = "unable", _("cannot help")
+        CONTROL = "control", _("left alone to measure by, paid like the others")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     event = models.ForeignKey(GridEvent, on_delete=models.PROTECT, related_name="participations")
@@ -96,6 +97,10 @@ class EventParticipation(models.Model):
     reason = models.CharField(max_length=60, blank=True)
     invited_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True, blank=True)
+    committed_wh = models.BigIntegerField(default=0, help_text="What the car could shift, as known before notice.")
+    frozen = models.JSONField(
+        default=dict, blank=True, help_text="Plug-in time, state of charge and limit as known before notice."
+    )
 
     class Meta:
         ordering = ["-event__starts_at"]

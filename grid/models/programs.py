@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from grid.models.sites import Site
 from grid.models.utilities import Utility
@@ -35,11 +36,26 @@ def every_kind() -> list[str]:
     return ["hold", "absorb", "discharge"]
 
 
+class ShareRule(models.TextChoices):
+    """How owners divide what their group earned; the pure rules are `grid.metering.groups.ShareRule`."""
+
+    EQUAL = "equal", _("each car that took part the same")
+    BY_COMMITMENT = "by_commitment", _("by the energy that each car could shift")
+
+
 class ProgramTerms(models.Model):
     """One version of a program's terms, in force over `[valid_from_at, valid_until_at)`.
 
-    Never edited once an event used it. Where two versions are in force at once, the higher one counts.
+    Never edited once an event used it. Where two versions are in force at once, the higher one counts. Months, windows
+    and counts are of the utility's time zone. `windows` has the form of a tariff's periods without a rate:
+    `{"weekdays": [0..6], "from": "HH:MM", "to": "HH:MM"}`; events lie inside one of them.
     """
+
+    class Settles(models.TextChoices):
+        """Whose delivery is priced."""
+
+        CAR = "car", _("each car alone")
+        GROUP = "group", _("all cars together")
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="terms")
     version = models.PositiveIntegerField()
@@ -51,6 +67,28 @@ class ProgramTerms(models.Model):
     baseline_version = models.PositiveSmallIntegerField(default=1)
     minimum_notice_minutes = models.PositiveIntegerField(default=0)
     max_event_minutes = models.PositiveIntegerField(default=240)
+    settles = models.CharField(max_length=8, choices=Settles, default=Settles.CAR)
+    group_method = models.SlugField(
+        max_length=40, default="sum-of-cars", help_text="How the group's delivery is measured; see docs/settlement.md."
+    )
+    group_method_version = models.PositiveSmallIntegerField(default=1)
+    share_rule = models.CharField(max_length=16, choices=ShareRule, default=ShareRule.BY_COMMITMENT)
+    has_penalty = models.BooleanField(default=False, help_text="The platform pays for what was promised and not given.")
+    control_share_percent = models.PositiveSmallIntegerField(
+        default=0, help_text="Cars that an event leaves alone for the sake of measuring; drawn by lot."
+    )
+    objection_hours = models.PositiveIntegerField(
+        default=0, help_text="So long the utility may object to a result; credits are pending until then."
+    )
+    season_months = models.JSONField(default=list, blank=True, help_text="1 to 12; empty: the whole year.")
+    windows = models.JSONField(default=list, blank=True, help_text="When events may lie; empty: at any time.")
+    max_events_per_season = models.PositiveIntegerField(null=True, blank=True)
+    max_minutes_per_season = models.PositiveIntegerField(null=True, blank=True)
+    max_events_per_day = models.PositiveIntegerField(null=True, blank=True)
+    change_notice_days = models.PositiveIntegerField(
+        default=0, help_text="Owners hear of a new version at least so long before it holds."
+    )
+    eligibility = models.JSONField(default=dict, blank=True, help_text="What a car, home and owner need; see docs.")
 
     class Meta:
         ordering = ["program", "-version"]
@@ -58,6 +96,7 @@ class ProgramTerms(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["program", "version"], name="one_terms_per_version"),
             models.CheckConstraint(condition=Q(reward_micros_per_kwh__gte=0), name="reward_not_negative"),
+            models.CheckConstraint(condition=Q(control_share_percent__lte=50), name="control_share_at_most_half"),
             models.CheckConstraint(
                 condition=Q(valid_until_at__isnull=True) | Q(valid_until_at__gt=F("valid_from_at")),
                 name="terms_end_after_start",

@@ -1,12 +1,75 @@
-"""What a car delivered in an event and what it earned: computed once, kept with everything it was computed from."""
+"""What a group and its cars delivered in an event and what it earned: computed once, kept with all it came from."""
 
 import uuid
 
+from django.conf import settings as project
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from grid.models.events import EventParticipation
+from grid.models.events import EventParticipation, GridEvent
+from grid.models.programs import ShareRule
+
+
+class GroupSettlement(models.Model):
+    """What all cars of an event delivered together, and what the utility owes for it. A correction is a new revision.
+
+    Energies are Wh over the event, net at the AC side, signed as a car's are; empty = not known, which is not zero.
+    `error_wh` is the standard error of `delivered_wh`; empty = it cannot be said. `evidence` holds the method's
+    inputs. The cars' `Settlement` rows divide `amount_minor` by `share_rule`.
+    """
+
+    class Review(models.TextChoices):
+        """Whether the result stands. Credits are pending while it is open or disputed."""
+
+        OPEN = "open", _("the utility may object")
+        DISPUTED = "disputed", _("the utility objects")
+        APPROVED = "approved", _("approved by the utility")
+        LAPSED = "lapsed", _("the time to object is over")
+        REPLACED = "replaced", _("replaced by a later revision")
+
+    STANDING = (Review.APPROVED, Review.LAPSED)
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    event = models.ForeignKey(GridEvent, on_delete=models.PROTECT, related_name="group_settlements")
+    revision = models.PositiveSmallIntegerField(default=1)
+    method = models.SlugField(max_length=40)
+    method_version = models.PositiveSmallIntegerField(default=1)
+    share_rule = models.CharField(max_length=16, choices=ShareRule)
+    baseline_wh = models.BigIntegerField(null=True, blank=True)
+    net_wh = models.BigIntegerField(null=True, blank=True)
+    delivered_wh = models.BigIntegerField(null=True, blank=True)
+    error_wh = models.FloatField(null=True, blank=True)
+    measured_cars = models.PositiveIntegerField()
+    estimated_cars = models.PositiveIntegerField(help_text="Their energy is not known: the group's mean stands in.")
+    control_cars = models.PositiveIntegerField(default=0)
+    rate_micros_per_kwh = models.BigIntegerField()
+    amount_minor = models.BigIntegerField(help_text="What the utility owes; below 0 is a penalty.")
+    currency = models.CharField(max_length=3)
+    evidence = models.JSONField()
+    created_at = models.DateTimeField()
+    review = models.CharField(max_length=12, choices=Review, default=Review.OPEN)
+    objection_ends_at = models.DateTimeField()
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewed_by = models.ForeignKey(
+        project.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="reviewed_settlements"
+    )
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["review", "objection_ends_at"], name="group_review_due")]
+        constraints = [
+            models.UniqueConstraint(fields=["event", "revision"], name="one_group_settlement_per_revision"),
+            models.CheckConstraint(
+                condition=Q(delivered_wh__isnull=False) | Q(amount_minor=0), name="group_unknown_is_not_priced"
+            ),
+            models.CheckConstraint(
+                condition=Q(error_wh__isnull=True) | Q(error_wh__gte=0), name="group_error_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivered_wh} Wh by the group, {self.amount_minor} {self.currency}"
 
 
 class Settlement(models.Model):
@@ -26,6 +89,14 @@ class Settlement(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     participation = models.ForeignKey(EventParticipation, on_delete=models.PROTECT, related_name="settlements")
     revision = models.PositiveSmallIntegerField(default=1)
+    group = models.ForeignKey(
+        GroupSettlement,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="settlements",
+        help_text="Whose amount this is a share of; empty: the car was settled alone.",
+    )
     method = models.SlugField(max_length=40)
     method_version = models.PositiveSmallIntegerField(default=1)
     baseline_wh = models.BigIntegerField()
