@@ -2,10 +2,14 @@
 
 from grid.models.dispatches import Dispatch
 from grid.models.events import EventApproval, EventParticipation, GridEvent
+from grid.models.invoices import Invoice, InvoiceLine, InvoicePosting
+from grid.models.members import UtilityMember
+from grid.models.nominations import Nomination, Rehearsal
 from grid.models.operators import OperatorAsk, OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
 from grid.models.plans import Plan, PlanningState, PlanningWatch
 from grid.models.programs import Enrollment, Program, ProgramTerms, ShareRule
 from grid.models.reminders import EventReminder, PlugReminder, RiskWatch, TermsNotice
+from grid.models.reviews import Dispute
 from grid.models.savings import StaySaving
 from grid.models.series import Feed, SeriesPoint
 from grid.models.settlements import GroupSettlement, Settlement
@@ -15,6 +19,7 @@ from grid.models.utilities import Utility
 __all__ = [
     "CarbonChoice",
     "Dispatch",
+    "Dispute",
     "Enrollment",
     "EventApproval",
     "EventParticipation",
@@ -22,6 +27,10 @@ __all__ = [
     "Feed",
     "GridEvent",
     "GroupSettlement",
+    "Invoice",
+    "InvoiceLine",
+    "InvoicePosting",
+    "Nomination",
     "OperatorAsk",
     "OperatorEvent",
     "OperatorLink",
@@ -33,6 +42,7 @@ __all__ = [
     "PlugReminder",
     "Program",
     "ProgramTerms",
+    "Rehearsal",
     "RiskWatch",
     "SeriesPoint",
     "Settlement",
@@ -42,4 +52,5 @@ __all__ = [
     "Tariff",
     "TermsNotice",
     "Utility",
+    "UtilityMember",
 ]

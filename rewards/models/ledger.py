@@ -22,6 +22,7 @@ class LedgerAccount(models.Model):
         PAID_OUT = "paid_out", "gone through the processor: sent to owners, less what was topped up"
         FUNDING = "funding", "brought to the processor by top-ups"
         PROCESSOR_FEES = "processor_fees", "kept by the processor: the platform's cost, never an owner's"
+        UTILITY_PAID = "utility_paid", "paid by utilities for their invoices"
         CORRECTIONS = "corrections", "borne by the platform: owners keep what a correction takes back from the utility"
 
     kind = models.CharField(max_length=24, choices=Kind)
