@@ -2,7 +2,9 @@
 
 from grid.models.dispatches import Dispatch
 from grid.models.events import EventApproval, EventParticipation, GridEvent
+from grid.models.feeders import Feeder
 from grid.models.invoices import Invoice, InvoiceLine, InvoicePosting
+from grid.models.loops import EventProgress
 from grid.models.members import UtilityMember
 from grid.models.nominations import Nomination, Rehearsal
 from grid.models.operators import OperatorAsk, OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
@@ -23,8 +25,10 @@ __all__ = [
     "Enrollment",
     "EventApproval",
     "EventParticipation",
+    "EventProgress",
     "EventReminder",
     "Feed",
+    "Feeder",
     "GridEvent",
     "GroupSettlement",
     "Invoice",

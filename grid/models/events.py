@@ -74,6 +74,9 @@ class EventApproval(models.Model):
     event = models.OneToOneField(GridEvent, on_delete=models.PROTECT, related_name="approval")
     approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approved_events")
     approved_at = models.DateTimeField()
+    target_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="The most power that was approved; empty: as asked then."
+    )
 
     def __str__(self) -> str:
         return f"approval of {self.event}"
@@ -90,6 +93,13 @@ class EventParticipation(models.Model):
         UNABLE = "unable", _("cannot help")
         CONTROL = "control", _("left alone to measure by, paid like the others")
 
+    class Call(models.TextChoices):
+        """What is asked of a car that takes part."""
+
+        PLAN = "plan", "what its plan says"
+        RESERVE = "reserve", "nothing yet: others give enough"
+        PRESSED = "pressed", "more than its plan says, in place of others"
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     event = models.ForeignKey(GridEvent, on_delete=models.PROTECT, related_name="participations")
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="participations")
@@ -98,6 +108,9 @@ class EventParticipation(models.Model):
     invited_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True, blank=True)
     committed_wh = models.BigIntegerField(default=0, help_text="What the car could shift, as known before notice.")
+    call = models.CharField(max_length=8, choices=Call, default=Call.PLAN)
+    called_at = models.DateTimeField(null=True, blank=True, help_text="When it was called in place of others.")
+    straggles = models.CharField(max_length=40, blank=True, help_text="Why it did not give what it was told to.")
     frozen = models.JSONField(
         default=dict, blank=True, help_text="Plug-in time, state of charge and limit as known before notice."
     )

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from foundation.fields import EncryptedTextField
+from grid.models.feeders import Feeder
 from grid.models.series import Feed
 from grid.models.utilities import Utility
 
@@ -85,6 +86,9 @@ class Site(models.Model):
         choices=CarbonChoice,
         default=CarbonChoice.MOSTLY_MONEY,
         help_text="How plans weigh carbon beside money.",
+    )
+    feeder = models.ForeignKey(
+        Feeder, null=True, blank=True, on_delete=models.SET_NULL, related_name="sites", help_text="What it hangs on."
     )
     created_at = models.DateTimeField()
     version = models.PositiveIntegerField(default=1)

@@ -22,10 +22,23 @@ class Utility(models.Model):
         default=5_000_000, help_text="Events that ask for more power need the approval of a second admin."
     )
 
+    switch_percent = models.FloatField(
+        default=5.0, help_text="Of its enrolled cars' power, the most that is switched in ten seconds."
+    )
+    offset_seconds = models.PositiveIntegerField(
+        default=600, help_text="Cars begin up to so much before an event and end up to so much after it, each its own."
+    )
+
     class Meta:
         ordering = ["name"]
         verbose_name_plural = "utilities"
-        constraints = [models.CheckConstraint(condition=Q(currency__in=["USD", "CAD"]), name="utility_currency_known")]
+        constraints = [
+            models.CheckConstraint(condition=Q(currency__in=["USD", "CAD"]), name="utility_currency_known"),
+            models.CheckConstraint(
+                condition=Q(switch_percent__gt=0, switch_percent__lte=100, offset_seconds__lte=1800),
+                name="utility_switches_gently",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -16,6 +16,7 @@ from vehicles.models import (
     HomeCharger,
     HomePlace,
     MakerSwitch,
+    StopOrder,
     Vehicle,
     VehicleLink,
 )
@@ -53,6 +54,7 @@ def check_allowed(intent: Intent, *, now: datetime) -> None:
     """
     vehicle = Vehicle.objects.select_related("link", "owner").get(pk=intent.vehicle.pk)
     preference = ChargePreference.objects.filter(vehicle=vehicle).first()
+    check_not_stopped()
     check_steerable(vehicle)
     _check_owner(vehicle, preference, now=now)
     can = vehicle.can
@@ -89,6 +91,12 @@ def oldest_reading(vehicle: Vehicle) -> timedelta:
     if can.needs_backstop and vehicle.read_failure == ASLEEP:
         return OLDEST_ASLEEP
     return max(OLDEST_READING, 1.5 * timedelta(seconds=can.min_poll_seconds))
+
+
+def check_not_stopped() -> None:
+    """Raise UnableToCommand while the kill switch is thrown."""
+    if StopOrder.objects.filter(lifted_at__isnull=True).exists():
+        raise UnableToCommand("Everything is stopped for the moment.", code="stopped")
 
 
 def check_steerable(vehicle: Vehicle) -> None:

@@ -6,11 +6,12 @@ This module takes requests; `allowing` says what may be asked, `sending` carries
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from vehicles.automakers.base import HoldEnds
-from vehicles.flows import releases
+from vehicles.flows import releases, switching
 from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed, check_steerable, latest_release_at
 from vehicles.flows.chargers import charger_in_use
 from vehicles.flows.confirming import confirm_commands
@@ -54,13 +55,14 @@ def request_command(
     charge_w: int | None = None,
     zone: str = "",
     reason: str = "",
+    group: str = "",
 ) -> Command:
     """Leave a command for the senders and return it; the same `key` returns the first command, whatever became of it.
 
     A hold or discharge ends by `ends_at`, at most 15 minutes ahead; `power_w` < 0 discharges, never below the floor.
     `charge_w` is what car and charger together can charge (default: the car's own), `departure_at` what must be
-    left time for, `zone` the IANA name of the home's clock (default: the owner's). A resume has no end and replaces
-    whatever was not sent yet.
+    left time for, `zone` the IANA name of the home's clock (default: the owner's). `group` names whose limit
+    on switched power counts ("" = none). A resume has no end and replaces whatever was not sent yet.
 
     Raises UnableToCommand where the car may not be held or discharged (see `allowing.check_allowed`), while a release
     is under way, for a car held by start and stop that is held already (see `renew_hold`), or for a key that meant
@@ -83,10 +85,10 @@ def request_command(
         charge_w=min(charge_w or vehicle.max_charge_w, vehicle.max_charge_w),
     )
     check_allowed(intent, now=now)
-    return _create(intent, key=key, zone=zone, reason=reason, now=now)
+    return _create(intent, key=key, zone=zone, reason=reason, group=group, now=now)
 
 
-def _create(intent: Intent, *, key: str, zone: str, reason: str, now: datetime) -> Command:
+def _create(intent: Intent, *, key: str, zone: str, reason: str, group: str, now: datetime) -> Command:
     vehicle, can = intent.vehicle, intent.vehicle.can
     is_timed = can.hold_ends == HoldEnds.TIMED
     try:
@@ -96,10 +98,13 @@ def _create(intent: Intent, *, key: str, zone: str, reason: str, now: datetime) 
                 raise UnableToCommand("The car is just being released.", code="release_under_way")
             if can.hold_ends == HoldEnds.START_STOP and releases.still_held(vehicle, now=now).exists():
                 raise UnableToCommand("The car is held already; renew that hold.", code="already_held")
+            turn = _turn(intent, now=now) if group else {}
             Command.objects.risk_adding().filter(vehicle=vehicle, state=Command.State.DUE).update(
                 state=Command.State.SUPERSEDED, released_at=now, failure="newer_command"
             )
             return Command.objects.create(
+                switch_group=group,
+                **turn,
                 vehicle=vehicle,
                 key=key,
                 kind=intent.kind,
@@ -118,6 +123,18 @@ def _create(intent: Intent, *, key: str, zone: str, reason: str, now: datetime) 
             )
     except IntegrityError:  # the same intent came in twice at once
         return _same_intent(Command.objects.get(key=key), vehicle=vehicle, kind=intent.kind)
+
+
+def _turn(intent: Intent, *, now: datetime) -> dict[str, Any]:
+    """Return what the command switches; one that takes the place of one that still waits keeps its turn."""
+    told = Command.objects.filter(vehicle=intent.vehicle).in_force(now).order_by("-created_at", "-pk").first()
+    waiting = Command.objects.risk_adding().filter(vehicle=intent.vehicle, state=Command.State.DUE).first()
+    return {
+        "switch_w": switching.switched_w(
+            before=told, kind=intent.kind, power_w=intent.power_w, charge_w=intent.charge_w
+        ),
+        "slot_at": waiting.slot_at if waiting else None,
+    }
 
 
 def _same_intent(known: Command, *, vehicle: Vehicle, kind: str) -> Command:

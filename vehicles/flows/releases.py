@@ -4,13 +4,15 @@ Nothing here calls a maker; it leaves a due resume command, which the senders an
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.models import Consent
-from vehicles.models import ChargeOverride, ChargeReading, Command, HomeCharger, MakerSwitch, Vehicle
+from vehicles.flows import switching
+from vehicles.models import ChargeOverride, ChargeReading, Command, HomeCharger, MakerSwitch, StopOrder, Vehicle
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +21,7 @@ LATE_STOP_WINDOW = timedelta(hours=2)
 # Somebody else's schedule may be at work: a car is not fought with all night.
 MOST_CORRECTIONS = 2
 ONE_NIGHT = timedelta(hours=12)
+AT_ONCE = 500
 IDLE_BELOW_LIMIT_PERCENT = 2
 AGAINST_OTHERS = "foreign"
 CORRECTIONS = ("stuck", AGAINST_OTHERS)
@@ -36,11 +39,57 @@ def release_vehicle(*, vehicle: Vehicle, reason: str, now: datetime) -> Command 
         )
         under_way = Command.objects.open_resumes().filter(vehicle=vehicle).first()
         if under_way is not None:
+            if under_way.switch_w and not switching.is_patient(reason):  # somebody waits for it now
+                Command.objects.filter(pk=under_way.pk, state=Command.State.DUE).update(switch_w=0, due_at=now)
             return under_way
         hold = still_held(vehicle, now=now).order_by("-created_at").first()
         if hold is None:
             return None
-        return leave_resume(vehicle, key=f"release:{hold.public_id}", reason=reason, via=hold.via_charger, now=now)
+        return leave_resume(
+            vehicle, key=f"release:{hold.public_id}", reason=reason, via=hold.via_charger, hold=hold, now=now
+        )
+
+
+def release_all(*, reason: str, now: datetime) -> int:
+    """End whatever holds or discharges any car, as `release_vehicle` does for one, and return how many cars that is.
+
+    What gives energy back is released first, and nothing of it takes turns.
+    """
+    Command.objects.risk_adding().filter(state=Command.State.DUE).update(
+        state=Command.State.SUPERSEDED, released_at=now, failure=reason[:60]
+    )
+    is_over = Q(ended_by=Command.EndedBy.CAR, ends_at__lte=now)
+    under_way = Command.objects.open_resumes().filter(vehicle=OuterRef("vehicle"))
+    Command.objects.open_resumes().filter(state=Command.State.DUE, switch_w__gt=0).update(switch_w=0, due_at=now)
+    held = Command.objects.open_holds().exclude(is_over).exclude(Exists(under_way))
+    newest: dict[int, Command] = {}
+    for hold in held.order_by("vehicle", "created_at").only("vehicle_id", "public_id", "via_charger_id", "kind"):
+        newest[hold.vehicle_id] = hold
+    holds = sorted(newest.values(), key=lambda hold: hold.kind != Command.Kind.DISCHARGE)
+    for first in range(0, len(holds), AT_ONCE):
+        _leave_resumes(holds[first : first + AT_ONCE], reason=reason, now=now)
+    return len(holds)
+
+
+def _leave_resumes(holds: Sequence[Command], *, reason: str, now: datetime) -> None:
+    keys = [f"release:{hold.public_id}" for hold in holds]
+    Command.objects.bulk_create(
+        [
+            Command(
+                key=key,
+                vehicle_id=hold.vehicle_id,
+                kind=Command.Kind.RESUME,
+                reason=reason[:40],
+                via_charger_id=hold.via_charger_id,
+                due_at=now,
+                created_at=now,
+            )
+            for key, hold in zip(keys, holds, strict=True)
+        ],
+        ignore_conflicts=True,
+    )
+    given_up = Command.objects.filter(key__in=keys).exclude(state__in=Command.UNFINISHED)
+    given_up.update(state=Command.State.DUE, due_at=now, retry_at=None, switch_w=0)
 
 
 def still_held(vehicle: Vehicle, *, now: datetime) -> QuerySet[Command]:
@@ -49,11 +98,21 @@ def still_held(vehicle: Vehicle, *, now: datetime) -> QuerySet[Command]:
     return Command.objects.open_holds().filter(vehicle=vehicle).exclude(is_over)
 
 
-def leave_resume(vehicle: Vehicle, *, key: str, reason: str, now: datetime, via: HomeCharger | None = None) -> Command:
+def leave_resume(
+    vehicle: Vehicle,
+    *,
+    key: str,
+    reason: str,
+    now: datetime,
+    via: HomeCharger | None = None,
+    hold: Command | None = None,
+) -> Command:
     """Leave a due resume under `key` and return it; one that was given up comes back to life.
 
-    It goes the way that the hold went: through the wall box `via`, or to the car.
+    It goes the way that the hold went: through the wall box `via`, or to the car. Where nobody waits for it, it takes
+    its turn under the limit on switched power that the `hold` was under.
     """
+    is_patient = hold is not None and switching.is_patient(reason)
     resume, is_new = Command.objects.get_or_create(
         key=key,
         defaults={
@@ -61,6 +120,8 @@ def leave_resume(vehicle: Vehicle, *, key: str, reason: str, now: datetime, via:
             "kind": Command.Kind.RESUME,
             "reason": reason[:40],
             "via_charger": via,
+            "switch_group": hold.switch_group if hold and is_patient else "",
+            "switch_w": hold.charge_w - min(0, hold.power_w) if hold and hold.switch_group and is_patient else 0,
             "due_at": now,
             "created_at": now,
         },
@@ -71,6 +132,8 @@ def leave_resume(vehicle: Vehicle, *, key: str, reason: str, now: datetime, via:
         # It had been given up or replaced while the hold was still open, so the car needs it again.
         resume.state, resume.due_at, resume.retry_at = Command.State.DUE, now, None
         resume.save(update_fields=["state", "due_at", "retry_at"])
+    elif resume.switch_w and not is_patient:  # somebody waits for it now
+        Command.objects.filter(pk=resume.pk, state=Command.State.DUE).update(switch_w=0, due_at=now)
     return resume
 
 
@@ -105,6 +168,7 @@ def release_due(*, now: datetime, limit: int) -> int:
         | Q(reads_allowed=False)
         | Q(is_overridden=True)
         | Q(is_switched_off=True)
+        | Q(is_stopped=True)
         | Q(vehicle__preference__is_paused=True)
         | ~Q(vehicle__state=Vehicle.State.ACTIVE)
     )
@@ -129,6 +193,7 @@ def _reasons_against(now: datetime) -> dict[str, Exists]:
         "has_consent": Exists(consents.filter(purpose=Consent.Purpose.GRID_PARTICIPATION)),
         "reads_allowed": Exists(consents.filter(purpose=Consent.Purpose.DATA_USE)),
         "is_overridden": Exists(overrides),
+        "is_stopped": Exists(StopOrder.objects.filter(lifted_at__isnull=True)),
         "is_switched_off": Exists(
             MakerSwitch.objects.filter(
                 Q(maker=OuterRef("vehicle__link__maker")) | Q(maker=OuterRef("via_charger__link__maker")), is_on=False

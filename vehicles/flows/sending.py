@@ -1,9 +1,10 @@
 """Carrying commands to makers: one sender a car at a time, `sending` committed before the call, never twice blindly."""
 
 import logging
+import time
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, Q, QuerySet
 
 from accounts.flows.notices import notify
 from foundation import clock, leases
@@ -23,11 +24,11 @@ from vehicles.automakers.errors import (
     Unreachable,
     VehicleGone,
 )
-from vehicles.flows import limits, releases, waking
-from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed, check_steerable
+from vehicles.flows import limits, releases, switching, waking
+from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed, check_not_stopped, check_steerable
 from vehicles.flows.telemetry import ask_reading
 from vehicles.meter import Use
-from vehicles.models import Command, HomePlace
+from vehicles.models import Command, HomePlace, StopOrder
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +57,23 @@ def send_due_commands(*, now: datetime, limit: int, workers: int = 1) -> int:
     recover_lost_senders(now=now)
     sent = send_resumes(now=now, limit=limit, workers=workers)
     risky = _due(now).exclude(ENDS_SOMETHING).order_by("due_at", "pk")[: max(0, limit - sent)]
-    return sent + work_through(risky, lambda command: send(command, now=now), workers=workers)
+    begun = time.monotonic()
+    return sent + work_through(risky, lambda command: send(command, now=now, begun=begun), workers=workers)
 
 
 def send_resumes(*, now: datetime, limit: int, workers: int = 1) -> int:
     """Send the releases that are due, and wakes for cars that sleep through theirs; return how many were tried."""
+    switching.give_turns(now=now)
     due = _due(now).filter(ENDS_SOMETHING).order_by("due_at", "pk")[:limit]
-    return work_through(due, lambda command: send(command, now=now), workers=workers)
+    begun = time.monotonic()
+    return work_through(due, lambda command: send(command, now=now, begun=begun), workers=workers)
 
 
 def _due(now: datetime) -> QuerySet[Command]:
     may_go = Q(retry_at__isnull=True) | Q(retry_at__lte=clock.wall())
-    return Command.objects.filter(may_go, state=Command.State.DUE, due_at__lte=now).select_related("vehicle__link")
+    has_turn = Q(switch_w=0) | Q(slot_at__lte=now, slot_at__gte=now - switching.spare())
+    due = Command.objects.filter(may_go, has_turn, state=Command.State.DUE, due_at__lte=now)
+    return due.select_related("vehicle__link")
 
 
 def recover_lost_senders(*, now: datetime) -> int:
@@ -78,8 +84,14 @@ def recover_lost_senders(*, now: datetime) -> int:
     return again + lost.exclude(repeatable).update(state=Command.State.UNKNOWN, failure="sender_lost")
 
 
-def send(command: Command, *, now: datetime) -> bool:
-    """Send one due command unless another sender is at work on its car; says whether it was tried."""
+def send(command: Command, *, now: datetime, begun: float | None = None) -> bool:
+    """Send one due command unless another sender is at work on its car; says whether it was tried.
+
+    `begun` is when the sweep began (time.monotonic): a turn to switch power that has passed since is not used.
+    """
+    waited = 0.0 if begun is None else (time.monotonic() - begun) * clock.rate()
+    if not switching.is_turn(command, at=now + timedelta(seconds=waited)):
+        return False
     with leases.held(f"car:{command.vehicle_id}", seconds=LEASE_SECONDS) as is_mine:
         if not is_mine or not _may_still_go(command, now=now) or not _claim(command, now=now):
             return False
@@ -134,6 +146,7 @@ def _may_still_ask(command: Command, *, now: datetime) -> bool:
     if command.reason in {limits.RESTORED, waking.FOR_RELEASE}:
         return True
     try:
+        check_not_stopped()
         check_steerable(command.vehicle)
         if command.ends_at is not None and command.ends_at <= now:
             raise UnableToCommand("It is too late for this.", code="already_over")
@@ -147,9 +160,12 @@ def _may_still_ask(command: Command, *, now: datetime) -> bool:
 
 def _claim(command: Command, *, now: datetime) -> bool:
     wall = clock.wall()
-    claimed = Command.objects.filter(
+    free = Command.objects.filter(
         Q(retry_at__isnull=True) | Q(retry_at__lte=wall), pk=command.pk, state=Command.State.DUE
-    ).update(
+    )
+    if command.kind in {Command.Kind.HOLD, Command.Kind.DISCHARGE}:  # the kill switch counts up to this statement
+        free = free.exclude(Exists(StopOrder.objects.filter(lifted_at__isnull=True)))
+    claimed = free.update(
         state=Command.State.SENDING,
         sent_at=now,
         attempts=F("attempts") + 1,

@@ -7,6 +7,7 @@ from vehicles.models.limits import ChargeLimit
 from vehicles.models.links import LinkAttempt, MakerMessage, MakerSwitch, VehicleLink
 from vehicles.models.readings import ChargeReading, PlugSession
 from vehicles.models.signs import ForeignSign
+from vehicles.models.stops import Heartbeat, StopOrder, SwitchLimit
 from vehicles.models.usage import CallCount
 from vehicles.models.wishes import ChargeOverride, ChargePreference, DatedDeparture, Departure
 
@@ -20,12 +21,15 @@ __all__ = [
     "DatedDeparture",
     "Departure",
     "ForeignSign",
+    "Heartbeat",
     "HomeCharger",
     "HomePlace",
     "LinkAttempt",
     "MakerMessage",
     "MakerSwitch",
     "PlugSession",
+    "StopOrder",
+    "SwitchLimit",
     "Vehicle",
     "VehicleLink",
 ]

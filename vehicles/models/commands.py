@@ -100,6 +100,9 @@ class Command(models.Model):
     via_charger = models.ForeignKey(
         HomeCharger, null=True, blank=True, on_delete=models.PROTECT, related_name="commands"
     )
+    switch_group = models.CharField(max_length=60, blank=True, help_text="Whose limit on switched power counts.")
+    switch_w = models.PositiveIntegerField(default=0, help_text="How much power it switches; 0 = none, or exempt.")
+    slot_at = models.DateTimeField(null=True, blank=True, help_text="Its turn under that limit (platform time).")
     reason = models.CharField(max_length=40, blank=True)
     maker_command_id = models.CharField(max_length=120, blank=True)
     failure = models.CharField(max_length=60, blank=True)
