@@ -58,7 +58,8 @@ class Ask:
     """One stretch of help, `[starts_at, ends_at)` in aware UTC. `target_w` None = as much as there is.
 
     `randomize_seconds` bounds the offset, earlier or later, that each site draws for itself so that not all move at
-    once. `is_emergency` marks what outranks price but never an owner's departure or reserve.
+    once. `is_emergency` marks what outranks price but never an owner's departure or reserve. `is_open_ended` says that
+    it goes on until the server says otherwise; `ends_at` is then as far as it is taken.
     """
 
     kind: AskKind
@@ -67,6 +68,7 @@ class Ask:
     target_w: int | None = None
     randomize_seconds: int = 0
     is_emergency: bool = False
+    is_open_ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,26 +86,31 @@ class SeriesValue:
 class Asked:
     """Everything one message asks, once it is understood.
 
-    `remote_id` is the server's name for it and `changed_at` its own time of the last change, by which an older copy is
-    told from a newer one. A message that asks nothing any more has no asks: it was called off. `questions` are parts
-    that were not understood, for a person to look at.
+    `remote_id` is the server's name for it. `revision`, where the protocol counts changes, and `changed_at`, its own
+    time of the last change, tell an older copy from a newer one. A message that asks nothing any more has no asks: it
+    was called off. `questions` are parts that were not understood, for a person to look at.
     """
 
     remote_id: str
     program_id: str
     name: str
     changed_at: datetime
+    revision: int = 0
     priority: int | None = None
     targets: tuple[str, ...] = ()
     asks: tuple[Ask, ...] = ()
     series: tuple[SeriesValue, ...] = ()
     questions: tuple[str, ...] = ()
     reports: tuple["ReportWish", ...] = ()
+    intervals: tuple[tuple[int, datetime, datetime], ...] = ()
 
 
 @dataclass(frozen=True)
 class ReportWish:
-    """A report that the utility wants. Counts are intervals; -1 means as OpenADR 3 defines it (all, at the end)."""
+    """A report that the utility wants. Counts are intervals; -1 means as OpenADR 3 defines it (all, at the end).
+
+    `intervals`: INTERVALS are told as the event has them, SUB_INTERVALS cut finer, OPEN_INTERVALS as we choose.
+    """
 
     payload_type: str
     reading_type: str = ""
@@ -115,6 +122,7 @@ class ReportWish:
     is_historical: bool = True
     frequency: int = -1
     repeat: int = 1
+    intervals: str = "INTERVALS"
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,11 @@ def read_asked(event: Event, *, words: ProgramWords, enrolled_w: int) -> Asked:
         series=tuple(series),
         questions=tuple(dict.fromkeys(questions)),
         reports=event.reports,
+        intervals=tuple(
+            (interval.number, interval.starts_at, interval.ends_at)
+            for interval in event.intervals
+            if interval.ends_at > interval.starts_at
+        ),
     )
 
 

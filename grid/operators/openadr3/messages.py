@@ -14,6 +14,7 @@ from grid.operators.base import OperatorUnreadable, ReportWish
 from grid.operators.openadr3.times import FOREVER, NOW, read_duration, read_instant
 
 MOST_INTERVALS = 3000  # a week in five minutes, and then some
+SAID_ALREADY = {"PROGRAM_NAME", "EVENT_NAME"}  # targets of 3.0.1 that repeat what the event itself says
 LONGEST_ASKED = timedelta(days=14)  # what goes on "for ever" is taken this far and looked at again
 
 
@@ -144,7 +145,8 @@ def read_targets(value: Any) -> tuple[str, ...]:
         if isinstance(target, str):
             found.append(target)
         elif isinstance(target, Mapping) and isinstance(target.get("values"), list):
-            found += [str(item) for item in target["values"][:100]]
+            if target.get("type") not in SAID_ALREADY:
+                found += [str(item) for item in target["values"][:100]]
         else:
             raise OperatorUnreadable("a target is neither text nor object")
     return tuple(found)
@@ -171,6 +173,7 @@ def _report_wish(row: Mapping[str, Any]) -> ReportWish:
         is_historical=row.get("historical") is not False,
         frequency=_count(row.get("frequency"), default=-1),
         repeat=_count(row.get("repeat"), default=1),
+        intervals=_text(row.get("reportIntervals")).upper() or "INTERVALS",
     )
 
 
