@@ -36,16 +36,34 @@ class PlanSlot:
 
 @dataclass(frozen=True)
 class EventWindow:
-    """An announced event that the car takes part in; `participation` is its row's key."""
+    """An announced event that the car takes part in; `participation` is its row's key.
+
+    `spread` is the car's own offset: it begins so much earlier and ends so much later than the paid window, so that no
+    two cars switch at once. `shift` moves the whole event for this car, either way, where the utility asked for that.
+    `is_pressed`: the car gives what it can in place of others, not only what its plan says.
+    """
 
     participation: int
     kind: str
     starts_at: datetime
     ends_at: datetime
+    spread: timedelta = timedelta(0)
+    shift: timedelta = timedelta(0)
+    is_pressed: bool = False
 
     def covers(self, at: datetime) -> bool:
-        """Say whether the event is under way at `at`."""
-        return self.starts_at <= at < self.ends_at
+        """Say whether the event is under way at `at`, as this car sees it."""
+        return self.begins_at <= at < self.over_at
+
+    @property
+    def begins_at(self) -> datetime:
+        """When the event begins for this car, its spread apart."""
+        return self.starts_at + self.shift
+
+    @property
+    def over_at(self) -> datetime:
+        """When the event is over for this car, its spread apart."""
+        return self.ends_at + self.shift
 
 
 @dataclass(frozen=True)
@@ -54,7 +72,8 @@ class Moment:
 
     `is_timed`: the car ends a hold by itself, or keeps a schedule that does. `discharge_w` is what it may give back now
     (0 = nothing), positive. `safe_release_at` is the last instant at which a hold may end so that departure is kept;
-    None = no departure. `is_full`: the car has reached its own limit, so that it would not charge anyhow.
+    None = no departure. `is_full`: the car has reached its own limit, so that it would not charge anyhow. `held_w`:
+    what it is told now, 0 = held, < 0 = discharging, None = nothing. `must_wait`: its wires carry no more.
     """
 
     now: datetime
@@ -75,6 +94,8 @@ class Moment:
     slots: Sequence[PlanSlot] = ()
     events: Sequence[EventWindow] = ()
     safe_release_at: datetime | None = None
+    held_w: int | None = None
+    must_wait: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +124,9 @@ def decide(moment: Moment) -> Wish:
     if not slots or slots[0].starts_at > moment.now:
         return Wish(FREE, "no_plan")
     wish = _wanted(moment, slots)
+    if wish.mode == FREE and moment.must_wait and moment.is_timed and wish.reason == "plan":
+        until = moment.now + MAX_COMMAND
+        wish = Wish(HOLD, "feeder", ends_at=until, until=until)
     if wish.until is None:
         return wish
     if moment.safe_release_at is not None and wish.until > moment.safe_release_at:
@@ -131,19 +155,29 @@ def _why_free(moment: Moment) -> str:
 
 
 def _wanted(moment: Moment, slots: Sequence[PlanSlot]) -> Wish:
-    mode = _mode_of(moment, slots[0])
     event = _event_at(moment, moment.now)
+    mode = _pressed(moment, event, _mode_of(moment, slots[0]))
     if mode == FREE:
-        early = _early_hold(moment, slots)
-        return early or Wish(FREE, "left" if not slots[0].is_plugged else "plan")
+        around = _early_hold(moment, slots) or _late_hold(moment)
+        return around or Wish(FREE, "left" if not slots[0].is_plugged else "plan")
+    if event is None and moment.held_w is None and _is_too_soon(moment):
+        return _early_hold(moment, slots) or Wish(FREE, "not_yet")
+    if event is None and mode == DISCHARGE and _event_nominal(moment) is not None:
+        mode = HOLD  # the event is moved for this car, and not there yet
     if mode == HOLD and not moment.is_timed and event is None:
-        return Wish(FREE, "not_in_event")
+        return _early_hold(moment, slots) or _late_hold(moment) or Wish(FREE, "not_in_event")
     if mode == HOLD and moment.is_full and event is None:
         return Wish(FREE, "full")
     is_ready = moment.soc_percent is not None and moment.soc_percent >= moment.target_percent
-    power_w = -min(-slots[0].power_w, moment.discharge_w) if mode == DISCHARGE else 0
+    is_pressed = event is not None and event.is_pressed
+    planned_w = moment.discharge_w if is_pressed else min(-slots[0].power_w, moment.discharge_w)
+    power_w = -planned_w if mode == DISCHARGE else 0
     ends_at = _stretch_end(moment, slots, mode, event)
-    quiet_until = ends_at if mode == DISCHARGE else _quiet_end(moment, slots, event)
+    if is_pressed and event is not None:
+        quiet_until = ends_at = event.over_at
+    else:
+        quiet_until = ends_at if mode == DISCHARGE else _quiet_end(moment, slots, event)
+    quiet_until = _spread_end(event, mode, quiet_until)
     return Wish(
         mode=mode,
         reason=event.kind if event else "price",
@@ -160,30 +194,81 @@ def _mode_of(moment: Moment, slot: PlanSlot) -> str:
         return FREE
     if slot.power_w == 0:
         return HOLD
-    is_above_reserve = moment.soc_percent is not None and (
-        moment.soc_percent > moment.reserve_percent + RESERVE_GUARD_PERCENT
-    )
     # What was planned to discharge and may not any more is at least not charged.
-    return DISCHARGE if moment.is_timed and moment.discharge_w > 0 and is_above_reserve else HOLD
+    return DISCHARGE if moment.is_timed and moment.discharge_w > 0 and _is_above_reserve(moment) else HOLD
+
+
+def _is_above_reserve(moment: Moment) -> bool:
+    return moment.soc_percent is not None and moment.soc_percent > moment.reserve_percent + RESERVE_GUARD_PERCENT
 
 
 def _event_at(moment: Moment, at: datetime) -> EventWindow | None:
     return next((event for event in moment.events if event.kind != "absorb" and event.covers(at)), None)
 
 
+def _event_nominal(moment: Moment) -> EventWindow | None:
+    at = moment.now
+    return next((one for one in moment.events if one.kind != "absorb" and one.starts_at <= at < one.ends_at), None)
+
+
+def _pressed(moment: Moment, event: EventWindow | None, mode: str) -> str:
+    """Let a car that makes up for others give what it can; departure, minimum and reserve are looked at as ever."""
+    if event is None or not event.is_pressed:
+        return mode
+    may_discharge = moment.is_timed and moment.discharge_w > 0 and _is_above_reserve(moment)
+    return DISCHARGE if event.kind == "discharge" and may_discharge else HOLD
+
+
+def _is_too_soon(moment: Moment) -> bool:
+    """Say whether the car is held for an event alone that is moved for it and has not begun."""
+    nominal = _event_nominal(moment)
+    return nominal is not None and moment.now < nominal.begins_at and nominal.shift > timedelta(0)
+
+
 def _early_hold(moment: Moment, slots: Sequence[PlanSlot]) -> Wish | None:
-    """Hold a timed car in the minutes before an event for which its plan stops charging."""
-    if not moment.is_timed:
+    """Begin in the minutes before an event for which the plan stops charging, each car in minutes of its own."""
+    lead = EVENT_LEAD if moment.is_timed else timedelta(0)
+    for event in moment.events:
+        begins_at = max(event.begins_at, event.starts_at)
+        if event.kind == "absorb" or moment.now >= begins_at or event.begins_at - lead - event.spread > moment.now:
+            continue
+        at = max(begins_at, slots[0].starts_at)
+        first = next((place for place, slot in enumerate(slots) if slot.starts_at <= at < slot.ends_at), None)
+        mode = FREE if first is None else _mode_of(moment, slots[first])
+        if first is None or (mode == FREE and not event.is_pressed):
+            continue
+        quiet_end = _quiet_end(moment, slots[first:], event)
+        if mode == DISCHARGE and event.kind == DISCHARGE and moment.now >= event.begins_at - event.spread / 2:
+            power_w = -min(-slots[first].power_w, moment.discharge_w)
+            until = min(moment.now + MAX_COMMAND, slots[first].ends_at)
+            return Wish(DISCHARGE, "before_event", power_w=power_w, ends_at=begins_at, until=until)
+        until = min(moment.now + MAX_COMMAND, quiet_end)
+        return Wish(HOLD, "before_event", ends_at=begins_at, until=until)
+    return None
+
+
+def _late_hold(moment: Moment) -> Wish | None:
+    """Let a car that was held for an event go on for its own few minutes, so that not all begin to charge at once."""
+    if moment.held_w is None:
         return None
-    soon = moment.now + EVENT_LEAD
-    event = _event_at(moment, soon)
-    if event is None or event.covers(moment.now):
-        return None
-    first = next((place for place, slot in enumerate(slots) if slot.starts_at <= event.starts_at < slot.ends_at), None)
-    if first is None or _mode_of(moment, slots[first]) == FREE:
-        return None
-    until = min(moment.now + MAX_COMMAND, _quiet_end(moment, slots[first:], event))
-    return Wish(HOLD, "before_event", ends_at=event.starts_at, until=until)
+    for event in moment.events:
+        last = event.over_at + event.spread
+        if event.kind == "absorb" or not min(event.ends_at, event.over_at) <= moment.now < last:
+            continue
+        back_until = event.over_at + event.spread / 2
+        if moment.held_w < 0 and moment.now < back_until and moment.discharge_w and _is_above_reserve(moment):
+            power_w = max(moment.held_w, -moment.discharge_w)
+            until = min(moment.now + MAX_COMMAND, back_until)
+            return Wish(DISCHARGE, "after_event", power_w=power_w, ends_at=back_until, until=until)
+        return Wish(HOLD, "after_event", ends_at=last, until=min(moment.now + MAX_COMMAND, last))
+    return None
+
+
+def _spread_end(event: EventWindow | None, mode: str, until: datetime) -> datetime:
+    """Let a command that would end with its event end a little later, by the car's own offset."""
+    if event is None or until < event.over_at:
+        return until
+    return max(until, event.over_at + (event.spread / 2 if mode == DISCHARGE else event.spread))
 
 
 def _stretch_end(moment: Moment, slots: Sequence[PlanSlot], mode: str, event: EventWindow | None) -> datetime:
@@ -193,7 +278,7 @@ def _stretch_end(moment: Moment, slots: Sequence[PlanSlot], mode: str, event: Ev
         if slot.starts_at != ends_at or _mode_of(moment, slot) != mode or slot.power_w != slots[0].power_w:
             break
         ends_at = slot.ends_at
-    edges = [event.ends_at] if event else [other.starts_at for other in moment.events if other.starts_at > moment.now]
+    edges = [event.over_at] if event else [other.begins_at for other in moment.events if other.begins_at > moment.now]
     return min([ends_at, *edges])
 
 
@@ -204,7 +289,7 @@ def _quiet_end(moment: Moment, slots: Sequence[PlanSlot], event: EventWindow | N
         if slot.starts_at != ends_at or _mode_of(moment, slot) == FREE:
             break
         ends_at = slot.ends_at
-    return min(ends_at, event.ends_at) if event and not moment.is_timed else ends_at
+    return min(ends_at, event.over_at) if event and not moment.is_timed else ends_at
 
 
 def must_renew(*, wish: Wish, command_ends_at: datetime | None, now: datetime) -> bool:

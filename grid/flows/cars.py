@@ -199,14 +199,17 @@ def _key(vehicle: Vehicle, name: str) -> int:
 
 
 def participations_ahead(vehicle_ids: Collection[int], *, now: datetime) -> list[EventParticipation]:
-    """Return the announced events that these cars take part in and that are not over, soonest first."""
+    """Return the announced events that these cars take part in and that are not over, soonest first.
+
+    A car in reserve is asked nothing yet, so that its plan and its commands know nothing of the event.
+    """
     rows = EventParticipation.objects.filter(
         enrollment__vehicle__any_of=vehicle_ids,
         enrollment__ended_at__isnull=True,
         state=EventParticipation.State.IN,
         event__state__in=OPEN_EVENT_STATES,
         event__ends_at__gt=now,
-    )
+    ).exclude(call=EventParticipation.Call.RESERVE)
     return list(rows.select_related("event__terms__program__utility", "enrollment").order_by("event__starts_at", "pk"))
 
 

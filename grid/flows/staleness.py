@@ -100,7 +100,7 @@ def _marks(now: datetime) -> dict[str, Any]:
         state=EventParticipation.State.IN,
         event__state__in=OPEN_EVENT_STATES,
         event__ends_at__gt=now,
-    )
+    ).exclude(call=EventParticipation.Call.RESERVE)
     homes = Site.objects.filter(owner=OuterRef("vehicle__owner"))
     return {
         "override_now": _total(overrides.order_by().values("vehicle"), Sum("pk"), number),

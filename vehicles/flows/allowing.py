@@ -1,15 +1,15 @@
 """What must be true before a car may be held or discharged; asked when a command is requested and again when sent."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from accounts.flows.consents import has_consent
 from accounts.models import Consent
 from foundation.refusals import Refusal
 from vehicles.automakers.base import Capabilities, HoldEnds
-from vehicles.flows.preferences import open_override
-from vehicles.flows.telemetry import latest_reading
+from vehicles.flows.telemetry import latest_reading, latest_readings
 from vehicles.models import (
+    ChargeOverride,
     ChargePreference,
     ChargeReading,
     Command,
@@ -46,23 +46,90 @@ class Intent:
     charge_w: int
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one car when it is asked whether it may be held or discharged."""
+
+    vehicle: Vehicle
+    preference: ChargePreference | None
+    reading: ChargeReading | None
+    purposes: frozenset[str] = frozenset()
+    override: str = ""
+    is_stopped: bool = False
+    is_maker_off: bool = False
+    has_home_place: bool = True
+
+
 def check_allowed(intent: Intent, *, now: datetime) -> None:
+    """Raise UnableToCommand unless the car may be held or discharged as intended; see `check_facts`."""
+    check_facts(intent, load_facts([intent.vehicle.pk], now=now)[intent.vehicle.pk], now=now)
+
+
+def load_facts(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, Facts]:
+    """Return what is known of each car, by its key; the number of queries does not grow with the cars."""
+    is_stopped = StopOrder.objects.filter(lifted_at__isnull=True).exists()
+    cars = Vehicle.objects.filter(pk__in=vehicle_ids).select_related("link", "owner", "preference")
+    vehicles = {vehicle.pk: vehicle for vehicle in cars}
+    owners = {vehicle.owner_id for vehicle in vehicles.values()}
+    purposes: dict[int, set[str]] = {}
+    consents = Consent.objects.filter(user__in=owners, revoked_at__isnull=True)
+    for owner_id, purpose in consents.values_list("user", "purpose"):
+        purposes.setdefault(owner_id, set()).add(purpose)
+    overrides: dict[int, str] = {}
+    said = ChargeOverride.objects.filter(
+        vehicle__in=vehicles, cancelled_at__isnull=True, starts_at__lte=now, ends_at__gt=now
+    )
+    for vehicle_id, kind in said.values_list("vehicle", "kind"):
+        is_stronger = kind == ChargeOverride.Kind.CHARGE_NOW
+        overrides[vehicle_id] = kind if is_stronger else overrides.get(vehicle_id, kind)
+    off = _makers_off(vehicles)
+    readings = latest_readings(list(vehicles.values()))
+    backed = {vehicle.owner_id for vehicle in vehicles.values() if vehicle.can.needs_backstop}
+    homes = set(HomePlace.objects.filter(owner__in=backed).values_list("owner", flat=True)) if backed else set()
+    return {
+        key: Facts(
+            vehicle=vehicle,
+            preference=getattr(vehicle, "preference", None),
+            reading=readings.get(key),
+            purposes=frozenset(purposes.get(vehicle.owner_id, ())),
+            override=overrides.get(key, ""),
+            is_stopped=is_stopped,
+            is_maker_off=key in off,
+            has_home_place=vehicle.owner_id not in backed or vehicle.owner_id in homes,
+        )
+        for key, vehicle in vehicles.items()
+    }
+
+
+def _makers_off(vehicles: Mapping[int, Vehicle]) -> set[int]:
+    """Return the keys of the cars whose maker, or whose wall box's maker, is switched off."""
+    makers = set(MakerSwitch.objects.filter(is_on=False).values_list("maker", flat=True))
+    if not makers:
+        return set()
+    off = {key for key, vehicle in vehicles.items() if vehicle.link.maker in makers}
+    # A wall box in use: commands go through its maker.
+    boxed = [key for key, vehicle in vehicles.items() if vehicle.own_capabilities]
+    boxes = HomeCharger.objects.filter(serves__in=boxed, link__maker__in=makers)
+    return off | {key for key in boxes.values_list("serves", flat=True) if key is not None}
+
+
+def check_facts(intent: Intent, facts: Facts, *, now: datetime) -> None:
     """Raise UnableToCommand unless the car may be held or discharged as intended.
 
     The order is the owner's: link and consent, their word, the car's ability, where it stands, its charge, and that
     it still leaves full enough on time even if the release comes late.
     """
-    vehicle = Vehicle.objects.select_related("link", "owner").get(pk=intent.vehicle.pk)
-    preference = ChargePreference.objects.filter(vehicle=vehicle).first()
-    check_not_stopped()
+    vehicle, preference = facts.vehicle, facts.preference
+    if facts.is_stopped:
+        raise UnableToCommand("Everything is stopped for the moment.", code="stopped")
     check_steerable(vehicle)
-    _check_owner(vehicle, preference, now=now)
+    _check_owner(facts)
     can = vehicle.can
     _check_span(intent, now=now)
     assert preference is not None
     _check_ability(intent, can, preference)
-    _check_backstop(intent, can)
-    reading = _usable_reading(vehicle, now=now)
+    _check_backstop(intent, can, has_home_place=facts.has_home_place)
+    reading = _usable_reading(facts, now=now)
     _check_charge(intent, can, preference, reading)
     latest = _latest_release_at(intent, can, preference, reading, now=now)
     if latest is not None and intent.ends_at > latest:
@@ -109,20 +176,15 @@ def check_steerable(vehicle: Vehicle) -> None:
         raise UnableToCommand("Another link steers this car.", code="not_controlling")
 
 
-def _check_owner(vehicle: Vehicle, preference: ChargePreference | None, *, now: datetime) -> None:
-    through = [vehicle.link.maker]
-    if vehicle.own_capabilities:  # a wall box is in use, and commands go through its maker
-        through += HomeCharger.objects.filter(serves=vehicle).values_list("link__maker", flat=True)
-    if MakerSwitch.objects.filter(maker__in=through, is_on=False).exists():
+def _check_owner(facts: Facts) -> None:
+    if facts.is_maker_off:
         raise UnableToCommand("Cars of this maker are switched off for the moment.", code="maker_off")
-    for purpose in (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION):
-        if not has_consent(vehicle.owner, purpose):
-            raise UnableToCommand("The owner does not agree to this.", code="no_consent")
-    if preference is None or preference.is_paused:
+    if not facts.purposes.issuperset({Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION}):
+        raise UnableToCommand("The owner does not agree to this.", code="no_consent")
+    if facts.preference is None or facts.preference.is_paused:
         raise UnableToCommand("The owner has paused this car.", code="paused")
-    override = open_override(vehicle, now)
-    if override is not None:
-        raise UnableToCommand("The owner wants something else just now.", code=f"overridden_{override.kind}")
+    if facts.override:
+        raise UnableToCommand("The owner wants something else just now.", code=f"overridden_{facts.override}")
 
 
 def _check_span(intent: Intent, *, now: datetime) -> None:
@@ -149,7 +211,7 @@ def _check_ability(intent: Intent, can: Capabilities, preference: ChargePreferen
         raise UnableToCommand("This would break the owner's reserve.", code="below_reserve", field="floor_soc_percent")
 
 
-def _check_backstop(intent: Intent, can: Capabilities) -> None:
+def _check_backstop(intent: Intent, can: Capabilities, *, has_home_place: bool) -> None:
     """A car that is held by a schedule kept in it needs to know when and where to start by itself."""
     if not can.needs_backstop:
         return
@@ -157,14 +219,14 @@ def _check_backstop(intent: Intent, can: Capabilities) -> None:
         raise UnableToCommand(
             "Say when the car leaves: it is only held with a schedule that fills it in time.", code="no_departure"
         )
-    if not HomePlace.objects.filter(owner=intent.vehicle.owner_id).exists():
+    if not has_home_place:
         raise UnableToCommand(
             "Say where home is: the car's own schedule holds for one place.", code="home_place_missing"
         )
 
 
-def _usable_reading(vehicle: Vehicle, *, now: datetime) -> ChargeReading:
-    reading = latest_reading(vehicle)
+def _usable_reading(facts: Facts, *, now: datetime) -> ChargeReading:
+    reading, vehicle = facts.reading, facts.vehicle
     if reading is None or reading.soc_percent is None or reading.observed_at < now - oldest_reading(vehicle):
         raise UnableToCommand("The car has not been heard of for too long.", code="stale_reading")
     if not reading.is_plugged_in:
