@@ -9,6 +9,7 @@ SOURCES: dict[str, dict[str, str]] = {
     "nyiso": {"api_base": "http://mis.nyiso.com/public/csv"},
     "ieso": {"api_base": "https://reports-public.ieso.ca/public"},
     "watttime": {"api_base": "https://api.watttime.org", "username": "", "password": ""},
+    "openei": {"api_base": "https://api.openei.org", "api_key": ""},  # tariffs; not a series
     "electricity_maps": {"api_base": "https://api.electricitymap.org", "token": ""},
 }
 REAL_TIME = ("caiso", "nyiso", "ieso")  # the same operators give five-minute prices at the same address

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from foundation.http import open_session
 from grid.feeds.base import FeedError, FeedSource
+from grid.feeds.openei import OpenEiTariffs
 from grid.feeds.registry import SOURCES
 from grid.models import Feed, OperatorLink
 from grid.operators.openadr3.client import VtnClient
@@ -23,6 +24,11 @@ def open_feed(feed: Feed) -> FeedSource:
     if adapter is None or options is None:
         raise FeedUnknown(f"no adapter for {feed.source}")
     return cast(FeedSource, adapter(session=open_session(), **options))
+
+
+def open_tariffs() -> OpenEiTariffs:
+    """Return the door to OpenEI's tariffs."""
+    return OpenEiTariffs(session=open_session(), **settings.FEEDS["openei"])
 
 
 def open_operator(link: OperatorLink) -> VtnClient:

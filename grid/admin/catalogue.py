@@ -1,4 +1,4 @@
-"""Utilities, tariffs, programs with their terms, and feeds."""
+"""Utilities, programs with their terms, and feeds."""
 
 from typing import Any
 
@@ -10,8 +10,7 @@ from django.http import HttpRequest
 from accounts.admin import AnyAdmin, AnyInline, ReadOnlyInline
 from foundation import clock
 from grid.admin.bases import AnyModelForm, RateField, rate_text
-from grid.models import Feed, GridEvent, Program, ProgramTerms, Tariff, Utility
-from grid.tariffs import parse_periods
+from grid.models import Feed, GridEvent, Program, ProgramTerms, Utility
 
 
 @admin.register(Utility)
@@ -20,37 +19,6 @@ class UtilityAdmin(AnyAdmin):
     list_filter = ["country", "is_demo"]
     search_fields = ["name", "slug"]
     readonly_fields = ["public_id"]
-    prepopulated_fields = {"slug": ["name"]}
-
-
-class TariffForm(AnyModelForm):
-    """Rates are typed in currency per kWh, periods are checked."""
-
-    flat_rate_micros_per_kwh = RateField(label="Flat rate", help_text="Currency per kWh.", initial=0)
-    delivery_micros_per_kwh = RateField(label="Delivery", help_text="Currency per kWh, added when buying.", initial=0)
-    export_rate_micros_per_kwh = RateField(label="Export", help_text="Currency per kWh delivered.", initial=0)
-
-    class Meta:
-        model = Tariff
-        fields = "__all__"
-
-    def clean_periods(self) -> Any:
-        """Refuse periods that make no sense, naming the period."""
-        periods = self.cleaned_data["periods"]
-        try:
-            parse_periods(periods)
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
-        return periods
-
-
-@admin.register(Tariff)
-class TariffAdmin(AnyAdmin):
-    form = TariffForm
-    list_display = ["name", "utility", "kind", "price_feed", "source", "as_of_date"]
-    list_filter = ["utility", "kind"]
-    search_fields = ["name", "slug"]
-    list_select_related = ["utility", "price_feed"]
     prepopulated_fields = {"slug": ["name"]}
 
 

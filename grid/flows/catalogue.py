@@ -9,8 +9,9 @@ from zoneinfo import available_timezones
 from django.db import transaction
 
 from foundation.refusals import Refusal
+from grid.flows.tariffs import UnableToSaveTariff, save_tariff
 from grid.models import Feed, GridEvent, Program, ProgramTerms, Tariff, Utility
-from grid.tariffs import parse_periods
+from grid.tariffs import MONTH_KWH
 from rewards.flows.earnings import UnableToSaveTerms, save_pay_terms
 
 MICROS = 1_000_000
@@ -33,7 +34,7 @@ def load_catalogue(record: Mapping[str, Any]) -> Utility:
             for feed in record.get("feeds", []):
                 _load_feed(feed)
             for tariff in record.get("tariffs", []):
-                _load_tariff(utility, tariff)
+                _load_tariff(utility, tariff, record.get("calendars", {}))
             for program in record.get("programs", []):
                 _load_program(utility, program)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -59,28 +60,51 @@ def _load_feed(record: Mapping[str, Any]) -> None:
     )
 
 
-def _load_tariff(utility: Utility, record: Mapping[str, Any]) -> None:
-    periods = [{**period, "rate": _micros(period["rate"])} for period in record.get("periods", [])]
+def _load_tariff(utility: Utility, record: Mapping[str, Any], calendars: Mapping[str, Any]) -> None:
+    values = {
+        "name": record["name"],
+        "kind": Tariff.Kind(record["kind"]),
+        "flat_rate_micros_per_kwh": _micros(record.get("flat", "0")),
+        "periods": [_period(period) for period in record.get("periods", [])],
+        "price_feed": _feed(record.get("price_feed")),
+        "delivery_micros_per_kwh": _micros(record.get("delivery", "0")),
+        "export_rate_micros_per_kwh": _micros(record.get("export", "0")),
+        "carbon_feed": _feed(record.get("carbon_feed")),
+        "holidays": _holidays(record.get("holidays", []), calendars),
+        "month_kwh": int(record.get("month_kwh", MONTH_KWH)),
+        "fixed_charge": record.get("fixed_charge", ""),
+        "valid_from_date": _date(record.get("valid_from_date")),
+        "valid_until_date": _date(record.get("valid_until_date")),
+        "source": record.get("source", ""),
+        "as_of_date": _date(record.get("as_of_date")),
+    }
+    version = int(record.get("version", 1))
     try:
-        parse_periods(periods)
-    except ValueError as error:
-        raise UnableToLoad(f"Tariff {record['slug']}: {error}", code="bad_periods") from error
-    Tariff.objects.update_or_create(
-        slug=record["slug"],
-        defaults={
-            "utility": utility,
-            "name": record["name"],
-            "kind": Tariff.Kind(record["kind"]),
-            "flat_rate_micros_per_kwh": _micros(record.get("flat", "0")),
-            "periods": periods,
-            "price_feed": _feed(record.get("price_feed")),
-            "delivery_micros_per_kwh": _micros(record.get("delivery", "0")),
-            "export_rate_micros_per_kwh": _micros(record.get("export", "0")),
-            "carbon_feed": _feed(record.get("carbon_feed")),
-            "source": record.get("source", ""),
-            "as_of_date": _date(record.get("as_of_date")),
-        },
-    )
+        save_tariff(utility=utility, slug=record["slug"], version=version, values=values)
+    except UnableToSaveTariff as error:
+        raise UnableToLoad(error.reason, code=error.reason_code) from error
+
+
+def _period(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a period with its rates in micros and its tiers' ends in Wh; what else is wrong is found in parsing."""
+    rates = {name: _micros(record[name]) for name in ("rate", "export") if name in record}
+    if "tiers" not in record:
+        return {**record, **rates}
+    tiers = []
+    for tier in record["tiers"]:
+        found = {name: _micros(tier[name]) for name in ("rate", "export") if name in tier}
+        ends = {"up_to_wh": _micros(tier["up_to_kwh"]) // 1000} if "up_to_kwh" in tier else {}
+        tiers.append({**{name: tier[name] for name in tier if name != "up_to_kwh"}, **ends, **found})
+    return {**record, "tiers": tiers}
+
+
+def _holidays(told: Any, calendars: Mapping[str, Any]) -> list[str]:
+    """Return the dates of a list, or of a calendar of the file by its name."""
+    if isinstance(told, str):
+        if told not in calendars:
+            raise UnableToLoad(f"The file has no calendar {told}.", code="unknown_calendar")
+        told = calendars[told]["dates"]
+    return list(told)
 
 
 def _load_program(utility: Utility, record: Mapping[str, Any]) -> None:

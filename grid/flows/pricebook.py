@@ -1,10 +1,9 @@
 """Prices and marginal carbon of the slots to plan, without gaps, each tariff read once for all cars of a sweep."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from grid.models import Feed, Tariff
 from grid.planner.problem import Floats
 from grid.problems import fill_gaps
 from grid.slots import MAX_HORIZON, SLOT, SLOT_MINUTES, Slots
-from grid.tariffs import Rates, export_prices, import_prices, parse_periods
+from grid.tariffs import Rates, export_prices, import_prices, parse_rates, slots_out_of_validity
 
 # How far back a silent feed's last values are looked for, to be repeated by the hour of the day.
 REPEAT_FROM = timedelta(days=3)
@@ -66,40 +65,47 @@ class PriceBook:
         return self._known[key]
 
 
+def rates_of(tariff: Tariff) -> Rates:
+    """Return all versions of a tariff as numbers; raises ValueError where a rule makes no sense."""
+    zone = tariff.utility.zone
+    others = tuple(parse_rates(record, zone=zone) for record in tariff.other_versions)
+    return replace(parse_rates(tariff.rules, zone=zone), others=others)
+
+
 def _look_up(tariff: Tariff, slots: Slots) -> NightPrices:
-    rates = Rates(
-        kind=tariff.kind,
-        zone=ZoneInfo(tariff.utility.time_zone),
-        flat_micros_per_kwh=tariff.flat_rate_micros_per_kwh,
-        periods=parse_periods(tariff.periods),
-        delivery_micros_per_kwh=tariff.delivery_micros_per_kwh,
-        export_micros_per_kwh=tariff.export_rate_micros_per_kwh,
-    )
-    known = _import_prices(
-        rates, slots, tuple(_values(tariff.price_feed, slots)) if tariff.kind == Tariff.Kind.MARKET else ()
-    )
+    rates = rates_of(tariff)
+    known = _import_prices(rates, slots, tuple(_values(tariff.price_feed, slots)) if tariff.price_feed else ())
     default = tariff.flat_rate_micros_per_kwh or UNKNOWN_PRICE_MICROS
     imports, _ = fill_gaps(known, wanted=slots.count, default=default)
     known_carbon = _values(tariff.carbon_feed, slots)
     carbon, _ = fill_gaps(known_carbon, wanted=slots.count, default=0)
+    begins_at, count = slots.starts_at, slots.count
+    exports = export_prices(rates, starts_at=begins_at, slot_minutes=SLOT_MINUTES, slot_count=count)
+    outside = slots_out_of_validity(rates, starts_at=begins_at, slot_minutes=SLOT_MINUTES, slot_count=count)
     return NightPrices(
         imports=_units(imports),
-        exports=_units(export_prices(rates, slot_count=slots.count)),
+        exports=_units(exports),
         carbon=_units(carbon),
-        is_guessed=np.array([value is None for value in known[REPEAT_SLOTS:]]),
+        is_guessed=np.array([value is None for value in known[REPEAT_SLOTS:]]) | np.array(outside),
         is_carbon_known=any(value is not None for value in known_carbon),
-        told=_told(tariff),
+        told=_told(tariff, rates, slots),
     )
 
 
-def _told(tariff: Tariff) -> str:
+def _told(tariff: Tariff, rates: Rates, slots: Slots) -> str:
     feeds = (("price", tariff.price_feed), ("carbon", tariff.carbon_feed))
     known_until = {
         name: feed.latest_ends_at.isoformat()
         for name, feed in feeds
         if feed is not None and feed.latest_ends_at is not None
     }
-    told = {"tariff": tariff.slug, "currency": tariff.utility.currency, "feeds_known_until": known_until}
+    version = rates.version_on(slots.starts_at.astimezone(rates.zone).date()).version
+    told = {
+        "tariff": tariff.slug,
+        "tariff_version": version,
+        "currency": tariff.utility.currency,
+        "feeds_known_until": known_until,
+    }
     return json.dumps(told)[1:-1]
 
 

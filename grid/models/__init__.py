@@ -13,7 +13,7 @@ from grid.models.programs import Enrollment, Program, ProgramTerms, ShareRule
 from grid.models.reminders import EventReminder, PlugReminder, RiskWatch, TermsNotice
 from grid.models.reviews import Dispute
 from grid.models.savings import StaySaving
-from grid.models.series import Feed, SeriesPoint
+from grid.models.series import Feed, SeriesPoint, SeriesUpload
 from grid.models.settlements import GroupSettlement, Settlement
 from grid.models.sites import CarbonChoice, Site, Tariff
 from grid.models.utilities import Utility
@@ -49,6 +49,7 @@ __all__ = [
     "Rehearsal",
     "RiskWatch",
     "SeriesPoint",
+    "SeriesUpload",
     "Settlement",
     "ShareRule",
     "Site",

@@ -1,7 +1,9 @@
 """Prices and marginal carbon as they were fetched, one canonical row a value."""
 
+import uuid
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
@@ -44,6 +46,39 @@ class Feed(models.Model):
         return None if self.fetched_at is None else now - self.fetched_at
 
 
+class SeriesUpload(models.Model):
+    """A file of values that somebody uploaded: checked, then loaded or discarded. The file is kept as it came."""
+
+    class State(models.TextChoices):
+        """What became of it."""
+
+        CHECKED = "checked", "checked, not loaded"
+        LOADED = "loaded", "loaded"
+        DISCARDED = "discarded", "discarded"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    feed = models.ForeignKey(Feed, on_delete=models.PROTECT, related_name="uploads")
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    uploaded_at = models.DateTimeField()
+    file_name = models.CharField(max_length=120)
+    sha256 = models.CharField(max_length=64)
+    packed = models.BinaryField(help_text="The file, zlib.")
+    time_zone = models.CharField(max_length=64, blank=True, help_text="By which times without an offset were read.")
+    report = models.JSONField(default=dict, help_text="What was found in it, line by line where something is wrong.")
+    state = models.CharField(max_length=12, choices=State, default=State.CHECKED)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    finished_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    new_count = models.PositiveIntegerField(default=0, help_text="Values that were new when it was loaded.")
+
+    class Meta:
+        ordering = ["-uploaded_at"]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
 class SeriesPoint(models.Model):
     """One value of a series over `[starts_at, ends_at)`.
 
@@ -51,7 +86,8 @@ class SeriesPoint(models.Model):
     a later `issued_at`; the latest one counts.
     """
 
-    feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="points")
+    # No index of its own: the one of `one_value_per_issue` begins with the feed.
+    feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="points", db_index=False)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     value = models.BigIntegerField()

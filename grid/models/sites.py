@@ -1,6 +1,7 @@
 """Where cars charge: homes, and the tariffs under which they buy and sell."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -11,6 +12,7 @@ from foundation.fields import EncryptedTextField
 from grid.models.feeders import Feeder
 from grid.models.series import Feed
 from grid.models.utilities import Utility
+from grid.tariffs import MONTH_KWH
 
 
 class Tariff(models.Model):
@@ -18,7 +20,8 @@ class Tariff(models.Model):
 
     Rates are micro-currency per kWh. `periods` (time of use) is a list of
     `{"weekdays": [0..6], "from": "HH:MM", "to": "HH:MM", "rate": micros}` in the utility's local time, half-open; `to`
-    "24:00" is midnight; the first that fits counts, else `flat_rate_micros_per_kwh`.
+    "24:00" is midnight; the first that fits counts, else `flat_rate_micros_per_kwh`. Months, export rates and tiers
+    are told in docs/feeds.md. The row holds the newest version; the ones before it stay, to compute again by.
     """
 
     class Kind(models.TextChoices):
@@ -42,6 +45,21 @@ class Tariff(models.Model):
     carbon_feed = models.ForeignKey(
         Feed, null=True, blank=True, on_delete=models.PROTECT, related_name="carbon_tariffs"
     )
+    holidays = models.JSONField(
+        default=list, blank=True, help_text='Days that count as Sundays: ["2026-12-25", ...], local dates.'
+    )
+    month_kwh = models.PositiveIntegerField(
+        default=MONTH_KWH, help_text="What a household is taken to use in a month before its car; it decides the tier."
+    )
+    fixed_charge = models.CharField(
+        max_length=60, blank=True, help_text="What is paid however much is used, in words; no plan depends on it."
+    )
+    version = models.PositiveIntegerField(default=1)
+    valid_from_date = models.DateField(null=True, blank=True, help_text="The first day, local. Empty: always was.")
+    valid_until_date = models.DateField(
+        null=True, blank=True, help_text="The first day on which it no longer holds. Empty: until further notice."
+    )
+    other_versions = models.JSONField(default=list, blank=True, editable=False)
     source = models.CharField(max_length=200, blank=True, help_text="Where the rates were read.")
     as_of_date = models.DateField(null=True, blank=True, help_text="The day on which the source said so.")
 
@@ -50,11 +68,35 @@ class Tariff(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=~Q(kind="market") | Q(price_feed__isnull=False), name="market_tariff_has_a_feed"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_from_date__isnull=True)
+                | Q(valid_until_date__isnull=True)
+                | Q(valid_until_date__gt=models.F("valid_from_date")),
+                name="tariff_holds_for_a_day",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The version held by the row, as `grid.tariffs.parse_rates` reads it and as `other_versions` keeps it."""
+        begins, ends = self.valid_from_date, self.valid_until_date
+        return {
+            "version": self.version,
+            "valid_from_date": begins.isoformat() if begins else None,
+            "valid_until_date": ends.isoformat() if ends else None,
+            "kind": self.kind,
+            "flat": self.flat_rate_micros_per_kwh,
+            "periods": self.periods,
+            "delivery": self.delivery_micros_per_kwh,
+            "export": self.export_rate_micros_per_kwh,
+            "holidays": self.holidays,
+            "month_kwh": self.month_kwh,
+            "source": self.source,
+        }
 
 
 class CarbonChoice(models.TextChoices):

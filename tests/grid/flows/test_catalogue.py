@@ -9,8 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from grid.flows.catalogue import UnableToLoad, load_catalogue
+from grid.flows.pricebook import rates_of
 from grid.models import Feed, Program, ProgramTerms, Tariff, Utility
-from grid.tariffs import Rates, parse_periods, rate_at
+from grid.tariffs import rate_at
 from tests.factories import grid as make
 
 pytestmark = pytest.mark.django_db
@@ -140,8 +141,7 @@ def test_carried_files_load_twice() -> None:
 def test_ultra_low_overnight_is_priced_as_the_energy_board_lists_it(local: str, rate: int) -> None:
     call_command("load_programs", verbosity=0)
     tariff = Tariff.objects.select_related("utility").get(slug="maple-ultra-low-overnight")
-    rates = Rates(tariff.kind, tariff.utility.zone, tariff.flat_rate_micros_per_kwh, parse_periods(tariff.periods))
-    assert rate_at(rates, datetime.fromisoformat(local).astimezone(UTC)) == rate
+    assert rate_at(rates_of(tariff), datetime.fromisoformat(local).astimezone(UTC)) == rate
 
 
 def test_carried_programs_are_open_for_events_now(now: datetime) -> None:
@@ -160,3 +160,32 @@ def test_command_names_the_file_that_is_wrong(tmp_path: Path) -> None:
     path.write_text(json.dumps(record(tariffs__flat="cheap")))
     with pytest.raises(CommandError, match=r"bad\.json: 'cheap' is no rate"):
         call_command("load_programs", path)
+
+
+@pytest.mark.parametrize(
+    ("local", "rate"),
+    [
+        pytest.param("2026-12-25T17:00-05:00", 76_000, id="Christmas Day, a Friday"),
+        pytest.param("2026-12-28T17:00-05:00", 76_000, id="in place of Boxing Day, a Saturday"),
+        pytest.param("2026-12-29T17:00-05:00", 284_000, id="the Tuesday after"),
+        pytest.param("2026-12-25T23:30-05:00", 28_000, id="the night stays the cheapest"),
+        pytest.param("2027-07-01T06:45-04:00", 28_000, id="Canada Day before seven"),
+        pytest.param("2027-07-01T07:00-04:00", 76_000, id="Canada Day from seven"),
+    ],
+)
+def test_ontario_holidays_are_billed_as_weekends(local: str, rate: int) -> None:
+    call_command("load_programs", verbosity=0)
+    tariff = Tariff.objects.select_related("utility").get(slug="maple-ultra-low-overnight")
+    assert rate_at(rates_of(tariff), datetime.fromisoformat(local).astimezone(UTC)) == rate
+
+
+def test_file_has_months_tiers_and_calendars() -> None:
+    period = {"weekdays": [0], "months": [1], "from": "00:00", "to": "24:00", "tiers_per": "day"}
+    tiers = [{"up_to_kwh": "12.5", "rate": "0.1"}, {"rate": "0.2", "export": "0.05"}]
+    whole = record(tariffs__kind="time_of_use", tariffs__periods=[period | {"tiers": tiers}], tariffs__holidays="x")
+    with pytest.raises(UnableToLoad, match="no calendar x"):
+        load_catalogue(whole)
+    load_catalogue(whole | {"calendars": {"x": {"dates": ["2026-12-25"]}}})
+    tariff = Tariff.objects.get()
+    assert tariff.holidays == ["2026-12-25"]
+    assert tariff.periods[0]["tiers"] == [{"up_to_wh": 12_500, "rate": 100_000}, {"rate": 200_000, "export": 50_000}]
