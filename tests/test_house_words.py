@@ -18,8 +18,10 @@ UNSEEN_BY_OWNERS = frozenset({
     "UnableToReceive",
     "UnableToResolve",
     "UnableToSaveEvent",
+    "UnableToSaveTariff",
     "UnableToSaveTerms",
     "UnableToSwitch",
+    "UnableToUpload",
 })  # fmt: skip
 STAFF_FILES = ("/admin", "/management/", "/migrations/", "/staff/")
 FORM_WORDS = frozenset({"label", "help_text", "empty_label"})
