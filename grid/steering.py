@@ -5,118 +5,59 @@ not known speaks for leaving the car alone, because a car left alone charges.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-MAX_COMMAND = timedelta(minutes=15)
-RENEW_BEFORE = timedelta(minutes=10)
-# A car that has what its owner wants may charge for a minute between two holds: nothing is lost but a call spared.
-RENEW_LATE = timedelta(minutes=2)
-# A command that would end sooner than this is not worth a call to the maker.
-MIN_COMMAND = timedelta(minutes=1)
-STALE_AFTER = timedelta(minutes=30)
-MAX_PLAN_AGE = timedelta(hours=3)
-# A timed car is held shortly before its event, so that the event's first minutes are not lost to latency.
-EVENT_LEAD = timedelta(minutes=5)
-# The car stops by itself at the reserve; close to it, no discharge is begun at all.
-RESERVE_GUARD_PERCENT = 1.0
+from grid.wishes import (
+    DISCHARGE,
+    EVENT_LEAD,
+    FREE,
+    HOLD,
+    MAX_COMMAND,
+    MAX_PLAN_AGE,
+    MIN_COMMAND,
+    RENEW_BEFORE,
+    RENEW_LATE,
+    RESERVE_GUARD_PERCENT,
+    STALE_AFTER,
+    EventWindow,
+    Moment,
+    PlanSlot,
+    Wish,
+)
 
-FREE, HOLD, DISCHARGE = "free", "hold", "discharge"
-
-
-@dataclass(frozen=True)
-class PlanSlot:
-    """One slot of the plan, from the current one on. `power_w` > 0 charges, < 0 discharges, AC side."""
-
-    starts_at: datetime
-    ends_at: datetime
-    power_w: int
-    is_plugged: bool = True
-
-
-@dataclass(frozen=True)
-class EventWindow:
-    """An announced event that the car takes part in; `participation` is its row's key.
-
-    `spread` is the car's own offset: it begins so much earlier and ends so much later than the paid window, so that no
-    two cars switch at once. `shift` moves the whole event for this car, either way, where the utility asked for that.
-    `is_pressed`: the car gives what it can in place of others, not only what its plan says.
-    """
-
-    participation: int
-    kind: str
-    starts_at: datetime
-    ends_at: datetime
-    spread: timedelta = timedelta(0)
-    shift: timedelta = timedelta(0)
-    is_pressed: bool = False
-
-    def covers(self, at: datetime) -> bool:
-        """Say whether the event is under way at `at`, as this car sees it."""
-        return self.begins_at <= at < self.over_at
-
-    @property
-    def begins_at(self) -> datetime:
-        """When the event begins for this car, its spread apart."""
-        return self.starts_at + self.shift
-
-    @property
-    def over_at(self) -> datetime:
-        """When the event is over for this car, its spread apart."""
-        return self.ends_at + self.shift
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What is known of a car now. `obstacle` is why it is not steered at all; `override` charge_now, skip or "".
-
-    `is_timed`: the car ends a hold by itself, or keeps a schedule that does. `discharge_w` is what it may give back now
-    (0 = nothing), positive. `safe_release_at` is the last instant at which a hold may end so that departure is kept;
-    None = no departure. `is_full`: the car has reached its own limit, so that it would not charge anyhow. `held_w`:
-    what it is told now, 0 = held, < 0 = discharging, None = nothing. `must_wait`: its wires carry no more.
-    """
-
-    now: datetime
-    obstacle: str = ""
-    read_at: datetime | None = None
-    is_plugged_at_home: bool = True
-    soc_percent: float | None = None
-    minimum_percent: float = 0.0
-    reserve_percent: float = 0.0
-    target_percent: float = 100.0
-    is_full: bool = False
-    stale_after: timedelta = STALE_AFTER
-    override: str = ""
-    can_hold: bool = True
-    is_timed: bool = True
-    discharge_w: int = 0
-    planned_at: datetime | None = None
-    slots: Sequence[PlanSlot] = ()
-    events: Sequence[EventWindow] = ()
-    safe_release_at: datetime | None = None
-    held_w: int | None = None
-    must_wait: bool = False
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the car shall do: `free` (charge as it would), `hold` or `discharge` until the stretch ends.
-
-    `until` is the latest end of a command asked for now; `ends_at` the end of the plan's stretch. A command in force is
-    followed by the next one `renew_before` its end.
-    """
-
-    mode: str
-    reason: str
-    power_w: int = 0
-    ends_at: datetime | None = None
-    until: datetime | None = None
-    participation: int | None = None
-    renew_before: timedelta = RENEW_BEFORE
+__all__ = [
+    "DISCHARGE",
+    "EVENT_LEAD",
+    "FREE",
+    "HOLD",
+    "MAX_COMMAND",
+    "STALE_AFTER",
+    "EventWindow",
+    "Moment",
+    "PlanSlot",
+    "Wish",
+    "decide",
+    "must_renew",
+]
 
 
 def decide(moment: Moment) -> Wish:
     """Return what the car shall do at this moment, and why."""
+    return replace(_decide(moment), look_at=_next_edge(moment)) if moment.events else _decide(moment)
+
+
+def _next_edge(moment: Moment) -> datetime | None:
+    """Return when something begins or ends for this car alone."""
+    lead = EVENT_LEAD if moment.is_timed else timedelta(0)
+    edges = []
+    for event in moment.events:
+        edges += [event.begins_at - lead - event.spread, event.begins_at - event.spread / 2, event.begins_at]
+        edges += [event.over_at, event.over_at + event.spread / 2, event.over_at + event.spread]
+    return min((edge for edge in edges if edge > moment.now), default=None)
+
+
+def _decide(moment: Moment) -> Wish:
     reason = _why_free(moment)
     if reason:
         return Wish(FREE, reason)
@@ -158,14 +99,14 @@ def _wanted(moment: Moment, slots: Sequence[PlanSlot]) -> Wish:
     event = _event_at(moment, moment.now)
     mode = _pressed(moment, event, _mode_of(moment, slots[0]))
     if mode == FREE:
-        around = _early_hold(moment, slots) or _late_hold(moment)
+        around = _early_hold(moment, slots) or _late_hold(moment, slots)
         return around or Wish(FREE, "left" if not slots[0].is_plugged else "plan")
     if event is None and moment.held_w is None and _is_too_soon(moment):
         return _early_hold(moment, slots) or Wish(FREE, "not_yet")
     if event is None and mode == DISCHARGE and _event_nominal(moment) is not None:
         mode = HOLD  # the event is moved for this car, and not there yet
     if mode == HOLD and not moment.is_timed and event is None:
-        return _early_hold(moment, slots) or _late_hold(moment) or Wish(FREE, "not_in_event")
+        return _early_hold(moment, slots) or _late_hold(moment, slots) or Wish(FREE, "not_in_event")
     if mode == HOLD and moment.is_full and event is None:
         return Wish(FREE, "full")
     is_ready = moment.soc_percent is not None and moment.soc_percent >= moment.target_percent
@@ -177,6 +118,7 @@ def _wanted(moment: Moment, slots: Sequence[PlanSlot]) -> Wish:
         quiet_until = ends_at = event.over_at
     else:
         quiet_until = ends_at if mode == DISCHARGE else _quiet_end(moment, slots, event)
+        quiet_until += moment.spread if mode == HOLD and moment.is_timed else timedelta(0)
     quiet_until = _spread_end(event, mode, quiet_until)
     return Wish(
         mode=mode,
@@ -247,7 +189,7 @@ def _early_hold(moment: Moment, slots: Sequence[PlanSlot]) -> Wish | None:
     return None
 
 
-def _late_hold(moment: Moment) -> Wish | None:
+def _late_hold(moment: Moment, slots: Sequence[PlanSlot]) -> Wish | None:
     """Let a car that was held for an event go on for its own few minutes, so that not all begin to charge at once."""
     if moment.held_w is None:
         return None
@@ -261,6 +203,9 @@ def _late_hold(moment: Moment) -> Wish | None:
             until = min(moment.now + MAX_COMMAND, back_until)
             return Wish(DISCHARGE, "after_event", power_w=power_w, ends_at=back_until, until=until)
         return Wish(HOLD, "after_event", ends_at=last, until=min(moment.now + MAX_COMMAND, last))
+    last = slots[0].starts_at + moment.spread
+    if moment.is_timed and slots[0].is_plugged and moment.now < last:
+        return Wish(HOLD, "spread", ends_at=last, until=min(moment.now + MAX_COMMAND, last))
     return None
 
 

@@ -13,73 +13,87 @@ from django.db import transaction
 
 from foundation import clock
 from grid import steering
-from grid.flows import tending
+from grid.flows import feeders, many, tending
 from grid.flows.cars import CarNow, load_cars
 from grid.flows.departures import next_departure
+from grid.flows.many import LOOK_AGAIN
+from grid.flows.moments import Around, look_around, moment_of
 from grid.flows.planning import ask_plan
-from grid.models import Dispatch, Plan, PlanningState
-from grid.steering import EventWindow, Moment, PlanSlot, Wish, must_renew
+from grid.models import Dispatch, PlanningState
+from grid.steering import Wish, must_renew
 from vehicles.flows import foreign
-from vehicles.flows.allowing import oldest_reading
 from vehicles.flows.commands import UnableToCommand, renew_hold, request_command
 from vehicles.flows.telemetry import ask_reading
 from vehicles.models import Command, ForeignSign
-from vehicles.schedule import latest_safe_release_at
 
 logger = logging.getLogger(__name__)
 
 # Short, because a dispatcher that died leaves its cars without renewals for so long.
 LEASE_SECONDS = 20
-LOOK_AGAIN = timedelta(seconds=60)
-LOOK_AGAIN_STEERED = timedelta(seconds=10)
-# After the maker refused or lost a command, the same car is not asked again for a while.
-REFUSED_WAIT = timedelta(minutes=15)
+BATCH = 1_000
 REPLAN_DEVIATION_PERCENT = 3.0
 EDGE_AHEAD = timedelta(minutes=15)
-LIVE_STATES = (
-    Command.State.DUE,
-    Command.State.SENDING,
-    Command.State.UNKNOWN,
-    Command.State.ACCEPTED,
-    Command.State.CONFIRMED,
-    Command.State.NOOP,
-)
 
 
 def dispatch_due(*, now: datetime, limit: int) -> int:
-    """Steer up to `limit` cars that are due, and return for how many something was asked or given back."""
-    keys = PlanningState.objects.claim_dispatch_due(
-        now=now, wall=clock.wall(), limit=limit, lease_seconds=LEASE_SECONDS
-    )
-    if not keys:
-        return 0
-    vehicle_ids = list(PlanningState.objects.filter(pk__in=keys).values_list("vehicle", flat=True))
-    changed, signs = 0, foreign.open_signs(vehicle_ids)
-    for car in load_cars(vehicle_ids, now=now).values():
+    """Steer up to `limit` cars that are due, and return for how many something was asked or given back.
+
+    Cars of which nothing new is wanted, and those that are told something new, are written in bulk; whatever is out of
+    the ordinary is steered car by car.
+    """
+    done, left = 0, limit
+    while left > 0:
+        wall = clock.wall()
+        keys = PlanningState.objects.claim_dispatch_due(
+            now=now, wall=wall, limit=min(left, BATCH), lease_seconds=LEASE_SECONDS
+        )
+        if not keys:
+            break
+        done += _steer_batch(keys, lease_until=wall + timedelta(seconds=LEASE_SECONDS), now=now)
+        left -= len(keys)
+    return done
+
+
+def _steer_batch(keys: list[int], *, lease_until: datetime, now: datetime) -> int:
+    vehicle_ids = list(PlanningState.objects.filter(pk__any_of=keys).values_list("vehicle", flat=True))
+    cars = load_cars(vehicle_ids, now=now)
+    signs = foreign.open_signs(vehicle_ids)
+    around = look_around(vehicle_ids, now=now, waiting=feeders.waiting_cars(cars.values(), now=now))
+    plain: list[tuple[CarNow, Wish]] = []
+    changed = 0
+    for car in cars.values():
         try:
-            changed += steer(car, sign=signs.get(car.vehicle.pk), now=now)
+            wish = _wish(car, sign=signs.get(car.vehicle.pk), around=around, now=now)
+            if many.is_plain(car, wish, now=now):
+                plain.append((car, wish))
+            else:
+                changed += _bring_in_line(car, wish, now)
         except UnableToCommand as refusal:
             logger.info("vehicle %s was not commanded: %s", car.vehicle.public_id, refusal.reason_code)
             _close_refused(car, refusal.reason_code, now)
         except Exception:
             logger.exception("vehicle %s was not steered", car.vehicle.public_id)
             _look_again(car, now + LOOK_AGAIN)
-    return changed
+    return changed + many.steer_plain(plain, lease_until=lease_until, now=now)
 
 
-def steer(car: CarNow, *, now: datetime, sign: ForeignSign | None = None) -> bool:
-    """Bring one car's dispatch and commands in line with its plan; return whether anything was asked or given back.
-
-    `sign` says that somebody else steers the car too. Raises UnableToCommand where a first command is refused; then
-    nothing is left behind.
-    """
-    moment = moment_of(car, now=now)
+def _wish(car: CarNow, *, sign: ForeignSign | None, around: Around, now: datetime) -> Wish:
+    """Decide what the car shall do, and have everything beside its commands looked after."""
+    moment = moment_of(car, now=now, around=around)
     if sign is not None and foreign.has_given_up(sign=sign, now=now):
         moment = replace(moment, obstacle=moment.obstacle or "foreign_schedule")
     wish = steering.decide(moment)
     _notice_deviation(car, now)
     _ask_edge_readings(car, now)
     tending.tend(car, wish=wish, sign=sign, now=now)
+    return wish
+
+
+def _bring_in_line(car: CarNow, wish: Wish, now: datetime) -> bool:
+    """Bring one car's dispatch and commands in line with what it shall do; say whether it was told anything.
+
+    Raises UnableToCommand where a first command is refused; then nothing is left behind.
+    """
     with transaction.atomic():
         state = PlanningState.objects.select_for_update().get(vehicle=car.vehicle)
         dispatch = Dispatch.objects.filter(vehicle=car.vehicle, stopped_at=None).select_related("command").first()
@@ -87,73 +101,10 @@ def steer(car: CarNow, *, now: datetime, sign: ForeignSign | None = None) -> boo
             changed = _give_back(car, dispatch, wish, now)
         else:
             changed = _keep_commanded(car, dispatch, wish, now)
-        is_steered = wish.mode != steering.FREE
-        state.dispatch_at = now + (LOOK_AGAIN_STEERED if is_steered else LOOK_AGAIN)
+        state.dispatch_at = many.look_again_at(wish, now=now)
         state.dispatch_lease_until = None
         state.save(update_fields=["dispatch_at", "dispatch_lease_until"])
     return changed
-
-
-def moment_of(car: CarNow, *, now: datetime) -> Moment:
-    """Return what the steering rules need to know of a car."""
-    preference, reading, can = car.preference, car.soc_reading, car.can
-    # Without a departure there is no schedule to keep in the car, and without that it is not held.
-    is_holdable = can.can_hold and not (can.needs_backstop and next_departure(car, now=now) is None)
-    return Moment(
-        now=now,
-        obstacle=car.obstacle,
-        read_at=reading.observed_at if reading else None,
-        is_plugged_at_home=car.is_plugged_at_home,
-        soc_percent=car.soc_percent,
-        minimum_percent=float(preference.minimum_soc_percent) if preference else 0.0,
-        reserve_percent=float(preference.reserve_soc_percent) if preference else 0.0,
-        target_percent=float(preference.target_soc_percent) if preference else 100.0,
-        is_full=tending.is_full(car),
-        stale_after=oldest_reading(car.vehicle),
-        override=car.override_kind,
-        can_hold=is_holdable,
-        is_timed=can.can_hold_until or can.needs_backstop,
-        discharge_w=car.discharge_w(now),
-        planned_at=car.plan.made_at if car.plan else None,
-        slots=slots_ahead(car.plan, now=now) if car.plan else (),
-        events=tuple(
-            EventWindow(part.pk, part.event.kind, part.event.starts_at, part.event.ends_at)
-            for part in car.participations
-        ),
-        safe_release_at=_safe_release_at(car, now),
-    )
-
-
-def slots_ahead(plan: Plan, *, now: datetime) -> tuple[PlanSlot, ...]:
-    """Return the plan's slots from the current one on, as steering reads them."""
-    first = plan.slot_at(now)
-    if first is None:
-        return ()
-    plugged, power_kw = plan.problem["plugged"], plan.solution["power_kw"]
-    return tuple(
-        PlanSlot(
-            starts_at=plan.slot_starts_at(index),
-            ends_at=plan.slot_starts_at(index + 1),
-            power_w=round(power_kw[index] * 1000),
-            is_plugged=bool(plugged[index]),
-        )
-        for index in range(first, len(power_kw))
-    )
-
-
-def _safe_release_at(car: CarNow, now: datetime) -> datetime | None:
-    departure_at = next_departure(car, now=now)
-    if departure_at is None or car.soc_percent is None or car.preference is None:
-        return None
-    return latest_safe_release_at(
-        departure_at=departure_at,
-        soc_percent=car.soc_percent,
-        target_soc_percent=float(car.preference.target_soc_percent),
-        capacity_wh=car.vehicle.capacity_wh,
-        charge_w=car.charge_w,
-        charge_efficiency=float(car.vehicle.charge_efficiency),
-        worst_latency_seconds=car.can.worst_latency_seconds,
-    )
 
 
 def _notice_deviation(car: CarNow, now: datetime) -> None:
@@ -202,7 +153,7 @@ def _give_back(car: CarNow, dispatch: Dispatch | None, wish: Wish, now: datetime
 
 def _keep_commanded(car: CarNow, dispatch: Dispatch | None, wish: Wish, now: datetime) -> bool:
     before = dispatch.command if dispatch else None
-    if dispatch is not None and not _is_same(dispatch, wish):
+    if dispatch is not None and not many.is_same(dispatch, wish):
         dispatch.stop(reason="changed", now=now)
         before = before if dispatch.mode == wish.mode and dispatch.power_w == wish.power_w else None
         dispatch = None
@@ -220,30 +171,18 @@ def _keep_commanded(car: CarNow, dispatch: Dispatch | None, wish: Wish, now: dat
             command=before,
             created_at=now,
         )
-    elif wish.ends_at is not None and (dispatch.ends_at != wish.ends_at or dispatch.plan_id != _key(car.plan)):
+    elif wish.ends_at is not None and (dispatch.ends_at != wish.ends_at or dispatch.plan_id != many.key_of(car.plan)):
         dispatch.plan, dispatch.ends_at = car.plan, wish.ends_at
         dispatch.save(update_fields=["plan", "ends_at"])
     return _renew(car, dispatch, wish, now) or is_new
 
 
-def _key(plan: Plan | None) -> int | None:
-    return plan.pk if plan else None
-
-
-def _is_same(dispatch: Dispatch, wish: Wish) -> bool:
-    return (dispatch.mode, dispatch.power_w, dispatch.participation_id) == (
-        wish.mode,
-        wish.power_w,
-        wish.participation,
-    )
-
-
 def _renew(car: CarNow, dispatch: Dispatch, wish: Wish, now: datetime) -> bool:
     """Ask for the next command where the one in force ends soon; return whether one was asked for."""
     command = dispatch.command
-    if _was_refused(command) and command is not None and now - command.created_at < REFUSED_WAIT:
+    if many.must_leave_alone(command, now=now):
         return False
-    in_force_until = _in_force_until(command, now)
+    in_force_until = many.in_force_until(command, now)
     if not must_renew(wish=wish, command_ends_at=in_force_until, now=now):
         return False
     assert wish.until is not None
@@ -263,27 +202,21 @@ def _renew(car: CarNow, dispatch: Dispatch, wish: Wish, now: datetime) -> bool:
 
 
 def _request(car: CarNow, dispatch: Dispatch, wish: Wish, now: datetime) -> Command:
-    preference = car.preference
+    intent = many.intent_of(car, wish, now=now)
     return request_command(
         vehicle=car.vehicle,
         key=dispatch.command_key(),
-        kind=dispatch.mode,
-        ends_at=wish.until,
-        power_w=wish.power_w,
-        floor_soc_percent=preference.reserve_soc_percent if preference and wish.power_w < 0 else 0,
-        charge_w=car.charge_w,
+        kind=intent.kind,
+        ends_at=intent.ends_at,
+        power_w=intent.power_w,
+        floor_soc_percent=intent.floor_soc_percent,
+        charge_w=intent.charge_w,
         zone=car.zone.key,
         reason=wish.reason,
-        departure_at=next_departure(car, now=now),
+        departure_at=intent.departure_at,
+        group=many.group_of(car),
         now=now,
     )
-
-
-def _in_force_until(command: Command | None, now: datetime) -> datetime | None:
-    """Return when the command ends, or None where it holds the car no longer."""
-    if command is None or command.ends_at is None or command.released_at is not None:
-        return None
-    return command.ends_at if command.state in LIVE_STATES and command.ends_at > now else None
 
 
 def _may_hold(command: Command | None, now: datetime) -> bool:
@@ -296,15 +229,11 @@ def _may_hold(command: Command | None, now: datetime) -> bool:
     return not (is_over and command.ended_by == Command.EndedBy.CAR)
 
 
-def _was_refused(command: Command | None) -> bool:
-    return command is not None and command.state in (Command.State.REJECTED, Command.State.TIMED_OUT)
-
-
 def _close_refused(car: CarNow, reason: str, now: datetime) -> None:
     """Close a dispatch that may not be renewed, once its last command is over; the car is free by then."""
     with transaction.atomic():
         dispatch = Dispatch.objects.filter(vehicle=car.vehicle, stopped_at=None).select_related("command").first()
-        if dispatch is not None and _in_force_until(dispatch.command, now) is None:
+        if dispatch is not None and many.in_force_until(dispatch.command, now) is None:
             dispatch.stop(reason=reason, now=now)
         _look_again(car, now + LOOK_AGAIN)
 

@@ -35,6 +35,7 @@ def utility(slug: str = "lone-star", **fields: Any) -> Utility:
         "region": "Ontario" if is_canadian else "Texas",
         "currency": "CAD" if is_canadian else "USD",
         "time_zone": "America/Toronto" if is_canadian else "America/Chicago",
+        "offset_seconds": 0,  # every car on the minute, but where a test is about just that
     }
     return Utility.objects.get_or_create(slug=slug, defaults=values | fields)[0]
 

@@ -59,6 +59,9 @@ def _create(askings: Sequence[Asking], facts: Mapping[int, Facts], *, now: datet
         # Two requests for one car take turns, and so do two batches: in the order of the cars.
         list(Vehicle.objects.filter(pk__in=vehicle_ids).order_by("pk").select_for_update().values_list("pk"))
         resuming = set(Command.objects.open_resumes().filter(vehicle__in=vehicle_ids).values_list("vehicle", flat=True))
+        # Nobody but us ends these, so one that is over may still hold its car.
+        ours = Command.objects.open_holds().filter(vehicle__in=vehicle_ids, ended_by=Command.EndedBy.WATCHDOG)
+        kept = set(ours.values_list("vehicle", flat=True))
         told = _newest(Command.objects.filter(vehicle__in=vehicle_ids).in_force(now))
         waiting = _newest(Command.objects.risk_adding().filter(vehicle__in=vehicle_ids, state=Command.State.DUE))
         rows: list[Command] = []
@@ -67,7 +70,7 @@ def _create(askings: Sequence[Asking], facts: Mapping[int, Facts], *, now: datet
             before = told.get(vehicle.pk)
             if vehicle.pk in resuming:
                 found[asking.key] = UnableToCommand("The car is just being released.", code="release_under_way")
-            elif before is not None and vehicle.can.hold_ends == HoldEnds.START_STOP:
+            elif vehicle.pk in kept and vehicle.can.hold_ends == HoldEnds.START_STOP:
                 found[asking.key] = UnableToCommand("The car is held already; renew that hold.", code="already_held")
             else:
                 rows.append(_command(asking, vehicle, before, waiting.get(vehicle.pk), now=now))
