@@ -59,9 +59,14 @@ def _stop_everything(owner: User, *, now: datetime) -> None:
 
 def _refuse_while_unsettled(owner: User) -> None:
     parts = EventParticipation.objects.filter(
-        enrollment__vehicle__owner=owner, state="in", event__cancelled_at__isnull=True, settlements__isnull=True
+        enrollment__vehicle__owner=owner,
+        state__in=["in", "control"],
+        event__cancelled_at__isnull=True,
+        settlements__isnull=True,
     )
-    unposted = Settlement.objects.filter(participation__enrollment__vehicle__owner=owner, posted_at__isnull=True)
+    unposted = Settlement.objects.filter(
+        participation__enrollment__vehicle__owner=owner, posted_at__isnull=True, voided_at__isnull=True
+    )
     if parts.exists() or unposted.exists():
         raise UnableToClose(
             gettext("An event of yours is still being worked out. Your cars are let go already; come back in a day."),

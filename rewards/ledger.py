@@ -33,13 +33,16 @@ __all__ = [
     "owner_accounts",
     "owner_balance",
     "owner_balances",
+    "owner_expected",
     "post",
     "post_many",
     "post_pending",
+    "post_pending_many",
     "reserve",
     "reserve_many",
     "reverse",
     "void",
+    "void_many",
 ]
 
 _MOST_RACES = 8
@@ -159,9 +162,27 @@ def post_pending(*, of: Transfer, key: str, now: datetime) -> Transfer:
     return _write([_ending(Transfer.Kind.POST, of, key, {Transfer.Kind.PENDING})], now=now)[0]
 
 
+def post_pending_many(endings: Mapping[str, Transfer], *, now: datetime) -> list[Transfer]:
+    """Post what several transfers reserved, by the new rows' keys, all or none; raises as `post_pending` does."""
+    rows = [_ending(Transfer.Kind.POST, of, key, {Transfer.Kind.PENDING}) for key, of in endings.items()]
+    return _write(rows, now=now)
+
+
+def void_many(endings: Mapping[str, Transfer], *, now: datetime) -> list[Transfer]:
+    """Lift several reservations, by the new rows' keys, all or none; raises as `void` does."""
+    rows = [_ending(Transfer.Kind.VOID, of, key, {Transfer.Kind.PENDING}) for key, of in endings.items()]
+    return _write(rows, now=now)
+
+
 def void(*, of: Transfer, key: str, now: datetime) -> Transfer:
     """Lift the reservation `of`; raises AlreadyEnded where another key ended it."""
     return _write([_ending(Transfer.Kind.VOID, of, key, {Transfer.Kind.PENDING})], now=now)[0]
+
+
+def owner_expected(owner: User, currency: str) -> int:
+    """Return what is reserved for `owner` in `currency` and not theirs yet, in minor units."""
+    rows = LedgerAccount.objects.filter(kind=LedgerAccount.Kind.OWNER_PAYABLE, key=str(owner.public_id), part=0)
+    return sum(rows.filter(currency=currency).values_list("credits_pending", flat=True))
 
 
 def reverse(*, of: Transfer, key: str, now: datetime) -> Transfer:

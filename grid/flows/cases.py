@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db.models import Q
 
 from grid.metering.cases import Car, Case, Reading, Stay, Window
+from grid.metering.evidence import read_frozen
 from grid.metering.settlement import readings_needed
 from grid.models import EventParticipation, GridEvent
 from vehicles.models import ChargeReading, PlugSession
@@ -15,6 +16,7 @@ READINGS_AROUND = timedelta(hours=6)
 # Nearly every car was read this close to both edges of the event; only where it was not is more looked at.
 READINGS_NEAR = timedelta(minutes=45)
 MOST_READINGS = 2000
+NEEDS_FROZEN = 2  # the first version of the baseline method that looks at what was known before notice
 VALUES = ("observed_at", "soc_percent", "imported_wh", "exported_wh")
 
 
@@ -43,6 +45,7 @@ class Cases:
             method_version=event.terms.baseline_version,
             rate_micros_per_kwh=event.reward_micros_per_kwh,
             currency=event.terms.program.utility.currency,
+            frozen=read_frozen(part.frozen) if event.terms.baseline_version >= NEEDS_FROZEN else None,
         )
 
 

@@ -32,8 +32,17 @@ def report_due_events(*, limit: int) -> int:
     return sum(_send(report) for report in rows[:limit] if _claim(report))
 
 
+def owe_report_again(event: GridEvent) -> None:
+    """Let the report on an event be sent once more, in place of the one that was sent: its result was corrected."""
+    OperatorReport.objects.filter(ask__grid_event=event, sent_at__isnull=False).update(
+        sent_at=None, next_try_at=clock.wall()
+    )
+
+
 def _owe_reports(limit: int) -> None:
     settled = OperatorAsk.objects.filter(report__isnull=True, grid_event__state=GridEvent.State.SETTLED)
+    # A 2.0b server asks for the reports that it wants: `grid/flows/telemetry.py`.
+    settled = settled.exclude(operator_event__program__link__protocol=OperatorLink.Protocol.OPENADR_2_0B)
     OperatorReport.objects.bulk_create(
         (OperatorReport(ask=ask, next_try_at=clock.wall()) for ask in settled[:limit]), ignore_conflicts=True
     )

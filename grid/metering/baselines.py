@@ -4,11 +4,11 @@ A corrected method is a new version beside the old one, so that every settlement
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
 
-from grid.metering.cases import Car, Case, Stay, Window
+from grid.metering.cases import Car, Case, Frozen, Stay, Window
 
 HOUR = timedelta(hours=1)
 
@@ -33,7 +33,12 @@ class Method:
     name: str
     version: int
     title: str
-    estimate: Callable[[Case], tuple[Segment, ...]]
+    stays: Callable[[Case], tuple[Stay, ...]]  # each stay as the car left alone would have had it
+
+    def estimate(self, case: Case) -> tuple[Segment, ...]:
+        """Return the power of a car that charges from plug-in until its limit, clipped to the event, stay by stay."""
+        clipped = (charging_window(stay=stay, car=case.car).clip(case.event) for stay in self.stays(case))
+        return tuple(Segment(window, case.car.power_w) for window in clipped if window is not None)
 
 
 def hours(duration: timedelta) -> Fraction:
@@ -53,10 +58,31 @@ def charging_window(*, stay: Stay, car: Car) -> Window:
     return Window(stay.plugged_in_at, full_at if stay.unplugged_at is None else min(full_at, stay.unplugged_at))
 
 
-def uncontrolled_at_plug_in(case: Case) -> tuple[Segment, ...]:
-    """Return the power of a car that charges from plug-in until its limit, clipped to the event, stay by stay."""
-    clipped = (charging_window(stay=stay, car=case.car).clip(case.event) for stay in case.stays)
-    return tuple(Segment(window, case.car.power_w) for window in clipped if window is not None)
+def recorded_stays(case: Case) -> tuple[Stay, ...]:
+    """Return the stays as they were recorded at plug-in."""
+    return case.stays
+
+
+def stays_before_notice(case: Case) -> tuple[Stay, ...]:
+    """Return the stays with what was frozen before the owner was told of the event in place of what was recorded.
+
+    A stay that was under way counts from the plug-in time, with the state of charge and limit, frozen then. One that
+    began later keeps its own plug-in and state of charge, which the car showed, but not its limit: raising it once the
+    event is known must pay nothing. Without anything frozen a stay counts as recorded.
+    """
+    frozen = case.frozen
+    if frozen is None:
+        return case.stays
+    return tuple(_before_notice(stay, frozen) for stay in case.stays)
+
+
+def _before_notice(stay: Stay, frozen: Frozen) -> Stay:
+    if stay.plugged_in_at <= frozen.noticed_at and frozen.stay is not None:
+        known = frozen.stay
+        return Stay(known.plugged_in_at, stay.unplugged_at, known.soc_percent, known.limit_percent)
+    if frozen.limit_percent is None:
+        return stay
+    return replace(stay, limit_percent=frozen.limit_percent)
 
 
 METHODS: dict[tuple[str, int], Method] = {
@@ -66,8 +92,14 @@ METHODS: dict[tuple[str, int], Method] = {
             name="uncontrolled-at-plug-in",
             version=1,
             title="charging at full power from plug-in until the car's own limit",
-            estimate=uncontrolled_at_plug_in,
-        )
+            stays=recorded_stays,
+        ),
+        Method(
+            name="uncontrolled-at-plug-in",
+            version=2,
+            title="the same, by plug-in time, state of charge and limit as frozen before notice",
+            stays=stays_before_notice,
+        ),
     ]
 }
 

@@ -61,6 +61,15 @@ class Car:
 
 
 @dataclass(frozen=True)
+class Frozen:
+    """What was known of the car before its owner was told of the event, at `noticed_at`. `stay`: the one under way."""
+
+    noticed_at: datetime
+    limit_percent: Decimal | None = None
+    stay: Stay | None = None
+
+
+@dataclass(frozen=True)
 class Case:
     """Everything one settlement depends on. `kind` is the event's: hold, discharge or absorb."""
 
@@ -73,6 +82,7 @@ class Case:
     method_version: int
     rate_micros_per_kwh: int
     currency: str
+    frozen: Frozen | None = None  # method version 2 and later need it
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -6,15 +6,32 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from grid.metering.cases import Car, Case, Reading, Stay, Window
+from grid.metering.cases import Car, Case, Frozen, Reading, Stay, Window
 from grid.metering.energy import Energy
-from grid.metering.settlement import FORMULA, Result, settle
+from grid.metering.settlement import FORMULA, GROUP_FORMULA, Result, settle
 
 SCHEMA = 1
 
 
-def write(case: Case, result: Result) -> dict[str, Any]:
-    """Return the evidence of a settlement: inputs, method, formula, workings and result, as plain JSON."""
+def write(case: Case, result: Result, *, is_of_group: bool = False) -> dict[str, Any]:
+    """Return the evidence of a settlement: inputs, method, formula, workings and result, as plain JSON.
+
+    Of a car that is settled with its group it tells what the car did and no money, which is the group's.
+    """
+    written = _write(case, result)
+    if case.frozen is not None:
+        written["frozen"] = {
+            "noticed_at": case.frozen.noticed_at.isoformat(),
+            "limit_percent": None if case.frozen.limit_percent is None else str(case.frozen.limit_percent),
+            "stay": None if case.frozen.stay is None else _stay(case.frozen.stay),
+        }
+    if is_of_group:
+        written |= {"settles": "group", "formula": GROUP_FORMULA}
+        del written["result"]["credited_wh"], written["result"]["amount_minor"]
+    return written
+
+
+def _write(case: Case, result: Result) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "method": {"name": case.method, "version": case.method_version},
@@ -60,15 +77,7 @@ def read(evidence: Mapping[str, Any]) -> Case:
             charge_efficiency=Decimal(car["charge_efficiency"]),
             power_w=car["power_w"],
         ),
-        stays=tuple(
-            Stay(
-                plugged_in_at=_at(stay["plugged_in_at"]),
-                unplugged_at=_at(stay["unplugged_at"]) if stay["unplugged_at"] else None,
-                soc_percent=Decimal(stay["soc_percent"]),
-                limit_percent=Decimal(stay["limit_percent"]),
-            )
-            for stay in evidence["stays"]
-        ),
+        stays=tuple(_read_stay(stay) for stay in evidence["stays"]),
         readings=tuple(
             Reading(
                 observed_at=_at(reading["observed_at"]),
@@ -82,6 +91,28 @@ def read(evidence: Mapping[str, Any]) -> Case:
         method_version=evidence["method"]["version"],
         rate_micros_per_kwh=reward["rate_micros_per_kwh"],
         currency=reward["currency"],
+        frozen=read_frozen(evidence.get("frozen")),
+    )
+
+
+def read_frozen(kept: Mapping[str, Any] | None) -> Frozen | None:
+    """Return what was kept of the car before notice; None where nothing was."""
+    if not kept or "noticed_at" not in kept:
+        return None
+    limit, stay = kept.get("limit_percent"), kept.get("stay")
+    return Frozen(
+        noticed_at=_at(kept["noticed_at"]),
+        limit_percent=None if limit is None else Decimal(limit),
+        stay=None if stay is None else _read_stay(stay),
+    )
+
+
+def _read_stay(stay: Mapping[str, Any]) -> Stay:
+    return Stay(
+        plugged_in_at=_at(stay["plugged_in_at"]),
+        unplugged_at=_at(stay["unplugged_at"]) if stay.get("unplugged_at") else None,
+        soc_percent=Decimal(stay["soc_percent"]),
+        limit_percent=Decimal(stay["limit_percent"]),
     )
 
 

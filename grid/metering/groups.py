@@ -3,15 +3,21 @@
 A single car's delivery is mostly chance. Clipping each car at zero and adding up would pay that chance: with as many
 cars above as below their baseline, half of the noise would be invoiced. So the signed deliveries are added first, the
 group's sum is priced once, and the owners' credits divide exactly that sum by weights that were known beforehand.
+
+A member has a number and nothing else: no car, no owner. All sums are of whole numbers, so that the order of members
+changes nothing and anybody arrives at the same cent.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from fractions import Fraction
-from math import sqrt
+from typing import Any
 
 from foundation.money import reward_minor
+
+TREATED, CONTROL = "t", "c"  # took part; left alone to measure by
+ABSENT, EXCLUDED = "a", "x"  # known to have been nowhere at its plug; left out of the result by a decided objection
+Wh = int | None  # None = not known, which is never zero
 
 
 class ShareRule(StrEnum):
@@ -22,103 +28,148 @@ class ShareRule(StrEnum):
 
 
 @dataclass(frozen=True)
-class Member:
-    """One car's part in an event. `delivered_wh` None = not known (which is not zero).
+class Members:
+    """The cars of an event in columns, by member number. Energies are each car's own, Wh, AC side, over the event.
 
-    `committed_wh` is what the car could shift as frozen before notice. A car that opted out has `took_part` False
-    and earns nothing. A control car is left alone for the sake of measuring and is paid the group's mean.
+    `weights_wh` is what the car could shift as frozen before notice. Cars whose owner opted out are no members.
     """
 
-    car: str
-    committed_wh: int
-    delivered_wh: Fraction | None
-    took_part: bool = True
-    is_control: bool = False
+    roles: str
+    weights_wh: Sequence[int]
+    baseline_wh: Sequence[int]
+    net_wh: Sequence[Wh]
+    metered_wh: Sequence[Wh] = ()
+
+    def __post_init__(self) -> None:
+        columns = [self.weights_wh, self.baseline_wh, self.net_wh]
+        is_even = all(len(column) == len(self.roles) for column in columns)
+        if not is_even or set(self.roles) - {TREATED, CONTROL, ABSENT, EXCLUDED}:
+            raise ValueError("Every member has a role, a weight, a baseline and a net energy.")
+
+    def places(self, role: str) -> list[int]:
+        """Return the numbers of the members in a role."""
+        return [number for number, one in enumerate(self.roles) if one == role]
+
+
+@dataclass(frozen=True)
+class GroupCase:
+    """Everything a group's settlement depends on. `inputs` is what the method needs besides the members."""
+
+    kind: str
+    members: Members
+    method: str
+    method_version: int
+    rule: ShareRule
+    rate_micros_per_kwh: int
+    currency: str
+    has_penalty: bool = False
+    fallback: tuple[str, int] | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a method says of the group. Energies are Wh, signed; `error_wh` is the standard error, None = not known."""
+
+    baseline_wh: int
+    net_wh: int
+    delivered_wh: int
+    error_wh: float | None
+    measured: int
+    estimated: int  # cars whose energy is not known: the mean of the others stands in for them
+    workings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class GroupResult:
-    """The group's settlement. Energies are Wh, AC side, signed; `error_wh` is the standard error of the sum."""
+    """The group's settlement. `measured` None = not known, for the `reason`; nothing is owed then."""
 
-    delivered_wh: int
-    error_wh: float
-    measured: int
-    estimated: int  # cars whose delivery is not known: the group's mean stands in for them
+    measured: Measured | None
+    method: str
+    method_version: int
+    reason: str
+    credited_wh: int
     amount_minor: int
-    credits_minor: Mapping[str, int]
+    measured_cars: int
+    estimated_cars: int
+    control_cars: int
 
 
-def settle_group(
-    *,
-    members: Sequence[Member],
-    rule: ShareRule,
-    rate_micros_per_kwh: int,
-    currency: str,
-    has_penalty: bool = False,
-) -> GroupResult:
-    """Return what the group earned and each car's credit; the credits add up to the amount to the cent.
+@dataclass(frozen=True)
+class Division:
+    """A whole number divided by weights. Of what rounding down left, one each goes to the first `left` places."""
 
-    Delivery of cars without readings is the mean of the measured ones, and stated as estimated. A group that
-    delivered less than nothing owes nothing unless the program's terms know a penalty, and even then no owner's
-    credit falls below zero: a penalty is the platform's. Raises ValueError for two members of one car.
+    whole: int
+    shares: Sequence[int]
+    places: Sequence[int]
+    left: int
+
+
+def price(case: GroupCase, measured: Measured | None, *, method: tuple[str, int], reason: str = "") -> GroupResult:
+    """Return what the group earned by what was measured.
+
+    A group that delivered less than nothing owes nothing unless the program's terms know a penalty, and even then no
+    owner's credit falls below zero: a penalty is the platform's.
     """
-    if len({member.car for member in members}) != len(members):
-        raise ValueError("A car is a member once.")
-    treated = [member for member in members if member.took_part and not member.is_control]
-    known = [member.delivered_wh for member in treated if member.delivered_wh is not None]
-    if not known:
-        return GroupResult(0, float("inf") if treated else 0.0, 0, len(treated), 0, dict.fromkeys(_cars(members), 0))
-    mean = sum(known, Fraction(0)) / len(known)
-    total_wh = round(mean * len(treated))
-    owed = reward_minor(energy_wh=total_wh, rate_micros_per_kwh=rate_micros_per_kwh, currency=currency)
-    amount = owed if has_penalty else max(0, owed)
+    owed = 0
+    if measured is not None:
+        owed = reward_minor(
+            energy_wh=measured.delivered_wh, rate_micros_per_kwh=case.rate_micros_per_kwh, currency=case.currency
+        )
+    treated = case.members.roles.count(TREATED)
     return GroupResult(
-        delivered_wh=total_wh,
-        error_wh=_error(known, len(treated)),
-        measured=len(known),
-        estimated=len(treated) - len(known),
-        amount_minor=amount,
-        credits_minor=dict.fromkeys(_cars(members), 0) | split(max(0, amount), _weights(members, treated, rule)),
+        measured=measured,
+        method=method[0],
+        method_version=method[1],
+        reason=reason,
+        credited_wh=max(0, measured.delivered_wh) if measured is not None else 0,
+        amount_minor=owed if case.has_penalty else max(0, owed),
+        measured_cars=measured.measured if measured is not None else 0,
+        estimated_cars=measured.estimated if measured is not None else treated,
+        control_cars=case.members.roles.count(CONTROL),
     )
 
 
-def _cars(members: Sequence[Member]) -> list[str]:
-    return [member.car for member in members]
+def weights(members: Members, rule: ShareRule) -> list[int]:
+    """Return each member's weight as a whole number. A control car weighs as much as the mean of those that took part.
 
-
-def _weights(members: Sequence[Member], treated: Sequence[Member], rule: ShareRule) -> dict[str, Fraction]:
-    """Return each paid car's weight. A control car weighs as much as the mean of those that took part."""
-    weights = {
-        member.car: Fraction(1 if rule == ShareRule.EQUAL else max(0, member.committed_wh)) for member in treated
-    }
-    if not any(weights.values()):
-        weights = dict.fromkeys(weights, Fraction(1))  # nobody had committed anything: then all alike
-    mean = sum(weights.values(), Fraction(0)) / len(weights)
-    return weights | {member.car: mean for member in members if member.is_control and member.took_part}
-
-
-def split(amount_minor: int, weights: Mapping[str, Fraction]) -> dict[str, int]:
-    """Return `amount_minor` (>= 0) divided by weight, in whole minor units that add up to it exactly.
-
-    Largest remainder first; of equal ones the name that sorts first, so that the division is one and the same for
-    ever. No share is further than one unit from its exact value. Raises ValueError for weights without a sum.
+    By commitment, where nobody had committed anything, all weigh alike. Who was nowhere at the plug weighs nothing.
     """
-    whole = sum(weights.values(), Fraction(0))
-    if amount_minor < 0 or whole <= 0 or any(weight < 0 for weight in weights.values()):
+    treated = members.places(TREATED)
+    own = [0] * len(members.roles)
+    for number in treated:
+        own[number] = 1 if rule == ShareRule.EQUAL else max(0, members.weights_wh[number])
+    if not any(own):
+        for number in treated:
+            own[number] = 1
+    controls = members.places(CONTROL)
+    if not controls:
+        return own
+    whole = sum(own)
+    own = [weight * len(treated) for weight in own]  # so that the mean is a whole number
+    for number in controls:
+        own[number] = whole
+    return own
+
+
+def divide(whole: int, by: Sequence[int]) -> Division:
+    """Return `whole` (>= 0) divided by weight, in whole numbers that add up to it exactly.
+
+    Largest remainder first; of equal ones the lower number, so that the division is one and the same for ever. No
+    share is further than one from its exact value. Raises ValueError for an amount that no weight can take.
+    """
+    total = sum(by)
+    if whole < 0 or any(weight < 0 for weight in by) or (whole and not total):
         raise ValueError("An amount of at least zero is divided by weights of at least zero, not all of them zero.")
-    exact = {name: amount_minor * weight / whole for name, weight in weights.items()}
-    shares = {name: int(share) for name, share in exact.items()}
-    left = amount_minor - sum(shares.values())
-    for name in sorted(exact, key=lambda name: (shares[name] - exact[name], name))[:left]:
-        shares[name] += 1
-    return shares
-
-
-def _error(known: Sequence[Fraction], cars: int) -> float:
-    """Return the standard error of the sum over `cars`, of which `known` are measured."""
-    count = len(known)
-    if count < 2:
-        return float("inf")
-    mean = sum(known, Fraction(0)) / count
-    variance = sum(((value - mean) ** 2 for value in known), Fraction(0)) / (count - 1)
-    return cars * sqrt(variance / count)
+    if not total:
+        return Division(whole, [0] * len(by), range(len(by)), 0)
+    parts = [divmod(whole * weight, total) for weight in by]
+    shares = [share for share, _rest in parts]
+    left = whole - sum(shares)
+    ranked = sorted(range(len(by)), key=lambda number: (-parts[number][1], number))
+    places = [0] * len(by)
+    for place, number in enumerate(ranked):
+        places[number] = place
+    for number in ranked[:left]:
+        shares[number] += 1
+    return Division(whole, shares, places, left)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from foundation.money import reward_minor
 from grid.metering.baselines import Segment, hours, method_of
 from grid.metering.cases import Case, Reading, Window
-from grid.metering.energy import DERIVED, MISSING, Energy, net_energy
+from grid.metering.energy import DERIVED, MEASURED, MISSING, Energy, net_energy
 
 FORMULA = (
     "baseline_wh = sum over stays of power_w x hours of [plugged_in_at, plugged_in_at + (limit - soc) / 100 x "
@@ -16,6 +16,9 @@ FORMULA = (
     "delivered_wh = baseline_wh - net_wh (absorb: net_wh - baseline_wh); "
     "credited_wh = max(0, delivered_wh); amount = credited_wh x rate / 1000, rounded once to minor units; "
     "whole Wh and minor units are rounded half to even."
+)
+GROUP_FORMULA = (
+    "baseline_wh, net_wh and delivered_wh as of a car that is settled alone; signed, and priced with its group's."
 )
 SERIES_STEP = timedelta(minutes=15)
 
@@ -75,6 +78,18 @@ def settle(case: Case) -> Result:
     )
 
 
+def metered_wh(case: Case, result: Result) -> int | None:
+    """Return what the car's meters say it gave to the grid in the event (absorb: took); None where it was not read.
+
+    A car without a meter gave nothing that can be counted.
+    """
+    if result.net_wh is None:
+        return None
+    metered = [flow for flow in result.flows if flow.grade == MEASURED]
+    values = [flow.imported_wh if case.kind == "absorb" else flow.exported_wh for flow in metered]
+    return round(sum((value for value in values if value is not None), Fraction(0)))
+
+
 def is_seen_after(case: Case) -> bool:
     """Say whether the car was seen at the event's end or later; until then its part cannot be settled."""
     return any(reading.observed_at >= case.event.ends_at for reading in case.readings)
@@ -93,7 +108,7 @@ def _delivered(kind: str, *, baseline_wh: int, net_wh: int) -> int:
 def _grade(flows: tuple[Energy, ...]) -> str:
     # The weakest part decides. A car that was seen elsewhere drew nothing here: known, though by no meter.
     grades = {flow.grade for flow in flows} or {DERIVED}
-    return next(grade for grade in (MISSING, DERIVED, "measured") if grade in grades)
+    return next(grade for grade in (MISSING, DERIVED, MEASURED) if grade in grades)
 
 
 def _reason_for_nothing(case: Case, flows: tuple[Energy, ...], baseline_wh: int, credited_wh: int) -> str:

@@ -5,6 +5,7 @@ from grid.models.events import EventApproval, EventParticipation, GridEvent
 from grid.models.feeders import Feeder
 from grid.models.invoices import Invoice, InvoiceLine, InvoicePosting
 from grid.models.loops import EventProgress
+from grid.models.measurements import ControlDraw, LoadHistory, Measurement
 from grid.models.members import UtilityMember
 from grid.models.nominations import Nomination, Rehearsal
 from grid.models.operators import OperatorAsk, OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
@@ -20,6 +21,7 @@ from grid.models.utilities import Utility
 
 __all__ = [
     "CarbonChoice",
+    "ControlDraw",
     "Dispatch",
     "Dispute",
     "Enrollment",
@@ -34,6 +36,8 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "InvoicePosting",
+    "LoadHistory",
+    "Measurement",
     "Nomination",
     "OperatorAsk",
     "OperatorEvent",

@@ -47,6 +47,9 @@ class GridEvent(models.Model):
     announced_at = models.DateTimeField(null=True, blank=True)
     settle_at = models.DateTimeField(help_text="When it is due to be settled; late readings have come by then.")
     settled_at = models.DateTimeField(null=True, blank=True)
+    check_at = models.DateTimeField(
+        null=True, blank=True, db_index=True, help_text="When late readings are looked for next; empty: no more."
+    )
     cancelled_at = models.DateTimeField(null=True, blank=True)
     cancel_reason = models.CharField(max_length=120, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True, help_text="Somebody is at work on it (wall time).")

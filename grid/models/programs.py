@@ -72,6 +72,10 @@ class ProgramTerms(models.Model):
         max_length=40, default="sum-of-cars", help_text="How the group's delivery is measured; see docs/settlement.md."
     )
     group_method_version = models.PositiveSmallIntegerField(default=1)
+    fallback_method = models.SlugField(
+        max_length=40, blank=True, help_text="Used where the method cannot tell; empty: a person looks at it."
+    )
+    fallback_method_version = models.PositiveSmallIntegerField(default=1)
     share_rule = models.CharField(max_length=16, choices=ShareRule, default=ShareRule.BY_COMMITMENT)
     has_penalty = models.BooleanField(default=False, help_text="The platform pays for what was promised and not given.")
     control_share_percent = models.PositiveSmallIntegerField(

@@ -48,6 +48,11 @@ class GroupSettlement(models.Model):
     currency = models.CharField(max_length=3)
     evidence = models.JSONField()
     created_at = models.DateTimeField()
+    reason = models.CharField(max_length=200, blank=True, help_text="Why it is not known, or why it was replaced.")
+    shared_at = models.DateTimeField(null=True, blank=True, help_text="When every car had its share.")
+    penalized_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a penalty by the terms, or none, reached the ledger."
+    )
     review = models.CharField(max_length=12, choices=Review, default=Review.OPEN)
     objection_ends_at = models.DateTimeField()
     reviewed_at = models.DateTimeField(null=True, blank=True)
@@ -84,6 +89,7 @@ class Settlement(models.Model):
 
         MEASURED = "measured", _("measured by the charger's or car's meter")
         DERIVED = "derived", _("derived from the state of charge")
+        ESTIMATED = "estimated", _("not known: the mean of the group stands in")
         MISSING = "missing", _("not known")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -109,8 +115,16 @@ class Settlement(models.Model):
     grade = models.CharField(max_length=12, choices=Grade)
     reason = models.CharField(max_length=40, blank=True, help_text="Why nothing was credited.")
     evidence = models.JSONField()
+    share = models.JSONField(
+        null=True, blank=True, help_text="How the credit follows from the group's result; empty: settled alone."
+    )
     created_at = models.DateTimeField()
+    reserved_at = models.DateTimeField(null=True, blank=True, help_text="Since when the credit is pending.")
     posted_at = models.DateTimeField(null=True, blank=True, help_text="When it reached the ledger.")
+    voided_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was replaced before it reached the ledger."
+    )
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="Late readings up to then changed nothing.")
 
     class Meta:
         ordering = ["-created_at"]
@@ -120,7 +134,9 @@ class Settlement(models.Model):
             models.CheckConstraint(condition=Q(credited_wh__gte=0), name="settlement_credits_no_less_than_nothing"),
             models.CheckConstraint(
                 condition=Q(grade="missing", net_wh__isnull=True, delivered_wh__isnull=True, credited_wh=0)
-                | (~Q(grade="missing") & Q(net_wh__isnull=False, delivered_wh__isnull=False)),
+                # Of a group's car nothing is known either, but the group's mean stands in for it.
+                | Q(grade="estimated", net_wh__isnull=True, delivered_wh__isnull=True, group__isnull=False)
+                | (~Q(grade__in=["missing", "estimated"]) & Q(net_wh__isnull=False, delivered_wh__isnull=False)),
                 name="settlement_missing_means_unknown",
             ),
         ]

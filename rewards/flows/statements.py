@@ -108,7 +108,13 @@ def owner_totals(owner: User, currency: str) -> OwnerTotals:
 def owner_transfers(owner: User, currency: str | None = None) -> QuerySet[Transfer]:
     """Return the transfers that make lines of the owner's statement, newest first."""
     mine = Q(debit__owner=owner, debit__kind="owner_payable") | Q(credit__owner=owner, credit__kind="owner_payable")
-    found = Transfer.objects.filter(mine, kind__in=["single", "pending", "reversal"])
+    # A payout counts from its reservation on; what an owner earns only once its reservation is posted.
+    counts = (
+        Q(kind__in=["single", "reversal"])
+        | Q(kind="pending", debit__kind="owner_payable")
+        | Q(kind="post", credit__kind="owner_payable")
+    )
+    found = Transfer.objects.filter(mine, counts)
     if currency is not None:
         found = found.filter(currency=currency)
     return found.select_related("debit", "credit", "payout", "earning").defer("earning__calculation").order_by("-pk")

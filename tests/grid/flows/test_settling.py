@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.models import Notice, User
-from grid.flows import settling
+from grid.flows import measuring, settling
 from grid.flows.settling import post_due_settlements, settle_due
 from grid.metering import evidence
 from grid.models import Enrollment, EventParticipation, GridEvent, ProgramTerms, Settlement
@@ -353,7 +353,7 @@ def test_settlement_saved_by_somebody_else_leaves_the_others_saved(
     both = list(Settlement.objects.order_by("pk"))
     Settlement.objects.filter(participation=other).delete()
 
-    assert settling._keep([fresh(one) for one in both]) == 1
+    assert measuring.keep([fresh(one) for one in both]) == 1
     assert Settlement.objects.count() == 2
 
 

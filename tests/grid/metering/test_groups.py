@@ -1,111 +1,199 @@
 """Groups: what they owe is counted once and signed, shares add up to the cent, and chance is not paid."""
 
+import json
 import random
-from fractions import Fraction
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.metering.groups import GroupResult, Member, ShareRule, settle_group, split
+from grid.metering import group_evidence
+from grid.metering.group_methods import GROUP_METHODS, group_method, settle_group
+from grid.metering.groups import GroupCase, GroupResult, Members, ShareRule, divide, weights
+from tests.grid.metering.cases import EVENT
 
 RATE = 2_000_000  # $2/kWh
 
 
-def member(car: str, delivered: int | None, *, committed: int = 1000, **facts: bool) -> Member:
-    return Member(car, committed, None if delivered is None else Fraction(delivered), **facts)
-
-
-def settled(*members: Member, rule: ShareRule = ShareRule.EQUAL, has_penalty: bool = False) -> GroupResult:
-    return settle_group(members=members, rule=rule, rate_micros_per_kwh=RATE, currency="USD", has_penalty=has_penalty)
-
-
-def test_signed_deliveries_are_added_before_anything_is_priced() -> None:
-    result = settled(member("a", 9000), member("b", -3000))
-    assert (result.delivered_wh, result.amount_minor) == (6000, 1200)
-    assert result.credits_minor == {"a": 600, "b": 600}
-
-
-def test_commitment_divides_by_what_was_frozen_before_notice() -> None:
-    result = settled(
-        member("a", 9000, committed=2000), member("b", -3000, committed=1000), rule=ShareRule.BY_COMMITMENT
+def case(
+    deliveries: Sequence[int | None],
+    *,
+    roles: str = "",
+    committed: Sequence[int] = (),
+    baseline: int = 10_000,
+    **changes: Any,
+) -> GroupCase:
+    """Return a hold event's group whose cars delivered so much below a baseline of 10 kWh each."""
+    sign = -1 if changes.get("kind") == "absorb" else 1
+    members = Members(
+        roles=roles or "t" * len(deliveries),
+        weights_wh=committed or [1_000] * len(deliveries),
+        baseline_wh=[baseline] * len(deliveries),
+        net_wh=[None if one is None else baseline - sign * one for one in deliveries],
     )
-    assert result.credits_minor == {"a": 800, "b": 400}
+    values = {"kind": "hold", "method": "sum-of-cars", "method_version": 1, "rule": ShareRule.EQUAL,
+              "rate_micros_per_kwh": RATE, "currency": "USD"}  # fmt: skip
+    return GroupCase(members=members, **(values | changes))
 
 
-def test_who_opted_out_earns_nothing_and_changes_nothing() -> None:
-    result = settled(member("a", 6000), member("b", 6000, took_part=False))
-    assert (result.delivered_wh, result.credits_minor) == (6000, {"a": 1200, "b": 0})
+def shares(of: GroupCase, result: GroupResult) -> list[int]:
+    return list(divide(max(0, result.amount_minor), weights(of.members, of.rule)).shares)
 
 
-def test_control_car_is_paid_the_mean_and_its_energy_is_not_counted() -> None:
-    result = settled(member("a", 6000), member("b", 6000), member("c", -99_000, is_control=True))
-    assert result.delivered_wh == 12_000
-    assert result.credits_minor == {"a": 800, "b": 800, "c": 800}
+@pytest.mark.parametrize(
+    ("of", "delivered", "amount", "owed_each"),
+    [
+        pytest.param(case([9_000, -3_000]), 6_000, 1_200, [600, 600], id="signed deliveries are added, then priced"),
+        pytest.param(case([9_000, -3_000], committed=[2_000, 1_000], rule=ShareRule.BY_COMMITMENT), 6_000, 1_200,
+                     [800, 400], id="commitment divides"),
+        pytest.param(case([6_000, 0], roles="ta"), 6_000, 1_200, [1_200, 0], id="who was away has no share"),
+        pytest.param(case([6_000, 6_000, -99_000], roles="ttc"), 12_000, 2_400, [800, 800, 800],
+                     id="a control car is paid the mean and not counted"),
+        pytest.param(case([6_000, 4_000, None]), 15_000, 3_000, [1_000, 1_000, 1_000], id="the mean stands in"),
+        pytest.param(case([-6_000]), -6_000, 0, [0], id="less than nothing owes nothing"),
+        pytest.param(case([-6_000], has_penalty=True), -6_000, -1_200, [0], id="a penalty is no owner's"),
+        pytest.param(case([2_000, -500], kind="absorb"), 1_500, 300, [150, 150], id="absorbing counts what is taken"),
+        pytest.param(case([0, 0], roles="aa"), 0, 0, [0, 0], id="all away"),
+        pytest.param(case([]), 0, 0, [], id="nobody"),
+    ],
+)  # fmt: skip
+def test_group_is_worth(of: GroupCase, delivered: int, amount: int, owed_each: list[int]) -> None:
+    result = settle_group(of)
+    assert result.measured is not None
+    assert (result.measured.delivered_wh, result.amount_minor) == (delivered, amount)
+    assert shares(of, result) == owed_each
 
 
-def test_car_without_readings_counts_as_the_mean_and_is_said_to_be_estimated() -> None:
-    result = settled(member("a", 6000), member("b", 4000), member("c", None))
-    assert (result.delivered_wh, result.measured, result.estimated) == (15_000, 2, 1)
-    assert settled(member("a", None)) == GroupResult(0, float("inf"), 0, 1, 0, {"a": 0})
+def test_group_of_which_nothing_is_known_states_nothing() -> None:
+    result = settle_group(case([None, None]))
+    assert (result.measured, result.amount_minor, result.estimated_cars) == (None, 0, 2)
+    assert result.reason == "sum-of-cars 1: no car of the group is known"
 
 
-def test_group_below_its_baseline_owes_nothing_unless_the_terms_say_so() -> None:
-    assert settled(member("a", -6000)).amount_minor == 0
-    result = settled(member("a", -6000), has_penalty=True)
-    assert (result.amount_minor, result.credits_minor) == (-1200, {"a": 0})
+def test_uncertainty_grows_with_what_is_not_known() -> None:
+    known = settle_group(case([1_000, 3_000])).measured
+    estimated = settle_group(case([1_000, 3_000, None, None])).measured
+    assert known is not None
+    assert estimated is not None
+    assert (known.error_wh, estimated.error_wh) == (2_000.0, 4_000.0)
+    alone = settle_group(case([1_000])).measured
+    assert alone is not None
+    assert alone.error_wh is None
 
 
-def test_one_car_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="once"):
-        settled(member("a", 1), member("a", 2))
-
-
-def test_noise_around_the_baseline_is_not_paid() -> None:
-    """Two thousand cars that did nothing but scatter: clipping each at zero would invoice 800 Wh a car."""
+def test_noise_around_the_baseline_pays_nothing_that_clipping_each_car_would() -> None:
+    """Two hundred events of two hundred cars that only scatter: in expectation nothing is delivered, nothing owed."""
     dice = random.Random(7)  # noqa: S311 - a fixed scatter
-    deliveries = [round(dice.gauss(0, 2000)) for _ in range(2000)]
-    result = settled(*(member(str(car), delivered) for car, delivered in enumerate(deliveries)))
-    clipped = sum(max(0, delivered) for delivered in deliveries)
-    assert abs(result.delivered_wh) < 2 * result.error_wh
-    assert abs(result.delivered_wh) < clipped / 4
+    events = [[round(dice.gauss(0, 2_000)) for _car in range(200)] for _event in range(200)]
+    results = [settle_group(case(one)).measured for one in events]
+    sums = [one.delivered_wh for one in results if one is not None]
+    clipped = sum(max(0, wh) for one in events for wh in one) / 200
+    mean, error = sum(sums) / 200, 2_000 * (200 / 200) ** 0.5
+    assert abs(mean) < 3 * error
+    assert clipped > 150_000  # what clipping would invoice for each event of nothing
+    assert sum(abs(one.delivered_wh) < 2 * (one.error_wh or 0) for one in results if one is not None) > 180
 
 
-@given(
-    amount=st.integers(0, 10**9),
-    weights=st.dictionaries(st.text(max_size=4), st.fractions(0, 100), min_size=1, max_size=40),
-)
-def test_shares_add_up_and_lie_within_one_cent(amount: int, weights: dict[str, Fraction]) -> None:
-    whole = sum(weights.values())
-    if whole == 0:
+def test_control_group_measures_by_its_mean_and_scales_to_all() -> None:
+    of = case([None, 6_000, 6_000, 1_000, 1_000], roles="tttcc", method="randomised-control-group")
+    measured = settle_group(of).measured
+    assert measured is not None  # controls took 9000 each, those treated 4000: 5000 a car, of three cars
+    assert (measured.baseline_wh, measured.net_wh, measured.delivered_wh) == (27_000, 12_000, 15_000)
+    assert (measured.measured, measured.estimated) == (2, 1)
+    absorbed = settle_group(replace(of, kind="absorb")).measured
+    assert absorbed is not None
+    assert absorbed.delivered_wh == -15_000
+
+
+def history(today: Sequence[int], load: int, days: int) -> dict[str, Any]:
+    """Return loads of so many working days before 2026-11-18, a Wednesday: `load` Wh in each of two slots."""
+    found: dict[str, Any] = {}
+    day = date(2026, 11, 18)
+    while len(found) < days:
+        day -= timedelta(days=1)
+        if day.weekday() < 5:
+            found[day.isoformat()] = {"event_wh": [load, load], "before_wh": [load]}
+    return {"day": "2026-11-18", "today": {"event_wh": list(today), "before_wh": [load]}, "loads": found}
+
+
+@pytest.mark.parametrize("name", ["ten-of-ten", "five-of-ten"])
+@pytest.mark.parametrize(("kind", "delivered"), [("hold", 16_000), ("absorb", -16_000)])
+def test_matched_days_measure_the_group(name: str, kind: str, delivered: int) -> None:
+    of = case([6_000, 6_000], kind=kind, method=name, inputs={"history": history([4_000, 4_000], 12_000, 10)})
+    of = replace(of, members=replace(of.members, net_wh=[4_000, 4_000]))
+    measured = settle_group(of).measured
+    assert measured is not None
+    assert (measured.baseline_wh, measured.net_wh, measured.delivered_wh) == (24_000, 8_000, delivered)
+    assert len(measured.workings["days"]) == (10 if name == "ten-of-ten" else 5)
+
+
+def test_too_few_days_make_nothing_up_but_the_written_fallback_serves() -> None:
+    of = case([6_000], method="ten-of-ten", inputs={"history": history([4_000, 4_000], 12_000, 3)})
+    result = settle_group(of)
+    assert (result.measured, result.reason) == (None, "ten-of-ten 1: 3 similar days are known, 4 are needed")
+    by_fallback = settle_group(replace(of, fallback=("sum-of-cars", 1)))
+    assert by_fallback.measured is not None
+    assert (by_fallback.method, by_fallback.measured.delivered_wh) == ("sum-of-cars", 6_000)
+    assert "3 similar days" in by_fallback.reason
+
+
+def test_meters_alone_count_by_metered_output() -> None:
+    of = case([0, 0, None], method="metered-output")
+    of = replace(of, members=replace(of.members, metered_wh=[5_000, 0, None]))
+    measured = settle_group(of).measured
+    assert measured is not None
+    assert (measured.baseline_wh, measured.net_wh, measured.delivered_wh) == (0, -7_500, 7_500)
+    absorbed = settle_group(replace(of, kind="absorb")).measured
+    assert absorbed is not None
+    assert (absorbed.net_wh, absorbed.delivered_wh) == (7_500, 7_500)
+
+
+def test_method_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ValueError, match="no group method"):
+        group_method("sum-of-cars", 2)
+    assert len(GROUP_METHODS) == 5
+
+
+@given(amount=st.integers(0, 10**9), by=st.lists(st.integers(0, 10**6), min_size=1, max_size=40))
+def test_shares_add_up_and_lie_within_one(amount: int, by: list[int]) -> None:
+    if not any(by):
         with pytest.raises(ValueError, match="weights"):
-            split(amount, weights)
+            divide(amount or 1, by)
         return
-    shares = split(amount, weights)
-    assert sum(shares.values()) == amount
-    assert all(abs(shares[name] - amount * weight / whole) < 1 for name, weight in weights.items())
-    assert split(amount, dict(reversed(weights.items()))) == shares
+    found = divide(amount, by)
+    assert sum(found.shares) == amount
+    assert all(abs(share * sum(by) - amount * weight) < sum(by) for share, weight in zip(found.shares, by, strict=True))
+    # What one member is told is enough to arrive at its share.
+    told = zip(by, found.places, strict=True)
+    assert list(found.shares) == [amount * weight // sum(by) + (place < found.left) for weight, place in told]
 
 
-@given(
-    st.lists(
-        st.tuples(st.none() | st.integers(-50_000, 50_000), st.integers(0, 20_000), st.booleans(), st.booleans()),
-        max_size=30,
-    ),
-    st.sampled_from(ShareRule),
-    st.booleans(),
+GROUPS = st.lists(
+    st.tuples(st.none() | st.integers(-50_000, 50_000), st.integers(0, 20_000), st.sampled_from("tttcax")), max_size=25
 )
-def test_credits_are_never_negative_and_add_up_to_what_is_owed(
-    facts: list[tuple[int | None, int, bool, bool]],
+
+
+@given(GROUPS, st.sampled_from(ShareRule), st.booleans(), st.randoms(use_true_random=False))
+def test_order_of_members_changes_nothing_and_evidence_gives_the_same(
+    facts: list[tuple[int | None, int, str]],
     rule: ShareRule,
     has_penalty: bool,  # noqa: FBT001 - drawn
+    dice: random.Random,
 ) -> None:
-    members = [
-        member(str(place), delivered, committed=committed, took_part=took_part, is_control=is_control)
-        for place, (delivered, committed, took_part, is_control) in enumerate(facts)
-    ]
-    result = settled(*members, rule=rule, has_penalty=has_penalty)
-    assert min(result.credits_minor.values(), default=0) >= 0
-    assert sum(result.credits_minor.values()) == max(0, result.amount_minor)
-    assert set(result.credits_minor) == {one.car for one in members}
-    assert all(result.credits_minor[one.car] == 0 for one in members if not one.took_part)
+    def made(of: list[tuple[int | None, int, str]]) -> GroupCase:
+        deliveries, committed, roles = [list(column) for column in zip(*of, strict=True)] if of else [[], [], []]
+        return case(deliveries, roles="".join(roles), committed=committed, rule=rule, has_penalty=has_penalty)
+
+    of, result = made(facts), settle_group(made(facts))
+    mixed = dice.sample(facts, len(facts))
+    assert settle_group(made(mixed)) == result
+    evidence = json.loads(json.dumps(group_evidence.write(of, result, event=EVENT)))
+    assert group_evidence.stated(group_evidence.recompute(evidence)) == evidence["result"]
+    own = shares(of, result)
+    assert sum(own) == max(0, result.amount_minor)
+    assert min(own, default=0) >= 0
+    assert all(share == 0 for share, (_wh, _weight, role) in zip(own, facts, strict=True) if role in "ax")

@@ -1,0 +1,2 @@
+def history_of(event, parts, *, ends_at):
+    return None
