@@ -63,7 +63,9 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         # Counted when the header asks, so that answers without a page (redirects, parts) do not pay for it.
         unread = Notice.objects.shown_to(user).unread()
         around["unread_notices"] = SimpleLazyObject(unread.count)
-    return {"shell": around}
+    # What is rendered to be kept carries no token of its own: `foundation.keeping` puts each answer's into its place.
+    stand_in = getattr(request, "csrf_stand_in", None)
+    return {"shell": around} | ({"csrf_token": stand_in} if stand_in else {})
 
 
 def _sub_tabs(tabs: Sequence[tuple[str, Promise, tuple[str, ...]]], path: str) -> list[Tab]:

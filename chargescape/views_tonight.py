@@ -9,12 +9,14 @@ from django.shortcuts import redirect, render
 from accounts.models import User
 from chargescape.welcome import checklist_of
 from foundation import clock
+from foundation.keeping import kept_page, unkept
 from foundation.pages import owner_read, signed_in
 from foundation.templatetags.show import locale_for
 from grid.charts import plan_chart
 from grid.flows.allowance import allowance_of
 from grid.flows.charging_now import charge_now_cost
 from grid.flows.tonight import Tonight, tonights
+from grid.stamps import TONIGHT
 from rewards.flows.statements import owner_totals
 from vehicles.models import VehicleLink
 from vehicles.views import maker_name
@@ -25,13 +27,14 @@ SET_UP_SECONDS = 3600  # who has done every step is asked again after an hour
 
 
 @owner_read
+@kept_page(TONIGHT)
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Show tonight: each car with the age of what is known, one car's plan, the next event, and the owner's word."""
     owner, now = signed_in(request, User), clock.now()
     part = request.GET.get("part", "") if request.headers.get("HX-Request") else ""
     if part == "earned":
         earned = {"totals": owner_totals(owner, owner.currency), "next_step": _next_step(owner)}
-        return render(request, "chargescape/_earned.html", earned)
+        return unkept(render(request, "chargescape/_earned.html", earned))
     nights = tonights(owner=owner, now=now)
     if not nights:
         return redirect("onboarding")
@@ -56,7 +59,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     # Who lacks what a plan needs is told the step; what may wait is told beside the money, once the page stands.
     context["next_step"] = _next_step(owner) if any(one.obstacle in UNREADY for one in nights) else None
     context["broken_accounts"] = _broken(nights)
-    return render(request, "chargescape/dashboard.html", context)
+    answer = render(request, "chargescape/dashboard.html", context)
+    return unkept(answer) if context["next_step"] else answer
 
 
 def _broken(nights: list[Tonight]) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """What an app's screens are made of in one call each: tonight, the steps of a new owner, the makers on offer."""
 
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.http import Http404
@@ -15,6 +14,7 @@ from chargescape.welcome import checklist_of
 from foundation import clock
 from grid.flows.tonight import tonights
 from grid.serializers import ParticipationSerializer
+from grid.stamps import TONIGHT
 from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.models import VehicleLink
 from vehicles.serializers import OverrideSerializer
@@ -62,6 +62,8 @@ class TonightSerializer(serializers.Serializer[Any]):
 class TonightViewSet(viewsets.ViewSet):
     """The signed-in owner's cars tonight."""
 
+    stamps: ClassVar = {"list": TONIGHT}
+
     @extend_schema(
         parameters=[OpenApiParameter("vehicle", UUID, description="Only this car.")],
         responses=TonightSerializer(many=True),
@@ -70,19 +72,13 @@ class TonightViewSet(viewsets.ViewSet):
     def list(self, request: Request) -> Response:
         """Return each car that takes part: where it stands, what it will do and why, what the grid wants next."""
         named = request.query_params.get("vehicle")
-        nights = [_spoken(night) for night in tonights(owner=cast(User, request.user), now=clock.now())]
+        nights = tonights(owner=cast(User, request.user), now=clock.now())
         if named is not None:
             wanted = serializers.UUIDField().run_validation(named)
             nights = [night for night in nights if night.vehicle.public_id == wanted]
             if not nights:
                 raise Http404
         return Response(TonightSerializer(nights, many=True).data)
-
-
-def _spoken(night: Any) -> Any:
-    """Return the night with its lazily translated words as text."""
-    words = ("state_text", "sentence", "obstacle_text", "ready_by", "shortfall_text")
-    return replace(night, **{name: str(getattr(night, name) or "") for name in words})
 
 
 class OnboardingStepSerializer(serializers.Serializer[Any]):

@@ -8,14 +8,23 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
-from babel import Locale
-from babel.dates import format_date, format_skeleton, format_time, format_timedelta
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel import Locale, dates, numbers
+from babel.dates import format_timedelta
 from django.utils import timezone
 from django.utils.translation import get_language, gettext
 
 from foundation.money import major_units
+
+# Pages write the same few values again and again; what babel makes of one in a locale never changes.
+_remembered = lru_cache(maxsize=8_192)
+format_date = _remembered(dates.format_date)
+format_skeleton = _remembered(dates.format_skeleton)
+format_time = _remembered(dates.format_time)
+format_currency = _remembered(numbers.format_currency)
+format_decimal = _remembered(numbers.format_decimal)
+format_percent = _remembered(numbers.format_percent)
 
 MICROS = 1_000_000
 NOT_THERE = "–"
@@ -53,8 +62,13 @@ class Reader:
 
 def reader_in(country: str) -> Reader:
     """Return the reader of the active language in `country`; any other country reads as the United States."""
-    language = (get_language() or "en").partition("-")[0]
-    return Reader(language if language in {"en", "fr", "es"} else "en", "CA" if country == "CA" else "US")
+    return _reader(get_language() or "en", country)
+
+
+@lru_cache(maxsize=64)
+def _reader(language: str, country: str) -> Reader:
+    spoken_in = language.partition("-")[0]
+    return Reader(spoken_in if spoken_in in {"en", "fr", "es"} else "en", "CA" if country == "CA" else "US")
 
 
 def money(minor: int, currency: str, *, reader: Reader) -> str:

@@ -1,6 +1,6 @@
 """Plans, dispatches and settlements under /api/v1/: what the owner's cars will do, were told and earned."""
 
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
@@ -20,6 +20,7 @@ from grid.serializers_results import (
     SettlementDetailSerializer,
     SettlementSerializer,
 )
+from grid.stamps import SETTLEMENTS
 
 Row = TypeVar("Row", bound=Model)
 _of_one_car = extend_schema_view(
@@ -70,6 +71,8 @@ class DispatchViewSet(viewsets.ReadOnlyModelViewSet[Dispatch]):
 @_of_one_car
 class SettlementViewSet(viewsets.ReadOnlyModelViewSet[Settlement]):
     """What the signed-in owner's cars earned, newest first; one settlement opens to its whole sum."""
+
+    stamps: ClassVar = {"list": SETTLEMENTS}
 
     lookup_field = "public_id"
     queryset = Settlement.objects.none()

@@ -6,7 +6,7 @@ conditional UPDATE (no balance is checked before it is locked), inside one short
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from django.db import IntegrityError
@@ -26,8 +26,10 @@ __all__ = [
     "LedgerError",
     "NotEndable",
     "Overdrawn",
+    "OwnerBalance",
     "account",
     "balance",
+    "balances_of",
     "check",
     "owner_account",
     "owner_accounts",
@@ -79,6 +81,16 @@ class Entry:
 class Balance:
     """Minor units. `posted` = credits - debits; `pending` is reserved for leaving; `available` is what remains."""
 
+    available_minor: int
+    pending_minor: int
+    posted_minor: int
+
+
+@dataclass(frozen=True)
+class OwnerBalance:
+    """The balance of one of an owner's accounts, with the account's primary key."""
+
+    account_id: int
     available_minor: int
     pending_minor: int
     posted_minor: int
@@ -199,6 +211,16 @@ def balance(of: LedgerAccount) -> Balance:
 def owner_balance(owner: User, currency: str) -> Balance:
     """Return what the platform owes `owner` in `currency`; zeros where nothing was ever posted."""
     return _balance(*writing.sums_of_owner(str(owner.public_id), currency))
+
+
+def balances_of(owner: User) -> dict[str, OwnerBalance]:
+    """Return what the platform owes `owner`, by currency, in one query; empty where nothing was ever posted."""
+    rows = LedgerAccount.objects.filter(owner=owner, kind=LedgerAccount.Kind.OWNER_PAYABLE).order_by("currency")
+    values = rows.values_list("currency", "pk", "credits_posted", "debits_posted", "debits_pending")
+    return {
+        currency: OwnerBalance(account_id, *astuple(_balance(credited - debited, reserved)))
+        for currency, account_id, credited, debited, reserved in values
+    }
 
 
 def owner_balances(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Balance]:

@@ -1,6 +1,6 @@
 """The money under /api/v1/: balances, statement, payouts, payout accounts."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -15,7 +15,7 @@ from accounts.models import User
 from foundation import clock
 from rewards.flows import onboarding, payouts
 from rewards.flows.pauses import PAUSED, current_pause
-from rewards.flows.statements import owner_currencies, owner_totals, owner_transfers, statement_lines
+from rewards.flows.statements import all_totals, owner_transfers, statement_lines
 from rewards.flows.taxes import tax_meters
 from rewards.models import Earning, Payout, PayoutAccount, Transfer
 from rewards.serializers import (
@@ -31,17 +31,19 @@ from rewards.serializers import (
     StatementLineSerializer,
     TaxMeterSerializer,
 )
+from rewards.stamps import BALANCES
 
 
 class BalanceViewSet(viewsets.ViewSet):
     """The signed-in owner's money, one entry a currency."""
 
+    stamps: ClassVar = {"list": BALANCES}
+
     @extend_schema(responses=BalanceSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Return available, pending, paid and earned money."""
         owner = cast(User, request.user)
-        totals = [owner_totals(owner, currency) for currency in owner_currencies(owner)]
-        return Response(BalanceSerializer(totals, many=True).data)
+        return Response(BalanceSerializer(all_totals(owner), many=True).data)
 
 
 class StatementViewSet(viewsets.GenericViewSet[Transfer]):

@@ -1,9 +1,12 @@
 """What every view under /api/v1/ does besides its own work; the router puts it before each viewset of every room."""
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
+from django.conf import settings
+from django.core.cache import caches
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
@@ -20,6 +23,8 @@ from chargescape.api import keys
 from chargescape.api.problems import PreconditionFailed
 from chargescape.api.throttles import headers_of
 from chargescape.models import WriteKey
+from foundation.keeping import KEPT_SECONDS, key_of
+from foundation.stamps import Stamp
 
 if TYPE_CHECKING:
     _View = GenericViewSet[Any]
@@ -38,12 +43,22 @@ class AnsweredBeforeError(Exception):
         self.answered = answered
 
 
+class KeptAnswer(Exception):
+    """Ends a request whose answer was made before, from rows that have not changed since."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__("kept")
+        self.content = content
+
+
 class Contract(_View):
     """ETags, preconditions, idempotency keys and rate limits, the same for every call.
 
-    A view whose PUT or PATCH may race another says which row to lock by a method `lock_for_write`.
+    A view whose PUT or PATCH may race another says which row to lock by a method `lock_for_write`. One whose answers
+    are worth keeping says by `stamps` what each action shows; the answer may tell the time by the minute alone.
     """
 
+    kept_under = ""
     claimed: WriteKey | None = None
     is_guarded = False
 
@@ -73,6 +88,7 @@ class Contract(_View):
         if "\x00" in request.path + "".join(map(str, request.query_params.values())):
             raise ParseError  # no text may hold a NUL byte, and no database takes it
         if request.method in SAFE_METHODS:
+            self._look_for_kept(request)
             return
         if key := keys.read_key(request):
             found = keys.claim(user=cast(User, request.user), key=key, request=request)
@@ -85,7 +101,9 @@ class Contract(_View):
             self._check_precondition(request)
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Give the answer that was given before, or translate the exception."""
+        """Give the answer that was given or made before, or translate the exception."""
+        if isinstance(exc, KeptAnswer):
+            return cast(Response, HttpResponse(exc.content, content_type="application/json"))
         if isinstance(exc, AnsweredBeforeError):
             answer: Any = HttpResponse(
                 exc.answered.body,
@@ -106,6 +124,8 @@ class Contract(_View):
         if request.method not in {"GET", "HEAD"} or answer.status_code != 200:
             answer["Cache-Control"] = "no-store"
             return answer
+        if self.kept_under:
+            caches["pages"].set(self.kept_under, answer.content, KEPT_SECONDS)
         answer["Cache-Control"] = "private, no-cache"
         answer["ETag"] = etag_of(answer.content)
         wanted = parse_etags(request.headers.get("If-None-Match", ""))
@@ -113,6 +133,17 @@ class Contract(_View):
             kept = {name: answer[name] for name in KEPT_ON_304 if answer.has_header(name)}
             return HttpResponseNotModified(headers=kept)
         return answer
+
+    def _look_for_kept(self, request: Request) -> None:
+        """End the request where the same was asked before and nothing has changed; the caller was let in by now."""
+        stamps: Mapping[str, Stamp] = getattr(self, "stamps", {})
+        stamp = stamps.get(self.action)
+        if stamp is None or request.method != "GET" or settings.DEBUG:
+            return
+        key = key_of(request._request, cast(User, request.user), stamp)  # noqa: SLF001 - what Django knows of it
+        if (content := caches["pages"].get(key)) is not None:
+            raise KeptAnswer(content)
+        self.kept_under = key
 
     def _check_precondition(self, request: Request) -> None:
         wanted = parse_etags(request.headers["If-Match"])

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -138,6 +139,7 @@ def spoken(context: template.Context, text: str) -> str:
 
 
 @register.simple_tag
+@lru_cache(maxsize=64)
 def icon(name: str) -> SafeString:
     """Draw one of our own icons; it is decoration, so screen readers skip it."""
     return mark_safe(get_template(f"components/icons/{name}.svg").render())  # noqa: S308 - our own file

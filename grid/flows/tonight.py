@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -73,8 +74,13 @@ class TonightSlot:
 
 @dataclass(frozen=True)
 class Tonight:
-    """What an owner's page shows of one car. Times are local labels beside aware UTC instants; None = not known."""
+    """What an owner's page shows of one car. Times are local labels beside aware UTC instants; None = not known.
 
+    What takes a look at every slot of the plan is worked out when it is asked for, so that parts of the page are quick.
+    """
+
+    car: CarNow
+    reader: Reader
     vehicle: Vehicle
     now: datetime
     zone: ZoneInfo
@@ -89,21 +95,46 @@ class Tonight:
     state_text: str
     # What it will do
     plan: Plan | None
-    sentence: str
     obstacle: str
     obstacle_text: str
-    slots: tuple[TonightSlot, ...]
     departure_at: datetime | None
-    ready_by: str
     target_percent: int | None
-    ready_percent: int | None
-    shortfall_text: str
     currency: str
     # What the grid and the owner want
     next_event: EventParticipation | None
-    expected_reward: float
     dispatch: Dispatch | None
     override: ChargeOverride | None
+
+    @cached_property
+    def sentence(self) -> str:
+        """The plan in words; "" without one."""
+        return explain_plan(plan=self.plan, zone=self.zone, now=self.now, reader=self.reader) if self.plan else ""
+
+    @cached_property
+    def slots(self) -> tuple[TonightSlot, ...]:
+        """The bars of the chart, from the slot that is running on."""
+        return _slots(self, self.plan) if self.plan else ()
+
+    @cached_property
+    def ready_by(self) -> str:
+        """When it leaves, as a label; "" where that is not known."""
+        return _label(self.departure_at, self) if self.departure_at else ""
+
+    @cached_property
+    def ready_percent(self) -> int | None:
+        """What the plan reaches by then, rounded down, so that a promise is never larger than the plan."""
+        slot = _departure_slot(self.plan, self.departure_at)
+        return None if self.plan is None or slot is None else int(self.plan.solution["soc_percent"][slot] + 1e-6)
+
+    @cached_property
+    def shortfall_text(self) -> str:
+        """Why the car will not be as full as it should; "" where it will."""
+        return _shortfall_text(self)
+
+    @cached_property
+    def expected_reward(self) -> float:
+        """What the plan expects of events, in major units."""
+        return sum(self.plan.inputs.get("expected_reward", [])) if self.plan else 0.0
 
 
 def tonight(*, vehicle: Vehicle, now: datetime) -> Tonight:
@@ -122,6 +153,8 @@ def _look(car: CarNow, now: datetime) -> Tonight:
     departure_at = next_departure(car, now=now)
     obstacle = car.obstacle or (car.state.obstacle if car.state and plan is None else "")
     return Tonight(
+        car=car,
+        reader=reader,
         vehicle=car.vehicle,
         now=now,
         zone=car.zone,
@@ -134,18 +167,12 @@ def _look(car: CarNow, now: datetime) -> Tonight:
         power_w=car.reading.power_w if car.reading else None,
         state_text=state_text(car),
         plan=plan,
-        sentence=explain_plan(plan=plan, zone=car.zone, now=now, reader=reader) if plan else "",
         obstacle=obstacle,
         obstacle_text=str(OBSTACLES.get(obstacle, "")),
-        slots=_slots(car, plan, now, departure_at, reader) if plan else (),
         departure_at=departure_at,
-        ready_by=_label(departure_at, car.zone, now, reader) if departure_at else "",
         target_percent=car.preference.target_soc_percent if car.preference else None,
-        ready_percent=_ready_percent(plan, departure_at),
-        shortfall_text=_shortfall_text(plan, departure_at, car, reader),
         currency=car.site.tariff.utility.currency if car.site else car.vehicle.owner.currency,
         next_event=next(iter(car.participations), None),
-        expected_reward=sum(plan.inputs.get("expected_reward", [])) if plan else 0.0,
         dispatch=car.dispatch,
         override=next((row for row in car.overrides if row.kind == car.override_kind), None),
     )
@@ -169,40 +196,36 @@ def _state(car: CarNow) -> str:
     return reading.charge_state if reading.charge_state in STATES else "plugged"
 
 
-def _slots(
-    car: CarNow, plan: Plan, now: datetime, departure_at: datetime | None, reader: Reader
-) -> tuple[TonightSlot, ...]:
+def _slots(night: Tonight, plan: Plan) -> tuple[TonightSlot, ...]:
+    now, solution = night.now, plan.solution
     first = plan.slot_at(now) or 0
-    until = min(max(departure_at or now, now + SHORTEST_VIEW), now + LONGEST_VIEW)
-    count = min(len(plan.solution["power_kw"]), first + int((until - plan.slot_starts_at(first)) // SLOT) + 1)
+    until = min(max(night.departure_at or now, now + SHORTEST_VIEW), now + LONGEST_VIEW)
+    count = min(len(solution["power_kw"]), first + int((until - plan.slot_starts_at(first)) // SLOT) + 1)
     prices = plan.inputs.get("import_price", plan.problem["import_price"])
-    windows = [(part.event.starts_at, part.event.ends_at) for part in car.participations]
+    windows = [(part.event.starts_at, part.event.ends_at) for part in night.car.participations]
+    words = {reason: str(SLOT_REASONS.get(reason, reason)) for reason in set(solution["reasons"])}
     return tuple(
-        _slot(plan, index, prices[index], _label(plan.slot_starts_at(index), car.zone, now, reader), windows=windows)
-        for index in range(first, count)
+        TonightSlot(
+            starts_at=starts_at,
+            label=_label(starts_at, night),
+            power_kw=solution["power_kw"][index],
+            soc_percent=solution["soc_percent"][index],
+            price=prices[index],
+            reason=solution["reasons"][index],
+            reason_text=words[solution["reasons"][index]],
+            is_event=any(begins < starts_at + SLOT and starts_at < ends for begins, ends in windows),
+        )
+        for index, starts_at in ((index, plan.slot_starts_at(index)) for index in range(first, count))
     )
 
 
-def _slot(plan: Plan, index: int, price: float, label: str, *, windows: list[tuple[datetime, datetime]]) -> TonightSlot:
-    starts_at, reason = plan.slot_starts_at(index), plan.solution["reasons"][index]
-    return TonightSlot(
-        starts_at=starts_at,
-        label=label,
-        power_kw=plan.solution["power_kw"][index],
-        soc_percent=plan.solution["soc_percent"][index],
-        price=price,
-        reason=reason,
-        reason_text=str(SLOT_REASONS.get(reason, reason)),
-        is_event=any(begins < starts_at + SLOT and starts_at < ends for begins, ends in windows),
-    )
-
-
-def _label(at: datetime, zone: ZoneInfo, now: datetime, reader: Reader) -> str:
-    local = at.astimezone(zone)
-    shown = formats.time_of_day(local.time().replace(second=0, microsecond=0), reader=reader)
-    if at - now < timedelta(hours=24):
+def _label(at: datetime, night: Tonight) -> str:
+    local = at.astimezone(night.zone)
+    shown = formats.time_of_day(local.time().replace(second=0, microsecond=0), reader=night.reader)
+    if at - night.now < timedelta(hours=24):
         return shown
-    return gettext("{weekday} {time}").format(weekday=format_date(local, "EEE", locale=reader.locale), time=shown)
+    weekday = format_date(local, "EEE", locale=night.reader.locale)
+    return gettext("{weekday} {time}").format(weekday=weekday, time=shown)
 
 
 def _departure_slot(plan: Plan | None, departure_at: datetime | None) -> int | None:
@@ -212,18 +235,13 @@ def _departure_slot(plan: Plan | None, departure_at: datetime | None) -> int | N
     return slot if slot in plan.inputs.get("departure_slots", []) else None
 
 
-def _ready_percent(plan: Plan | None, departure_at: datetime | None) -> int | None:
-    slot = _departure_slot(plan, departure_at)
-    # Rounded down, so that a promise is never larger than the plan.
-    return None if plan is None or slot is None else int(plan.solution["soc_percent"][slot] + 1e-6)
-
-
-def _shortfall_text(plan: Plan | None, departure_at: datetime | None, car: CarNow, reader: Reader) -> str:
-    slot, ready = _departure_slot(plan, departure_at), _ready_percent(plan, departure_at)
-    if plan is None or slot is None or ready is None or car.preference is None:
+def _shortfall_text(night: Tonight) -> str:
+    plan, ready, preference = night.plan, night.ready_percent, night.car.preference
+    slot = _departure_slot(plan, night.departure_at)
+    if plan is None or slot is None or ready is None or preference is None:
         return ""
-    wanted = car.preference.target_soc_percent
+    wanted = preference.target_soc_percent
     if plan.solution["soc_percent"][slot] >= wanted - 0.01:
         return ""
     cause = shortfall_cause(to_next_departure(plan, first=slot - 1), {**plan.solution, "shortfall_kwh": 1.0})
-    return say_shortfall(cause, reached_percent=ready, wanted_percent=wanted, reader=reader)
+    return say_shortfall(cause, reached_percent=ready, wanted_percent=wanted, reader=night.reader)

@@ -1,7 +1,7 @@
 """What an owner sees of their money: totals and lines, newest first, each with what was available after it."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -87,22 +87,50 @@ def owner_currencies(owner: User) -> list[str]:
 
 def owner_totals(owner: User, currency: str) -> OwnerTotals:
     """Return the owner's money in one currency; nothing is ever netted between currencies."""
-    balance = ledger.owner_balance(owner, currency)
-    accounts = PayoutAccount.objects.filter(owner=owner, currency=currency).annotate(
+    none = OwnerTotals(currency, 0, 0, 0, 0, None)
+    return next((found for found in all_totals(owner) if found.currency == currency), none)
+
+
+def all_totals(owner: User) -> list[OwnerTotals]:
+    """Return the owner's money in each currency in which they earn or ever earned, their own first; three queries."""
+    balances = ledger.balances_of(owner)
+    accounts = {account.currency: account for account in _with_payouts(owner)}
+    earned = _earned(balances)
+    return [
+        OwnerTotals(
+            currency=currency,
+            available_minor=balances[currency].available_minor if currency in balances else 0,
+            pending_minor=getattr(accounts.get(currency), "under_way", None) or 0,
+            paid_minor=getattr(accounts.get(currency), "paid", None) or 0,
+            earned_minor=earned.get(currency, 0),
+            next_payout_at=_payday(accounts.get(currency)),
+        )
+        for currency in dict.fromkeys([owner.currency, *balances])
+    ]
+
+
+def _with_payouts(owner: User) -> "QuerySet[PayoutAccount]":
+    return PayoutAccount.objects.filter(owner=owner).annotate(
         under_way=Sum("payouts__amount_minor", filter=~Q(payouts__state__in=["paid", "cancelled"])),
         paid=Sum("payouts__amount_minor", filter=Q(payouts__state="paid")),
     )
-    account = accounts.first()
-    earned = owner_transfers(owner, currency).aggregate(earned=Sum(_EFFECT, filter=Q(kind__in=["single", "reversal"])))
-    pays = account is not None and account.state == PayoutAccount.State.ACTIVE and not account.is_paused
-    return OwnerTotals(
-        currency=currency,
-        available_minor=balance.available_minor,
-        pending_minor=(account.under_way if account is not None else None) or 0,
-        paid_minor=(account.paid if account is not None else None) or 0,
-        earned_minor=earned["earned"] or 0,
-        next_payout_at=account.next_payout_at if account is not None and pays else None,
+
+
+def _payday(account: PayoutAccount | None) -> datetime | None:
+    if account is None or account.state != PayoutAccount.State.ACTIVE or account.is_paused:
+        return None
+    return account.next_payout_at
+
+
+def _earned(balances: Mapping[str, ledger.OwnerBalance]) -> dict[str, int]:
+    """Return what was earned in all, by currency: what came in, less what was undone."""
+    own = [balance.account_id for balance in balances.values()]
+    effect = Case(When(debit__in=own, then=-F("amount_minor")), default=F("amount_minor"), output_field=_MINOR)
+    counts = Q(debit__in=own, kind__in=["single", "reversal"]) | Q(
+        credit__in=own, kind__in=["single", "post", "reversal"]
     )
+    rows = Transfer.objects.filter(counts)
+    return dict(rows.order_by().values_list("currency").annotate(earned=Sum(effect)))
 
 
 def owner_transfers(owner: User, currency: str | None = None) -> QuerySet[Transfer]:
@@ -118,16 +146,6 @@ def owner_transfers(owner: User, currency: str | None = None) -> QuerySet[Transf
     if currency is not None:
         found = found.filter(currency=currency)
     return found.select_related("debit", "credit", "payout", "earning").defer("earning__calculation").order_by("-pk")
-
-
-def owner_statement(
-    owner: User, currency: str, *, limit: int = 50, before: Transfer | None = None
-) -> list[StatementLine]:
-    """Return up to `limit` lines in one currency, newest first, older than `before` where given."""
-    lines = owner_transfers(owner, currency)
-    if before is not None:
-        lines = lines.filter(pk__lt=before.pk)
-    return statement_lines(owner, lines[:limit])
 
 
 def statement_lines(owner: User, transfers: Iterable[Transfer]) -> list[StatementLine]:
@@ -181,12 +199,13 @@ class _Payouts:
         return next(same, None)
 
 
+_MINOR = BigIntegerField()
 # What a line changed for good: a payout that was given back changed nothing.
 _EFFECT = Case(
     When(kind="pending", payout__state="cancelled", then=0),
     When(debit__kind="owner_payable", then=-F("amount_minor")),
     default=F("amount_minor"),
-    output_field=BigIntegerField(),
+    output_field=_MINOR,
 )
 
 

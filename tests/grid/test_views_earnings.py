@@ -11,7 +11,7 @@ from accounts.models import User
 from grid.bars import month_bars
 from grid.flows.paying import pay_due_earnings
 from grid.flows.saving import weigh_due_stays, worth_of
-from grid.views.earnings import Month
+from grid.views.months import Month
 from rewards.flows.earnings import save_pay_terms
 from rewards.models import Earning, PayTerms
 from tests.factories import grid, nights
@@ -69,7 +69,7 @@ def test_statement_is_handed_out_as_a_table(client: Client, alice: User, now: da
 
 def test_chart_has_a_bar_a_month_and_none_without_money() -> None:
     def month(number: int, amount_minor: int, currency: str = "USD") -> Month:
-        return Month(date(2026, number, 1), currency, [], [Earning(amount_minor=amount_minor)])
+        return Month(date(2026, number, 1), currency, others=[Earning(amount_minor=amount_minor)])
 
     months = [month(11, 50), month(9, 100), month(10, 999, "CAD")]
     chart = month_bars(months, currency="USD", today=date(2026, 11, 18))
@@ -81,7 +81,7 @@ def test_chart_has_a_bar_a_month_and_none_without_money() -> None:
 
 
 def test_first_months_bar_does_not_fill_the_page() -> None:
-    first = Month(date(2026, 1, 1), "USD", [], [Earning(amount_minor=50)])
+    first = Month(date(2026, 1, 1), "USD", others=[Earning(amount_minor=50)])
     chart = month_bars([first], currency="USD", today=date(2026, 1, 18))
     assert chart is not None
     assert [(bar.at, bar.value) for bar in chart.bars] == [

@@ -12,16 +12,25 @@ from rewards.flows.statements import (
     LineKind,
     LineState,
     OwnerTotals,
+    StatementLine,
+    all_totals,
     owner_currencies,
-    owner_statement,
     owner_totals,
     owner_transfers,
     statement_lines,
 )
-from rewards.models import Payout
+from rewards.models import Payout, Transfer
 from tests.factories.rewards import earn, payout_account
 
 pytestmark = pytest.mark.django_db
+
+
+def statement(
+    owner: User, currency: str = "USD", *, limit: int = 50, before: Transfer | None = None
+) -> list[StatementLine]:
+    """Return a page of the owner's lines, as the statement's call makes it."""
+    rows = owner_transfers(owner, currency)
+    return statement_lines(owner, (rows.filter(pk__lt=before.pk) if before else rows)[:limit])
 
 
 def finish(payout: Payout, state: Payout.State, now: datetime) -> None:
@@ -46,7 +55,7 @@ def history(alice: User, now: datetime) -> None:
 
 
 def test_lines_tell_where_the_money_is(alice: User, history: None) -> None:
-    lines = owner_statement(alice, "USD")
+    lines = statement(alice)
     told = [(line.kind, line.amount_minor, line.available_after_minor, line.state) for line in lines]
     earned, payout = LineKind.EARNED, LineKind.PAYOUT
     assert told == [
@@ -65,11 +74,11 @@ def test_lines_tell_where_the_money_is(alice: User, history: None) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_pages_read_like_one_statement(alice: User, history: None, size: int) -> None:
-    whole, pages = owner_statement(alice, "USD"), []
-    page = owner_statement(alice, "USD", limit=size)
+    whole, pages = statement(alice), []
+    page = statement(alice, limit=size)
     while page:
         pages += page
-        page = owner_statement(alice, "USD", limit=size, before=page[-1].transfer)
+        page = statement(alice, limit=size, before=page[-1].transfer)
     assert pages == whole
 
 
@@ -80,7 +89,7 @@ def test_totals_add_up(alice: User, history: None, now: datetime) -> None:
 
 def test_owner_without_money_sees_zeros(alice: User, now: datetime) -> None:
     assert owner_totals(alice, "USD") == OwnerTotals("USD", 0, 0, 0, 0, None)
-    assert owner_statement(alice, "USD") == []
+    assert statement(alice) == []
     assert owner_currencies(alice) == ["USD"]
 
 
@@ -93,13 +102,14 @@ def test_currencies_stay_apart(chloe: User, now: datetime) -> None:
     earn(chloe, 250, now=now, currency="CAD")
     earn(chloe, 120, now=now, currency="USD")
     assert owner_currencies(chloe) == ["CAD", "USD"]
-    assert [line.amount_minor for line in owner_statement(chloe, "CAD")] == [250]
+    assert [line.amount_minor for line in statement(chloe, "CAD")] == [250]
+    assert [(total.currency, total.earned_minor) for total in all_totals(chloe)] == [("CAD", 250), ("USD", 120)]
     mixed = statement_lines(chloe, owner_transfers(chloe))
     assert [(line.currency, line.available_after_minor) for line in mixed] == [("USD", 120), ("CAD", 250)]
 
 
 def test_others_lines_stay_theirs(alice: User, charlie: User, history: None) -> None:
-    assert owner_statement(charlie, "USD") == []
+    assert statement(charlie) == []
 
 
 def test_statement_takes_few_queries(
@@ -111,4 +121,4 @@ def test_statement_takes_few_queries(
     for number in range(30):
         earn(alice, 10 + number, now=now)
     with django_assert_max_num_queries(6):
-        owner_statement(alice, "USD")
+        statement(alice)
