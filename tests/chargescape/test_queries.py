@@ -29,8 +29,6 @@ from tests.url_map import BY_SIGNATURE, places
 from vehicles.models import Vehicle
 
 MOST = 15
-# The sync feed looks at each kind of thing by itself, so that none can be missed: one query a kind.
-MORE = {"changes-list": 24}
 MANY = 12
 
 
@@ -104,7 +102,7 @@ def test_no_page_and_no_call_asks_the_database_much(
         address = place.at(values)
         count, most = counted(client, address)
         seen += 1
-        if count > MORE.get(place.name, MOST) and place.name not in {"proof", "proof-list"}:  # files of a whole account
+        if count > MOST and place.name not in {"proof", "proof-list"}:  # files of a whole account
             greedy.append(f"{address} ({place.name}) takes {count} queries, most often\n{most}")
     assert not greedy, f"{MOST} are allowed:\n" + "\n".join(greedy)
     assert seen > 80
