@@ -1,6 +1,8 @@
 """Feed rows become adapters here, with the session and the settings' credentials in hand."""
 
-from typing import cast
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
 
 from django.conf import settings
 
@@ -8,8 +10,12 @@ from foundation.http import open_session
 from grid.feeds.base import FeedError, FeedSource
 from grid.feeds.openei import OpenEiTariffs
 from grid.feeds.registry import SOURCES
-from grid.models import Feed, OperatorLink
+from grid.models import Feed, OperatorLink, OperatorProgram
+from grid.operators.base import Asked
+from grid.operators.openadr2b import asking as openadr2b
+from grid.operators.openadr3 import asking as openadr3
 from grid.operators.openadr3.client import VtnClient
+from grid.operators.openadr3.messages import read_event
 
 
 class FeedUnknown(FeedError):
@@ -41,3 +47,10 @@ def open_operator(link: OperatorLink) -> VtnClient:
         client_secret=link.client_secret,
         token_url=link.token_url,
     )
+
+
+def read_record(record: Mapping[str, Any], *, program: OperatorProgram, enrolled_w: int, now: datetime) -> Asked:
+    """Return what one event asks, read as the program's server speaks; raises OperatorUnreadable."""
+    if program.link.protocol == OperatorLink.Protocol.OPENADR_2_0B:
+        return openadr2b.read_asked(record, words=program.words, enrolled_w=enrolled_w, now=now)
+    return openadr3.read_asked(read_event(record, now=now), words=program.words, enrolled_w=enrolled_w)

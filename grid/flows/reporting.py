@@ -11,16 +11,16 @@ from datetime import timedelta
 from django.db.models import F
 
 from foundation import clock
+from grid.flows.report_delivery import deliver, next_try, reason_of
 from grid.gateway import open_operator
 from grid.metering.evidence import read
 from grid.metering.settlement import SERIES_STEP, Interval, series
-from grid.models import EventParticipation, GridEvent, OperatorAsk, OperatorReport, Settlement
+from grid.models import EventParticipation, GridEvent, OperatorAsk, OperatorLink, OperatorReport, Settlement
 from grid.operators.base import OperatorError
 from grid.operators.openadr3.reporting import AGGREGATED, Told, write_report
 
 logger = logging.getLogger(__name__)
 
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
 BATCH = 2000
 
 
@@ -50,9 +50,8 @@ def _owe_reports(limit: int) -> None:
 
 def _claim(report: OperatorReport) -> bool:
     """Put the next try off, so that of two senders one sends."""
-    wait = min(FIRST_WAIT * (1 << min(report.failures, 10)), LONGEST_WAIT)
     rows = OperatorReport.objects.filter(pk=report.pk, sent_at__isnull=True, next_try_at=report.next_try_at)
-    return rows.update(next_try_at=clock.wall() + wait) == 1
+    return rows.update(next_try_at=next_try(report)) == 1
 
 
 def _send(report: OperatorReport) -> bool:
@@ -70,11 +69,11 @@ def _send(report: OperatorReport) -> bool:
             words=program.words,
             name=f"{ask.grid_event.kind} {ask.grid_event.starts_at:%Y-%m-%d %H:%M}Z",
         )
-        remote_id = open_operator(program.link).send_report(body, report.remote_id)
+        remote_id = deliver(report, body, open_operator(program.link))
     except (OperatorError, ValueError) as error:
-        reason = error.code if isinstance(error, OperatorError) else str(error)
+        reason = reason_of(error)
         logger.warning("report on %s was not sent: %s", ask.grid_event, reason)
-        OperatorReport.objects.filter(pk=report.pk).update(failure=reason[:120], failures=F("failures") + 1)
+        OperatorReport.objects.filter(pk=report.pk).update(failure=reason, failures=F("failures") + 1)
         return False
     OperatorReport.objects.filter(pk=report.pk).update(
         remote_id=remote_id, body=body, sent_at=clock.wall(), failure="", failures=0

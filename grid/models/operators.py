@@ -19,16 +19,38 @@ class OperatorLink(models.Model):
 
         OPENADR_3_1 = "openadr-3.1.0", "OpenADR 3.1.0"
         OPENADR_3_0 = "openadr-3.0.1", "OpenADR 3.0.1"
+        OPENADR_2_0B = "openadr-2.0b", "OpenADR 2.0b"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     utility = models.ForeignKey(Utility, on_delete=models.PROTECT, related_name="operator_links")
     protocol = models.CharField(max_length=16, choices=Protocol)
     api_base = models.URLField(max_length=300)
     token_url = models.URLField(max_length=300, blank=True, help_text="Empty: the server's own /auth/token.")
-    oauth_id = models.CharField(max_length=128, verbose_name="client id")
-    client_secret = EncryptedTextField()
+    oauth_id = models.CharField(max_length=128, blank=True, verbose_name="client id", help_text="OpenADR 3 only.")
+    client_secret = EncryptedTextField(blank=True, help_text="OpenADR 3 only.")
+    certificate = models.TextField(blank=True, help_text="OpenADR 2.0b: our certificate, PEM, with its chain.")
+    private_key = EncryptedTextField(
+        blank=True, help_text="OpenADR 2.0b: the certificate's key, PEM, without password."
+    )
+    authorities = models.TextField(
+        blank=True, help_text="OpenADR 2.0b: PEM certificates that the server's must descend from. Empty: public ones."
+    )
+    fingerprint = models.CharField(
+        max_length=29,
+        blank=True,
+        help_text="OpenADR 2.0b: of the certificate that signs the server's messages. Empty: they need no signature.",
+    )
+    signs_messages = models.BooleanField(default=False, help_text="OpenADR 2.0b: our messages are signed.")
     ven_name = models.CharField(max_length=128, help_text="How the utility knows us; unique at its server.")
     ven_id = models.CharField(max_length=128, blank=True, editable=False)
+    registration_id = models.CharField(max_length=128, blank=True, editable=False)
+    synced_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When all its events were read.")
+    least_poll_seconds = models.PositiveIntegerField(
+        default=0, editable=False, help_text="The server wants to be asked no more often."
+    )
+    targets = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="What the server's targets mean: resource names, * all."
+    )
     push_token = EncryptedTextField(blank=True, help_text="What the server shows when it rings; empty: no bell.")
     is_active = models.BooleanField(default=True, help_text="Whether it is asked.")
     poll_seconds = models.PositiveIntegerField(default=60)
@@ -67,6 +89,9 @@ class OperatorProgram(models.Model):
     )
     state_of_charge_is_ratio = models.BooleanField(default=False, help_text="0 to 1 instead of 0 to 100.")
     usage_may_be_negative = models.BooleanField(default=False, help_text="Export is told as negative usage.")
+    targets = models.JSONField(
+        default=list, blank=True, help_text='Targets that stand for all cars of the program, such as ["evs-austin"].'
+    )
 
     class Meta:
         ordering = ["link", "remote_id"]
@@ -104,7 +129,15 @@ class OperatorEvent(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.READ)
     changed_at = models.DateTimeField(null=True, blank=True, help_text="By the server's own clock.")
     seen_at = models.DateTimeField()
+    revision = models.PositiveIntegerField(default=0, help_text="The server's count of changes, where it keeps one.")
+    answer = models.CharField(max_length=8, blank=True, help_text="What the server was last told: optIn or optOut.")
+    answer_reason = models.CharField(max_length=200, blank=True)
+    answered_revision = models.PositiveIntegerField(null=True, blank=True)
     record = models.JSONField()
+    wanted = models.JSONField(default=dict, blank=True, help_text="What it asks, as last understood.")
+    wanted_until = models.DateTimeField(null=True, blank=True, help_text="When the last of it ends.")
+    priority = models.PositiveBigIntegerField(null=True, blank=True, help_text="The lowest comes first; empty: last.")
+    scope = models.JSONField(default=dict, blank=True, help_text="Which cars it is for; empty: all of the program.")
     questions = models.JSONField(default=list, blank=True, help_text="What a person should look at, and why.")
 
     class Meta:
@@ -122,6 +155,7 @@ class OperatorAsk(models.Model):
     grid_event = models.OneToOneField(GridEvent, on_delete=models.PROTECT, related_name="operator_ask")
     randomize_seconds = models.PositiveIntegerField(default=0, help_text="Most offset of start and end, either way.")
     is_emergency = models.BooleanField(default=False)
+    scope = models.JSONField(default=dict, blank=True, help_text="Which cars it is for; empty: all of the program.")
 
     def __str__(self) -> str:
         return f"{self.operator_event} as {self.grid_event}"
@@ -133,6 +167,7 @@ class OperatorReport(models.Model):
     ask = models.OneToOneField(OperatorAsk, on_delete=models.PROTECT, related_name="report")
     remote_id = models.CharField(max_length=128, blank=True)
     body = models.JSONField(default=dict)
+    is_tried = models.BooleanField(default=False, help_text="It may have reached the server: look before sending.")
     sent_at = models.DateTimeField(null=True, blank=True)
     failure = models.CharField(max_length=120, blank=True)
     failures = models.PositiveIntegerField(default=0)
@@ -143,3 +178,27 @@ class OperatorReport(models.Model):
 
     def __str__(self) -> str:
         return f"report on {self.ask}"
+
+
+class OperatorReportRequest(models.Model):
+    """A report that a 2.0b server asked for: once over a span, or again and again. Its times are simulated."""
+
+    link = models.ForeignKey(OperatorLink, on_delete=models.CASCADE, related_name="report_requests")
+    request_id = models.CharField(max_length=128)
+    specifier_id = models.CharField(max_length=64)
+    r_ids = models.JSONField(help_text="Which of the values offered.")
+    step_seconds = models.PositiveIntegerField(default=900)
+    every_seconds = models.PositiveIntegerField(default=0, help_text="0: once.")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="Empty: until it is cancelled.")
+    told_until = models.JSONField(default=dict, blank=True, help_text="Up to when each value was told.")
+    next_at = models.DateTimeField(null=True, blank=True, help_text="Empty: nothing more is owed.")
+    sent_at = models.DateTimeField(null=True, blank=True)
+    failure = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["link", "request_id"]
+        constraints = [models.UniqueConstraint(fields=["link", "request_id"], name="one_report_request_per_id")]
+
+    def __str__(self) -> str:
+        return f"report {self.request_id[:40]}"

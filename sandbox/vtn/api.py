@@ -7,10 +7,10 @@ objects of type and values, a report's programID, no objectType in the bodies of
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from sandbox.vtn import events, store
@@ -23,6 +23,7 @@ OLD = "3.0.1"
 TOKEN_LIFE = timedelta(hours=1)
 MOST_ROWS = 50
 FLOOD = 5000
+MEGABYTE = 2**20
 PATHS = {
     "programs": Kind.PROGRAM,
     "events": Kind.EVENT,
@@ -101,7 +102,10 @@ def collection(
     client, kind = _client_of(request, faults), PATHS[objects]
     if request.method == "POST":
         body = _read(request, version) | ({"venID": ven} if ven else {})
-        return JsonResponse(_show(store.create(kind, body, client), version, faults), status=201)
+        made = store.create(kind, body, client)
+        if kind == Kind.REPORT and "forgetful" in faults:
+            raise Problem(500, "something went wrong")
+        return JsonResponse(_show(made, version, faults), status=201)
     if request.method != "GET":
         raise Problem(405, "GET or POST")
     rows = [_show(row, version, faults) for row in store.seen_by(client, kind)]
@@ -113,12 +117,29 @@ def collection(
         rows = _spoil(rows, faults)
     skip, limit = _count(request, "skip", 0, 10**6), _count(request, "limit", MOST_ROWS, MOST_ROWS)
     page = rows[skip : skip + limit]
-    if kind == Kind.EVENT and "cut" in faults:
-        text = json.dumps(page)
-        answer = JsonResponse({})
-        answer.content = text[: max(1, len(text) // 2)].encode()
-        return answer
-    return JsonResponse(page, safe=False)
+    if kind != Kind.EVENT:
+        return JsonResponse(page, safe=False)
+    if "endless" in faults and rows:
+        page = [rows[place % len(rows)] for place in range(limit)]
+    return _send(json.dumps(page), faults)
+
+
+def _send(text: str, faults: dict[str, VtnFault]) -> HttpResponseBase:
+    """Return a list of events as the faults in force leave it on its way."""
+    if "cut" in faults:
+        text = text[: max(1, len(text) // 2)]
+    if "huge" in faults:
+        return StreamingHttpResponse((" " * MEGABYTE for _ in range(100)), content_type="application/json")
+    if "trickle" in faults:
+        seconds = faults["trickle"].seconds
+        return StreamingHttpResponse(_trickle(text, seconds), content_type="application/json")
+    return HttpResponse(text, content_type="application/json")
+
+
+def _trickle(text: str, seconds: float) -> Iterator[str]:
+    for letter in text:
+        time.sleep(min(seconds, 5))
+        yield letter
 
 
 @_guarded
@@ -169,6 +190,10 @@ def _spoil(rows: list[Body], faults: dict[str, VtnFault]) -> list[Body]:
     """Return the events as the faults in force leave them."""
     if "empty" in faults:
         return []
+    if "imposter" in faults:
+        rows = [row | {"programID": "somebody-elses"} for row in rows]
+    if "renaming" in faults:
+        rows = [row | {"id": f"{row['id'][:8]}-{secrets.token_hex(4)}"} for row in rows]
     if "malformed" in faults:
         rows = [row | {"intervalPeriod": {"start": "soon", "duration": "an hour"}} for row in rows]
     if "flood" in faults and rows:

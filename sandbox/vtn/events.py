@@ -5,6 +5,32 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+USUAL_REPORT = {"readingType": "DIRECT_READ", "units": "KWH", "aggregate": True}
+REPORTS: dict[str, list[dict[str, Any]]] = {
+    "the result": [{"payloadType": "USAGE", **USUAL_REPORT}],
+    "before, in quarter hours, and the result": [
+        {"payloadType": "USAGE", **USUAL_REPORT},
+        *(
+            {"payloadType": name, "aggregate": True, "historical": False, "startInterval": 0}
+            for name in ("USAGE_FORECAST", "LOAD_SHED_DELTA_AVAILABLE")
+        ),
+        *(
+            {
+                "payloadType": name,
+                "aggregate": True,
+                "startInterval": 1,
+                "numIntervals": 1,
+                "frequency": 1,
+                "repeat": -1,
+            }
+            for name in ("USAGE", "BASELINE", "OPERATING_STATE")
+        ),
+    ],
+    "each car by itself, and the result": [
+        {"payloadType": "USAGE", **USUAL_REPORT},
+        *({"payloadType": name, "aggregate": False} for name in ("USAGE", "BASELINE", "OPERATING_STATE")),
+    ],
+}
 KINDS = {
     "hold": ("DISPATCH_SETPOINT_RELATIVE", -1),
     "absorb": ("DISPATCH_SETPOINT_RELATIVE", 1),
@@ -18,9 +44,17 @@ def write_duration(length: timedelta) -> str:
 
 
 def word_event(
-    *, program_id: str, kind: str, starts_at: datetime, length: timedelta, target_kw: float, priority: int = 1
+    *,
+    program_id: str,
+    kind: str,
+    starts_at: datetime,
+    length: timedelta,
+    target_kw: float,
+    priority: int = 1,
+    reports: str = "the result",
+    pieces: int = 1,
 ) -> dict[str, Any]:
-    """Return an event of one interval that asks the group for `target_kw` (> 0) of the kind; raises KeyError."""
+    """Return an event of equal intervals that asks the group for `target_kw` (> 0) of the kind; raises KeyError."""
     payload, sign = KINDS[kind]
     return {
         "programID": program_id,
@@ -29,21 +63,21 @@ def word_event(
         "targets": None,
         "intervalPeriod": {
             "start": starts_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "duration": write_duration(length),
+            "duration": write_duration(length / pieces),
             "randomizeStart": "PT0S",
         },
         "payloadDescriptors": [{"objectType": "EVENT_PAYLOAD_DESCRIPTOR", "payloadType": payload, "units": "KW"}],
-        "reportDescriptors": [
-            {"payloadType": "USAGE", "readingType": "DIRECT_READ", "units": "KWH", "aggregate": True}
+        "reportDescriptors": REPORTS[reports],
+        "intervals": [
+            {"id": place, "payloads": [{"type": payload, "values": [sign * target_kw]}]} for place in range(pieces)
         ],
-        "intervals": [{"id": 0, "payloads": [{"type": payload, "values": [sign * target_kw]}]}],
     }
 
 
 def is_over(body: dict[str, Any], now: datetime) -> bool:
     """Say whether the event has ended; one whose end cannot be told is not over."""
     period = body.get("intervalPeriod") or {}
-    length = _read_duration(str(period.get("duration", "")))
+    length = read_duration(str(period.get("duration", "")))
     try:
         starts_at = datetime.fromisoformat(str(period.get("start", "")))
     except ValueError:
@@ -55,7 +89,8 @@ def is_over(body: dict[str, Any], now: datetime) -> bool:
     return starts_at + length * max(1, len(body.get("intervals") or [])) <= now
 
 
-def _read_duration(text: str) -> timedelta | None:
+def read_duration(text: str) -> timedelta | None:
+    """Return an ISO 8601 duration of days to seconds, None for any other text."""
     found = _DURATION.fullmatch(text)
     if found is None:
         return None

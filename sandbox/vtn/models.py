@@ -68,6 +68,12 @@ class VtnFault(models.Model):
         CUT = "cut", "lists of events break off"
         MALFORMED = "malformed", "events come with broken periods"
         FLOOD = "flood", "thousands of events come at once"
+        IMPOSTER = "imposter", "events are said to be of another program"
+        ENDLESS = "endless", "lists repeat their first page for ever"
+        RENAMING = "renaming", "each list gives the events other ids"
+        HUGE = "huge", "lists of events are 100 MB long"
+        TRICKLE = "trickle", "answers come byte by byte"
+        FORGETFUL = "forgetful", "reports are kept, but the answer is 500"
         LOOSE_STAMPS = "loose_stamps", "stamps without a zone, no expires_in, as the reference server has them"
 
     kind = models.CharField(max_length=16, choices=Kind)

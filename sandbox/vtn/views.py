@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from sandbox.vtn import events, store
 from sandbox.vtn.models import VtnFault, VtnObject
+from sandbox.vtn.readable import show_report
 from sandbox.vtn.registration import utility_desk
 from sandbox.world import clock
 from sandbox.world.bodies import BadBody, read_instant, read_number, read_object, refuse_bad_bodies
@@ -25,11 +26,15 @@ def show_desk(request: HttpRequest) -> HttpResponse:
     context = {
         "programs": VtnObject.objects.filter(kind=Kind.PROGRAM),
         "events": VtnObject.objects.filter(kind=Kind.EVENT).order_by("-id")[:50],
-        "reports": VtnObject.objects.filter(kind=Kind.REPORT).select_related("client").order_by("-id")[:50],
+        "reports": [
+            show_report(row.body, came_at=row.modified_at)
+            for row in VtnObject.objects.filter(kind=Kind.REPORT).order_by("-modified_at")[:30]
+        ],
         "vens": VtnObject.objects.filter(kind=Kind.VEN).select_related("client"),
         "faults": VtnFault.objects.all(),
         "fault_kinds": VtnFault.Kind.choices,
         "event_kinds": list(events.KINDS),
+        "report_kinds": list(events.REPORTS),
     }
     return render(request, "vtn/desk.html", context)
 
@@ -44,6 +49,9 @@ def ask(request: HttpRequest) -> HttpResponse:
                 "minutesAhead": float(request.POST.get("minutes_ahead", "")),
                 "minutes": float(request.POST.get("minutes", "")),
                 "targetKw": float(request.POST.get("target_kw", "")),
+                "priority": float(request.POST.get("priority") or 1),
+                "reports": request.POST.get("reports") or "the result",
+                "targets": request.POST.get("targets", "").split(),
             }
         )
     except ValueError as error:
@@ -105,7 +113,11 @@ def control_faults(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(["GET", "POST", "DELETE"])
 @refuse_bad_bodies
 def control_events(request: HttpRequest) -> HttpResponseBase:
-    """List the events, ask for help (POST kind, startsAt or minutesAhead, minutes, targetKw, priority?), drop all."""
+    """List the events, ask for help (POST), drop all (DELETE).
+
+    POST: kind, startsAt or minutesAhead, minutes, targetKw, and where wanted priority, targets, pieces (intervals of
+    equal length), reports (a name of `events.REPORTS`) and `with`, which replaces parts of the event as worded.
+    """
     if request.method == "DELETE":
         VtnObject.objects.filter(kind=Kind.EVENT).delete()
     if request.method == "POST":
@@ -132,6 +144,8 @@ def _shown(row: VtnObject) -> dict[str, Any]:
 def _make_event(body: dict[str, Any]) -> VtnObject:
     if body.get("kind") not in events.KINDS:
         raise BadBody(f"kind is one of {list(events.KINDS)}")
+    if body.get("reports", "the result") not in events.REPORTS:
+        raise BadBody(f"reports is one of {list(events.REPORTS)}")
     desk = utility_desk()
     program = VtnObject.objects.filter(kind=Kind.PROGRAM).first()
     if program is None:
@@ -144,5 +158,11 @@ def _make_event(body: dict[str, Any]) -> VtnObject:
         length=timedelta(minutes=read_number(body, "minutes", least=0, most=MOST_MINUTES)),
         target_kw=read_number(body, "targetKw", least=0, most=10**6),
         priority=int(read_number(body, "priority", least=0, most=100, default=1)),
+        reports=str(body.get("reports", "the result")),
+        pieces=int(read_number(body, "pieces", least=1, most=1000, default=1)),
     )
+    if isinstance(body.get("targets"), list) and body["targets"]:
+        wording["targets"] = [str(target) for target in body["targets"]]
+    if isinstance(body.get("with"), dict):
+        wording |= body["with"]
     return store.create(Kind.EVENT, wording, desk)

@@ -6,6 +6,7 @@ most 50. The token (OAuth 2 client credentials, form-encoded) is fetched when th
 server refuses it. Tolerated, as the reference server does it: no `expires_in`, stamps without a zone.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -14,10 +15,12 @@ import requests
 
 from foundation.http import AnswerUnreadable, read_json
 from grid.operators.base import OperatorBusy, OperatorRefused, OperatorUnreachable, OperatorUnreadable
+from grid.operators.openadr3.messages import read_targets
 
 VERSIONS = ("3.1.0", "3.0.1")
 PAGE = 50
 MOST_PAGES = 200
+PATIENCE_SECONDS = 60  # others wait for their turn
 SCOPES = "read_all read_targets read_ven_objects write_reports write_subscriptions write_vens"
 
 
@@ -46,6 +49,7 @@ class VtnClient:
         self.credentials = (client_id, client_secret)
         self.token_url = token_url
         self.token = ""
+        self.deadline = time.monotonic() + PATIENCE_SECONDS
 
     @property
     def is_3_1(self) -> bool:
@@ -101,6 +105,35 @@ class VtnClient:
             return _identity(self._ask("PUT", f"/reports/{quote(report_id, safe='')}", body=report))
         return _identity(self._ask("POST", "/reports", body=report))
 
+    def find_report(self, *, event_id: str, client_name: str, name: str) -> str:
+        """Return the id of our report of that name on the event, "" where the server has none.
+
+        A server that lets nobody read reports has none for us.
+        """
+        try:
+            for known in self._pages("/reports", {"eventID": event_id, "clientName": client_name}):
+                if (known.get("eventID"), known.get("clientName"), known.get("reportName")) == (
+                    event_id,
+                    client_name,
+                    name,
+                ):
+                    return _identity(known)
+        except OperatorRefused:
+            return ""
+        return ""
+
+    def targets_given(self, ven_id: str, ven_name: str) -> dict[str, list[str]]:
+        """Return what the server's targets mean: by target, the names of our resources that bear it, * for our VEN."""
+        given: dict[str, list[str]] = {}
+        base = "/resources" if self.is_3_1 else f"/vens/{quote(ven_id, safe='')}/resources"
+        for ven in self._pages("/vens", {"venName": ven_name}):
+            for target in read_targets(ven.get("targets")) if ven.get("id") == ven_id else ():
+                given.setdefault(target, []).append("*")
+        for resource in self._pages(base, {"venID": ven_id} if self.is_3_1 else {}):
+            for target in read_targets(resource.get("targets")):
+                given.setdefault(target, []).append(str(resource.get("resourceName"))[:128])
+        return given
+
     def subscribe(self, *, client_name: str, program_id: str, callback_url: str, bearer: str) -> str:
         """Ask to be told when events of the program change, and return the subscription's id.
 
@@ -121,11 +154,16 @@ class VtnClient:
         return {"objectType": object_type} if self.is_3_1 else {}
 
     def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        seen = set[str]()
         for page in range(MOST_PAGES):
             span = {"skip": str(page * PAGE), "limit": str(PAGE)}
             rows = self._ask("GET", path, query={**query, **span})
             if not isinstance(rows, list) or any(not isinstance(row, Mapping) for row in rows):
                 raise OperatorUnreadable("a list is no list of objects")
+            names = {str(row["id"]) for row in rows if "id" in row}
+            if page and names and names <= seen:
+                raise OperatorUnreadable("a list repeats its pages")
+            seen |= names
             yield from rows
             if len(rows) < PAGE:
                 return
@@ -134,7 +172,12 @@ class VtnClient:
     def _ask(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
     ) -> Any:
-        """Ask with the token we have; where it is refused, fetch another one and ask once more."""
+        """Ask with the token we have; where it is refused, fetch another one and ask once more.
+
+        A server that takes longer than `PATIENCE_SECONDS` over all that is asked of it at once counts as down.
+        """
+        if time.monotonic() > self.deadline:
+            raise OperatorUnreachable(f"it took longer than {PATIENCE_SECONDS} s over its answers")
         if not self.token:
             self.token = self._fetch_token()
         reply = self._send(method, path, query, body)

@@ -5,20 +5,23 @@ Resource names are opaque. Energy and power are those of the AC side. Where a pr
 NET_USAGE, so that nothing is hidden by a clipped number.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from grid.operators.base import ProgramWords
 from grid.operators.openadr3.times import write_duration, write_instant
+from grid.operators.openadr3.wishes import ENERGY, POWER
 
 AGGREGATED = "AGGREGATED_REPORT"  # the specification's name for a report on all resources together
 UNITS = {
-    **dict.fromkeys(("USAGE", "NET_USAGE", "BASELINE", "USAGE_FORECAST"), "KWH"),
-    **dict.fromkeys(("DEMAND", "UP_REGULATION_AVAILABLE", "DOWN_REGULATION_AVAILABLE"), "KW"),
+    **dict.fromkeys([*sorted(ENERGY), "NET_USAGE"], "KWH"),
+    **dict.fromkeys(sorted(POWER), "KW"),
     "STORAGE_CHARGE_LEVEL": "PERCENT",
 }
+COMPANIONS = {"USAGE": {"NET_USAGE"}}  # told with what was asked for, so that nothing is hidden
+FORECAST = "forecast"  # the grade of what only a plan says
 QUALITIES = {"measured": "OK", "derived": "ESTIMATED", "estimated": "ESTIMATED", "missing": "MISSING"}
 
 
@@ -26,7 +29,8 @@ QUALITIES = {"measured": "OK", "derived": "ESTIMATED", "estimated": "ESTIMATED",
 class Told:
     """What one resource, or the whole group, did in one interval; None = not known, and then it is left out.
 
-    Energies in Wh and powers in W, AC side, positive into the cars; `grade` says how well they are known.
+    Energies in Wh and powers in W, AC side, positive into the cars; `grade` says how well they are known. `more` has
+    further payloads in their own units (kWh, kW).
     """
 
     net_wh: int | None = None
@@ -38,6 +42,17 @@ class Told:
     forecast_wh: int | None = None
     available_up_w: int | None = None
     available_down_w: int | None = None
+    more: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One interval of a resource: its id, `[starts_at, ends_at)`, and what is told of it."""
+
+    number: int
+    starts_at: datetime
+    ends_at: datetime
+    told: Told
 
 
 def write_report(
@@ -56,26 +71,74 @@ def write_report(
 
     Only what is known is told. Raises ValueError for an empty report: a report of nothing would read as zero.
     """
-    resources, types = [], set()
-    for resource, intervals in told.items():
-        rows = [(number, _payloads(interval, words)) for number, interval in enumerate(intervals)]
-        rows = [(number, payloads) for number, payloads in rows if payloads]
-        types |= {payload["type"] for _, payloads in rows for payload in payloads}
-        if rows:
+    rows = {
+        resource: [
+            Row(number, starts_at + number * length, starts_at + (number + 1) * length, interval)
+            for number, interval in enumerate(intervals)
+        ]
+        for resource, intervals in told.items()
+    }
+    body = write_rows(
+        version=version,
+        program_id=program_id,
+        event_id=event_id,
+        client_name=client_name,
+        rows=rows,
+        words=words,
+        name=name,
+    )
+    for resource in body["resources"]:
+        resource["intervalPeriod"] = {"start": write_instant(starts_at), "duration": write_duration(length)}
+        for interval in resource["intervals"]:
+            del interval["intervalPeriod"]
+    return body
+
+
+def write_rows(
+    *,
+    version: str,
+    program_id: str,
+    event_id: str,
+    client_name: str,
+    rows: Mapping[str, Sequence[Row]],
+    words: ProgramWords,
+    name: str = "",
+    types: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return the body of a report on rows that each have a span of their own, by resource name.
+
+    With `types`, only those payloads are told, and beside them what keeps them honest: NET_USAGE where USAGE is cut at
+    zero, DATA_QUALITY where a value was not measured. Raises ValueError for an empty report.
+    """
+    resources, kinds = [], set()
+    for resource, intervals in rows.items():
+        said = [(row, _asked(_payloads(row.told, words), row.told, types)) for row in intervals]
+        said = [(row, payloads) for row, payloads in said if payloads]
+        kinds |= {payload["type"] for _, payloads in said for payload in payloads}
+        if said:
             resources.append(
                 {
                     "resourceName": resource,
-                    "intervalPeriod": {"start": write_instant(starts_at), "duration": write_duration(length)},
-                    "intervals": [{"id": number, "payloads": payloads} for number, payloads in rows],
+                    "intervals": [
+                        {
+                            "id": row.number,
+                            "intervalPeriod": {
+                                "start": write_instant(row.starts_at),
+                                "duration": write_duration(row.ends_at - row.starts_at),
+                            },
+                            "payloads": payloads,
+                        }
+                        for row, payloads in said
+                    ],
                 }
             )
     if not resources:
         raise ValueError("A report tells something.")
-    grades = {interval.grade for intervals in told.values() for interval in intervals}
+    grades = {row.told.grade for intervals in rows.values() for row in intervals}
     body: dict[str, Any] = {
         "eventID": event_id,
         "clientName": client_name,
-        "payloadDescriptors": [_descriptor(kind, grades, words) for kind in sorted(types)],
+        "payloadDescriptors": [_descriptor(kind, grades, words) for kind in sorted(kinds)],
         "resources": resources,
     }
     if name:
@@ -83,6 +146,16 @@ def write_report(
     if version == "3.0.1":
         body["programID"] = program_id
     return body
+
+
+def _asked(payloads: list[dict[str, Any]], told: Told, types: Collection[str]) -> list[dict[str, Any]]:
+    """Return the payloads that were asked for; none where nothing of them is known."""
+    if not types:
+        return payloads
+    wanted = {*types, *(also for kind in types for also in COMPANIONS.get(kind, ()))}
+    found = [payload for payload in payloads if payload["type"] in wanted - {"DATA_QUALITY"}]
+    has_quality = "DATA_QUALITY" in types or told.grade not in {"measured", FORECAST}
+    return found + [payload for payload in payloads if payload["type"] == "DATA_QUALITY" and found and has_quality]
 
 
 def _payloads(told: Told, words: ProgramWords) -> list[dict[str, Any]]:
@@ -110,6 +183,7 @@ def _payloads(told: Told, words: ProgramWords) -> list[dict[str, Any]]:
     ):
         if number is not None:
             values.append((kind, number / 1000))
+    values += [(kind, round(number, 4)) for kind, number in told.more.items()]
     if told.operating_state:
         values.append(("OPERATING_STATE", told.operating_state))
     if values:
@@ -125,5 +199,6 @@ def _descriptor(kind: str, grades: set[str], words: ProgramWords) -> dict[str, A
         descriptor["units"] = units
     if kind in UNITS:
         is_measured = grades == {"measured"} and kind in {"USAGE", "NET_USAGE", "DEMAND"}
-        descriptor["readingType"] = "DIRECT_READ" if is_measured else "ESTIMATED"
+        is_ahead = grades == {FORECAST}
+        descriptor["readingType"] = "FORECAST" if is_ahead else "DIRECT_READ" if is_measured else "ESTIMATED"
     return descriptor
