@@ -11,12 +11,13 @@ from foundation.words import Words
 IN_APP, EMAIL, PUSH = "in_app", "email", "push"
 CHANNELS = (IN_APP, EMAIL, PUSH)
 
-SAFETY, EVENTS, CARS, MONEY = "safety", "events", "cars", "money"
+SAFETY, EVENTS, CARS, MONEY, DESK = "safety", "events", "cars", "money", "desk"
 GROUPS: dict[str, Words] = {
     SAFETY: _("Ready when you leave"),
     EVENTS: _("Events"),
     CARS: _("Cars and programs"),
     MONEY: _("Money"),
+    DESK: _("Your utility's desk"),
 }
 
 
@@ -288,6 +289,40 @@ KINDS: dict[str, Kind] = {
         MONEY,
         path="/payouts/",
         pushes=True,
+        is_locked=True,
+    ),
+    "utility_result": Kind(
+        _("A result of an event is there"),
+        NoticeText(
+            _("{program}: the result of {starts_at} is there"),
+            _("The cars together come to {amount}. You may approve it or object until {objection_ends_at}."),
+        ),
+        DESK,
+        path="/desk/",
+        is_locked=True,
+    ),
+    "utility_dispute": Kind(
+        _("An objection is resolved"),
+        NoticeText(_("Your objection about {starts_at} is resolved"), "{resolution}"),
+        DESK,
+        path="/desk/",
+        is_locked=True,
+        variants={
+            "upheld": NoticeText(
+                _("Your objection about {starts_at} is upheld"),
+                _("The result was worked out anew and waits for your review. What was found: {resolution}"),
+            ),
+            "rejected": NoticeText(
+                _("Your objection about {starts_at} is rejected"),
+                _("The result stands. What was found: {resolution}"),
+            ),
+        },
+    ),
+    "utility_invoice": Kind(
+        _("An invoice is there"),
+        NoticeText(_("Invoice {number}: {amount}"), _("It stands at your desk with its evidence.")),
+        DESK,
+        path="/desk/",
         is_locked=True,
     ),
 }

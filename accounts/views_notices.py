@@ -16,9 +16,9 @@ from accounts.flows.notices import kinds_of_group, mark_all_read, mark_read, rea
 from accounts.forms_notices import NoticeSettingsForm
 from accounts.models import Notice, PushDevice, User
 from accounts.notice_actions import ACTIONS, RELINK
-from accounts.notice_kinds import CHANNELS, GROUPS, IN_APP, KINDS
+from accounts.notice_kinds import CHANNELS, DESK, GROUPS, IN_APP, KINDS
 from foundation import clock
-from foundation.pages import add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
+from foundation.pages import AT_DESK, add_refusal, owner_action, owner_page, owner_read, refusals_as_messages, signed_in
 from foundation.refusals import Refusal
 
 NOTICES_A_PAGE = 30
@@ -107,7 +107,7 @@ def settings(request: HttpRequest) -> HttpResponse:
     devices = list(PushDevice.objects.filter(user=user))
     context = {
         "form": form,
-        "groups": _groups(notice_settings.switches_of(user)),
+        "groups": _groups(notice_settings.switches_of(user), is_at_desk=AT_DESK in request.session),
         "devices": devices,
         "known_endpoints": " ".join(sha256(device.endpoint.encode()).hexdigest() for device in devices),
         "push_key": push_services.public_key(),
@@ -122,11 +122,11 @@ def _switches_of(request: HttpRequest) -> dict[tuple[str, str], bool]:
         (slug, channel): f"{slug}:{channel}" in on
         for slug, kind in KINDS.items()
         for channel in CHANNELS
-        if not (channel == IN_APP and kind.is_locked)
+        if not (channel == IN_APP and kind.is_locked) and (kind.group != DESK or AT_DESK in request.session)
     }
 
 
-def _groups(switches: dict[tuple[str, str], bool]) -> list[dict[str, Any]]:
+def _groups(switches: dict[tuple[str, str], bool], *, is_at_desk: bool) -> list[dict[str, Any]]:
     return [
         {
             "slug": group,
@@ -134,6 +134,7 @@ def _groups(switches: dict[tuple[str, str], bool]) -> list[dict[str, Any]]:
             "kinds": [_switch_row(slug, switches) for slug in kinds_of_group(group)],
         }
         for group, label in GROUPS.items()
+        if group != DESK or is_at_desk
     ]
 
 

@@ -277,6 +277,7 @@ PAYOUT_UNUSUAL_FLOOR_MINOR = env.int("PAYOUT_UNUSUAL_FLOOR_MINOR", 10_000)
 CARBON_PRICE_MICROS_PER_KG = env.int("CARBON_PRICE_MICROS_PER_KG", 50_000)
 V2G_MAKES: list[str] = env.list("V2G_MAKES", default=[])  # makes that let a wall box take energy from their cars
 V2G_WEAR_MICROS_PER_KWH = env.int("V2G_WEAR_MICROS_PER_KWH", 40_000)
+UTILITY_SMALLEST_GROUP = env.int("UTILITY_SMALLEST_GROUP", 5)  # of fewer cars a utility reads rounded sums alone
 
 # Hosts that a form of ours may send the browser on to (the maker's sign-in, the processor's onboarding)
 _FORM_TARGETS = sorted(

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Notice
 from chargescape.welcome import SKIPPED, checklist_of
 from foundation import clock
+from foundation.pages import AT_DESK
 
 # Address, label, icon, and below which paths the tab is the current one.
 _TABS = (
@@ -21,6 +22,13 @@ _TABS = (
     ("events", _("Events"), "calendar", ("/events/",)),
     ("earnings", _("Earnings"), "coin", ("/earnings/", "/payouts/")),
     ("carbon", _("Carbon"), "leaf", ("/carbon/",)),
+)
+_DESK_TABS = (
+    ("desk_overview", _("Overview"), "bolt"),
+    ("desk_events", _("Events"), "calendar"),
+    ("desk_programs", _("Programs"), "list"),
+    ("desk_nominations", _("Nominations"), "clock"),
+    ("desk_invoices", _("Invoices"), "coin"),
 )
 _MONEY_TABS = (
     ("earnings", _("Earnings"), ("/earnings/",)),
@@ -53,7 +61,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         around["zone"] = getattr(getattr(request, "user", None), "time_zone", "UTC")
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
-        around["tabs"] = [
+        around["tabs"] = _desk_tabs(request) or [
             Tab(reverse(name), label, icon, request.path.startswith(prefixes)) for name, label, icon, prefixes in _TABS
         ]
         around["account_tabs"] = _sub_tabs(_ACCOUNT_TABS, request.path)
@@ -66,6 +74,16 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     # What is rendered to be kept carries no token of its own: `foundation.keeping` puts each answer's into its place.
     stand_in = getattr(request, "csrf_stand_in", None)
     return {"shell": around} | ({"csrf_token": stand_in} if stand_in else {})
+
+
+def _desk_tabs(request: HttpRequest) -> list[Tab]:
+    """Return the entries of a utility's desk for whoever works at one; nothing for owners."""
+    slug = getattr(request, "session", {}).get(AT_DESK)
+    if not slug:
+        return []
+    hrefs = [reverse(name, args=[slug]) for name, _label, _icon in _DESK_TABS]
+    best = max((href for href in hrefs if request.path.startswith(href)), key=len, default="")
+    return [Tab(href, label, icon, href == best) for href, (_name, label, icon) in zip(hrefs, _DESK_TABS, strict=True)]
 
 
 def _sub_tabs(tabs: Sequence[tuple[str, Promise, tuple[str, ...]]], path: str) -> list[Tab]:

@@ -19,6 +19,7 @@ from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_page, owner_read, signed_in
 from foundation.refusals import Refusal
 from grid.flows.enrollment import enroll_vehicle, programs_open_to
+from grid.flows.membership import member_of
 from vehicles.flows.preferences import departures_of, save_preference
 from vehicles.models import HomePlace, Vehicle, VehicleLink
 from vehicles.views import broken_accounts, makers_on_offer
@@ -33,7 +34,9 @@ def _where(request: HttpRequest) -> Checklist:
 
 @owner_read
 def onboarding(request: HttpRequest) -> HttpResponse:
-    """Show the five steps, how far the owner is, and the next one."""
+    """Show the five steps, how far the owner is, and the next one; a utility's people go to their desk."""
+    if member_of(signed_in(request, User)) is not None:
+        return redirect("desk")
     return render(request, "chargescape/onboarding.html", {"checklist": _where(request)})
 
 

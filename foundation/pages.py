@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from foundation.refusals import Refusal
 
+AT_DESK = "desk"  # in a session: at which utility's desk the person works
 Args = ParamSpec("Args")
 Person = TypeVar("Person", bound=AbstractBaseUser)
 View = Callable[Concatenate[HttpRequest, Args], HttpResponseBase]

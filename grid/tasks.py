@@ -10,11 +10,14 @@ from grid.flows import (
     events,
     feeds,
     forgetting,
+    invoicing,
+    nominating,
     operators,
     paying,
     planning,
     reminding,
     reporting,
+    reviewing,
     saving,
     settling,
     warning,
@@ -111,6 +114,24 @@ def warn_of_departures() -> None:
 def tell_of_changed_terms() -> None:
     """Tell owners of new terms of their program."""
     _report("new terms told of", warning.tell_of_changed_terms(now=clock.now(), limit=20))
+
+
+@shared_task(name="grid.tasks.close_reviews")
+def close_reviews() -> None:
+    """Let results stand whose time to object has passed, and tell utilities of new ones."""
+    _report("reviews closed", reviewing.close_reviews(now=clock.now(), limit=100))
+
+
+@shared_task(name="grid.tasks.nominate_due")
+def nominate_due() -> None:
+    """Nominate tomorrow for programs whose time has come."""
+    _report("programs nominated", nominating.nominate_due(now=clock.now(), limit=20))
+
+
+@shared_task(name="grid.tasks.draft_due_invoices")
+def draft_due_invoices() -> None:
+    """Draft last month's invoices."""
+    _report("invoices drafted", invoicing.draft_due_invoices(now=clock.now(), limit=20))
 
 
 def _report(what: str, count: int) -> None:

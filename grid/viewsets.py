@@ -26,6 +26,7 @@ from grid.serializers import (
     TariffSerializer,
 )
 from grid.viewsets_carbon import CARBON_ROUTES
+from grid.viewsets_desk import DESK_ROUTES
 from grid.viewsets_results import RESULT_ROUTES
 from vehicles.models import Vehicle
 
@@ -155,4 +156,5 @@ ROUTES: list[tuple[str, type, str]] = [
     ("participations", ParticipationViewSet, "participation"),
     *RESULT_ROUTES,
     *CARBON_ROUTES,
+    *DESK_ROUTES,
 ]

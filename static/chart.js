@@ -32,7 +32,7 @@ class Chart {
     this.data = JSON.parse(document.getElementById(figure.dataset.chart).textContent)
     this.slotMs = this.data.slotMinutes * 60000
     this.start = Date.parse(this.data.startsAt)
-    this.count = (this.data.power ?? this.data.net).length
+    this.count = (this.data.power ?? this.data.net ?? this.data.lines[0].values).length
     this.end = this.start + this.count * this.slotMs
     const zone = { timeZone: this.data.zone }
     this.time = new Intl.DateTimeFormat(this.data.locale, { ...zone, hour: "numeric", minute: "2-digit" })
@@ -268,11 +268,43 @@ class SettlementChart extends Chart {
   }
 }
 
+// Several powers over one time axis, each a line of its own look: `lines` has name and values in kW, null = not known.
+class LinesChart extends Chart {
+  paint (svg) {
+    const known = this.data.lines.flatMap(line => line.values).filter(kw => kw !== null)
+    const up = niceCeil(span(known, 1))
+    const y = MARGIN.top + GAP
+    const height = this.height - y - MARGIN.bottom
+    const toY = kw => y + (up - kw) / up * height
+    this.axis(svg)
+    this.panel(svg, { y, height, title: this.say("wordPower"), ticks: [up, up / 2, 0], toY, label: tick => this.number.format(tick) })
+    for (const line of this.data.lines) {
+      let path = ""
+      line.values.forEach((kw, slot) => {
+        if (kw === null) return
+        const [a, b] = [this.x(this.start + slot * this.slotMs), this.x(this.start + (slot + 1) * this.slotMs)]
+        const goesOn = slot && line.values[slot - 1] !== null
+        path += `${goesOn ? "L" : "M"}${a.toFixed(1)} ${toY(kw).toFixed(1)}H${b.toFixed(1)}`
+      })
+      if (path) el("path", { class: `line-${line.name}`, d: path }, svg)
+    }
+  }
+
+  describe (slot) {
+    const said = this.data.lines.filter(line => line.values[slot] !== null).map(line => {
+      const word = `word${line.name[0].toUpperCase()}${line.name.slice(1)}`
+      return this.say(word, { power: this.number.format(line.values[slot]) })
+    })
+    return [this.stretch(this.start + slot * this.slotMs), ...said].join(" · ")
+  }
+}
+
 function drawAll (root) {
   for (const figure of root.querySelectorAll("figure[data-chart]")) {
     if (!figure.dataset.drawn) {
       figure.dataset.drawn = "yes"
       if (figure.dataset.kind === "settlement") new SettlementChart(figure)
+      else if (figure.dataset.kind === "lines") new LinesChart(figure)
       else new PlanChart(figure)
     }
   }

@@ -102,7 +102,7 @@ def _add_parameters(operation: dict[str, Any], method: str) -> None:
 def _add_problems(operation: dict[str, Any], method: str, path: str) -> None:
     responses = operation["responses"]
     statuses = {"400", "401", "403", "429"}
-    if "{" in path or "vehicle" in str(operation["parameters"]):
+    if "{" in path or "/utility/" in path or "vehicle" in str(operation["parameters"]):
         statuses.add("404")
     if method == "get":
         responses["304"] = {"description": "What you have still holds.", "headers": _headers(has_etag=True)}

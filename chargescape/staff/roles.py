@@ -18,7 +18,8 @@ _CARS = (
 _GRID = (
     "grid.view_utility", "grid.view_tariff", "grid.view_program", "grid.view_programterms", "grid.view_enrollment",
     "grid.view_site", "grid.view_gridevent", "grid.view_eventparticipation", "grid.view_plan", "grid.view_dispatch",
-    "grid.view_settlement", "grid.view_feed",
+    "grid.view_settlement", "grid.view_feed", "grid.view_groupsettlement", "grid.view_dispute",
+    "grid.view_nomination", "grid.view_rehearsal",
 )  # fmt: skip
 _MONEY = (
     "rewards.view_payoutaccount", "rewards.view_payout", "rewards.view_ledgeraccount", "rewards.view_transfer",
@@ -33,10 +34,13 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "operations": (
         *_CARS, *_GRID, "grid.add_gridevent", "grid.change_gridevent", "grid.change_feed", "grid.add_operatorlink",
         "grid.change_operatorlink", "grid.view_operatorlink", "grid.view_operatorevent",
-        "vehicles.change_makerswitch", "vehicles.add_makerswitch",
+        "vehicles.change_makerswitch", "vehicles.add_makerswitch", "grid.change_dispute", "grid.view_utilitymember",
+        "grid.add_utilitymember", "grid.change_utilitymember", "grid.view_invoice",
     ),
     # Watches the money: payouts, the ledger, the comparison with the processor; no car.
-    "finance": ("accounts.view_user", *_MONEY, "rewards.change_payout", "grid.view_settlement", "grid.view_gridevent"),
+    "finance": ("accounts.view_user", *_MONEY, "rewards.change_payout", "grid.view_settlement", "grid.view_gridevent",
+                "grid.view_groupsettlement", "grid.view_dispute", "grid.change_dispute", "grid.view_invoice",
+                "grid.change_invoice", "grid.view_utility"),
     # Members of a utility: nothing in the admin; what they may see has pages of its own.
     "utility": (),
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """What a program's cars can be counted on for, told a day ahead; and programs tried out on recorded days."""
 
 import uuid
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -33,6 +34,11 @@ class Nomination(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hold_w} W at {self.starts_at:%Y-%m-%d %H:%M}Z"
+
+    @property
+    def ends_at(self) -> datetime:
+        """The end of its hour."""
+        return self.starts_at + timedelta(hours=1)
 
 
 class Rehearsal(models.Model):

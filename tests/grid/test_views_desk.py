@@ -1,0 +1,208 @@
+"""A utility's desk: its own people read it, nobody else finds it, and it never says who an owner is."""
+
+import csv
+import io
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import User
+from chargescape.staff.roles import make_roles
+from grid.flows.invoicing import draft_invoice, send_invoice
+from grid.flows.rehearsing import rehearse
+from grid.flows.reviewing import approve_group
+from grid.flows.settling import post_due_settlements
+from grid.models import Dispute, GroupSettlement
+from tests.desk_world import CARS, DeskWorld, build_desk, elsewhere, nominated
+from tests.page_world import stop_clock
+from tests.url_map import UTILITYS, places
+
+DRAFT = {"name": "Tries", "kind": "hold", "from": "18:00", "to": "20:00", "reward_micros_per_kwh": 500_000,
+         "max_events": 1}  # fmt: skip
+MOST = 15
+
+
+@pytest.fixture
+def desk(db: None, now: datetime, settings: Any, tmp_path: Path) -> DeskWorld:
+    """A desk with something of everything, an hour after its event was settled."""
+    cache.clear()
+    settings.ADMIN_NEEDS_SECOND_FACTOR = False
+    world = build_desk(now=now)
+    stop_clock(settings, tmp_path, world.settled_at + timedelta(hours=1))
+    return world
+
+
+def fill(desk: DeskWorld) -> None:
+    """Give the desk what takes a month or a sweep to come: an invoice, nominations, a rehearsal."""
+    later = desk.settled_at + timedelta(days=40)
+    approve_group(group=desk.group, reviewed_by=desk.lead, now=desk.settled_at)
+    post_due_settlements(now=desk.settled_at, limit=100)
+    invoice = draft_invoice(utility=desk.utility, month_date=desk.settled_at.date(), now=later)
+    assert invoice is not None
+    send_invoice(invoice=invoice, sent_by=desk.lead, now=later)
+    nominated(desk, at=desk.settled_at.replace(minute=0, second=0) + timedelta(hours=5))
+    rehearse(raw=DRAFT, utility=desk.utility, made_by=desk.lead, now=later)
+
+
+def pages(desk: DeskWorld) -> list[tuple[str, str]]:
+    """Return the name and address of every page and file of the desk."""
+    values = dict.fromkeys(("invoice", "rehearsal"), desk.event.public_id) | desk.values()
+    found = [(place.name, place.at(values)) for place in places() if place.name in UTILITYS]
+    assert len(found) >= 17
+    return found
+
+
+def at(person: User) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def test_lead_reads_every_page_in_few_queries_and_no_owner_is_named(desk: DeskWorld) -> None:
+    fill(desk)
+    client, names = at(desk.lead), set(User.objects.filter(utility_member=None).values_list("email", flat=True))
+    plates = {str(part.enrollment.vehicle.public_id) for part in desk.event.participations.all()}
+    for name, address in pages(desk):
+        if name in {"desk_approve", "desk_object"}:
+            continue
+        client.get(address)
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(address)
+        assert answer.status_code == (302 if name == "desk" else 200), name
+        text = answer.content.decode()
+        assert not [one for one in (*names, *plates, "Lightning", "30.26") if one in text], name
+        assert len(queries) <= MOST + (5 if name == "desk_overview" else 0), (name, len(queries))
+        assert answer["Cache-Control"] == "no-store, private"
+
+
+def test_desk_does_not_exist_for_owners_and_other_utilities(desk: DeskWorld, charlie: User, now: datetime) -> None:
+    fill(desk)
+    for person in (charlie, elsewhere(now=now), User.objects.get(email="member-0@example.org")):
+        client = at(person)
+        for name, address in pages(desk):
+            for method in (client.get, client.post):
+                answer = method(address)
+                own_door = name == "desk" and hasattr(person, "utility_member")
+                assert answer.status_code in ({302, 405} if own_door else {404, 405}), (person.email, name)
+
+
+def test_signed_out_and_ended_members_get_nowhere(desk: DeskWorld, now: datetime) -> None:
+    assert Client().get(reverse("desk_overview", args=[desk.utility.slug])).status_code == 302
+    member = desk.reader.utility_member
+    member.ended_at = now
+    member.save()
+    assert at(desk.reader).get(reverse("desk_overview", args=[desk.utility.slug])).status_code == 404
+
+
+def test_desk_opens_with_a_second_factor_alone(desk: DeskWorld, settings: Any) -> None:
+    settings.ADMIN_NEEDS_SECOND_FACTOR = True
+    client = at(desk.reader)
+    answer = client.get(reverse("desk_events", args=[desk.utility.slug]))
+    assert (answer.status_code, answer["Location"]) == (302, reverse("mfa_activate_totp"))
+    answer = client.get("/api/v1/utility/events/")
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+
+
+@pytest.mark.parametrize(("role", "status"), [("operations", 200), ("finance", 200), ("utility", 404)])
+def test_staff_whose_role_allows_it_may_look_and_nothing_else(desk: DeskWorld, role: str, status: int) -> None:
+    make_roles()
+    staff = User.objects.create_user(f"{role}@example.org", None, is_staff=True)
+    staff.groups.add(Group.objects.get(name=role))
+    client = at(staff)
+    page = client.get(reverse("desk_event", args=[desk.utility.slug, desk.event.public_id]))
+    assert page.status_code == status
+    assert b"Approve the result" not in page.content
+    client.post(reverse("desk_approve", args=[desk.utility.slug, desk.event.public_id]))
+    desk.group.refresh_from_db()
+    assert desk.group.review == GroupSettlement.Review.OPEN
+
+
+def test_reader_reads_and_reviewer_has_the_word(desk: DeskWorld) -> None:
+    address = reverse("desk_event", args=[desk.utility.slug, desk.event.public_id])
+    assert b"Approve the result" not in at(desk.reader).get(address).content
+    page = at(desk.reviewer).get(address).content.decode()
+    assert "Approve the result" in page
+    assert page.count('scope="row"') >= CARS
+    assert 'id="group-data"' in page
+    at(desk.reviewer).post(address + "approve/")
+    desk.group.refresh_from_db()
+    assert (desk.group.review, desk.group.reviewed_by) == (GroupSettlement.Review.APPROVED, desk.reviewer)
+
+
+def test_reviewer_objects_with_a_reason(desk: DeskWorld) -> None:
+    address = reverse("desk_event", args=[desk.utility.slug, desk.event.public_id])
+    client = at(desk.reviewer)
+    assert client.post(address + "object/", {"reason": ""}).status_code == 422
+    client.post(address + "object/", {"reason": "Our meter says less", "evidence": "3.1 kWh"})
+    assert (Dispute.objects.get().reason, Dispute.objects.get().evidence) == ("Our meter says less", "3.1 kWh")
+    assert "Our meter says less" in client.get(address).content.decode()
+
+
+def test_small_group_is_told_in_rounded_sums_alone(desk: DeskWorld, settings: Any) -> None:
+    settings.UTILITY_SMALLEST_GROUP = CARS + 1
+    client, slug, event = at(desk.lead), desk.utility.slug, desk.event.public_id
+    told = json.loads(client.get(reverse("desk_event_evidence", args=[slug, event])).content)
+    assert (told["intervals"], told["cars"], told["group_evidence"]) == ([], [], None)
+    assert (told["event"]["cars_in"], told["event"]["baseline_wh"]) == (None, None)
+    assert told["event"]["delivered_wh"] % 1000 == 0
+    page = client.get(reverse("desk_event", args=[slug, event])).content.decode()
+    assert "group-data" not in page
+    assert "Car by car" not in page
+    assert "must be enrolled" in client.get(reverse("desk_overview", args=[slug])).content.decode()
+
+
+def test_files_say_what_the_page_says_and_run_no_formula(desk: DeskWorld) -> None:
+    program = desk.event.terms.program
+    program.slug = "=cmd"
+    program.save()
+    client, slug = at(desk.reader), desk.utility.slug
+    text = client.get(reverse("desk_events_file", args=[slug, "csv"])).content.decode()
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["program"], row["delivered_wh"]) == ("'=cmd", str(desk.group.delivered_wh))
+    cars = client.get(reverse("desk_event_file", args=[slug, desk.event.public_id, "cars"])).content.decode()
+    rows = list(csv.DictReader(io.StringIO(cars)))
+    assert len(rows) == CARS
+    assert sum(int(one["delivered_wh"]) for one in rows) == desk.group.delivered_wh
+    quarters = client.get(reverse("desk_event_file", args=[slug, desk.event.public_id, "intervals"])).content.decode()
+    found = [int(one["delivered_w"]) for one in csv.DictReader(io.StringIO(quarters))]
+    assert abs(sum(found) / 4 - (desk.group.delivered_wh or 0)) < CARS
+
+
+def test_api_tells_the_same_and_takes_the_utilitys_word(desk: DeskWorld, charlie: User) -> None:
+    client = at(desk.reviewer)
+    (event,) = client.get("/api/v1/utility/events/").json()["results"]
+    assert (event["delivered_wh"], event["review"]) == (desk.group.delivered_wh, "open")
+    address = f"/api/v1/utility/events/{desk.event.public_id}/"
+    told = client.get(address).json()
+    assert (len(told["cars"]), len(told["intervals"])) == (CARS, 8)
+    assert client.get("/api/v1/utility/overview/").json()["cars"] == CARS
+    assert client.post(address + "object/", {}, content_type="application/json").status_code == 400
+    answer = client.post(address + "object/", {"reason": "No"}, content_type="application/json")
+    assert (answer.status_code, answer.json()["state"]) == (201, "open")
+    refused = client.post(address + "approve/")
+    assert (refused.status_code, refused.json()["code"]) == (409, "result_not_open")
+    assert len(client.get("/api/v1/utility/disputes/").json()["results"]) == 1
+    for path in ("programs", "invoices", "nominations"):
+        assert client.get(f"/api/v1/utility/{path}/").status_code == 200
+    for path in ("overview/", "events/", f"events/{desk.event.public_id}/"):
+        assert at(charlie).get(f"/api/v1/utility/{path}").status_code == 404
+
+
+def test_draft_is_played_and_kept_or_told_what_is_wrong(desk: DeskWorld) -> None:
+    address = reverse("desk_rehearsals", args=[desk.utility.slug])
+    client = at(desk.lead)
+    wrong = client.post(address, {"draft": '{"name": "x", "kind": "hold", "from": "18:00", "to": "17:00"}'})
+    assert (wrong.status_code, "to: must be later than from" in wrong.content.decode()) == (422, True)
+    answer = client.post(address, {"draft": json.dumps(DRAFT)})
+    assert answer.status_code == 302
+    assert "ACN-Data" in client.get(answer["Location"]).content.decode()
+    assert at(desk.reviewer).get(address).status_code == 404
