@@ -36,6 +36,7 @@ TICKS = {
     "grid.tasks.plan_due": 1,
     "grid.tasks.forget_old_plans": 12,
     "grid.tasks.dispatch_due": 1,
+    "grid.tasks.balance_due": 1,
     "grid.tasks.settle_due": 2,
     "grid.tasks.post_due_settlements": 2,
     "grid.tasks.close_reviews": 2,

@@ -6,6 +6,7 @@ from celery import shared_task
 
 from foundation import clock
 from grid.flows import (
+    balancing,
     dispatching,
     events,
     feeds,
@@ -65,7 +66,13 @@ def forget_old_plans() -> None:
 @shared_task(name="grid.tasks.dispatch_due")
 def dispatch_due() -> None:
     """Steer the cars that are due."""
-    _report("cars steered", dispatching.dispatch_due(now=clock.now(), limit=200))
+    _report("cars steered", dispatching.dispatch_due(now=clock.now(), limit=5000))
+
+
+@shared_task(name="grid.tasks.balance_due")
+def balance_due() -> None:
+    """Look at the events that run, and ask others for what stragglers do not give."""
+    _report("events balanced", balancing.balance_due(now=clock.now(), limit=20))
 
 
 @shared_task(name="grid.tasks.settle_due")

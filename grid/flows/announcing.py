@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from accounts.flows.notices import notify_all
 from foundation import clock
+from grid.flows import calling
 from grid.flows.abilities import is_skipping, why_holding_only, why_unable
 from grid.flows.cars import CarNow, load_cars
 from grid.flows.nudges import pull_forward
@@ -64,6 +65,7 @@ def _announce(event: GridEvent, now: datetime) -> bool:
     else:
         GridEvent.objects.filter(pk=event.pk).update(lease_until=None)
         return False
+    calling.hold_back(event, now=now)
     told = GridEvent.objects.filter(pk=event.pk, state=GridEvent.State.SCHEDULED).update(
         state=GridEvent.State.ANNOUNCED, announced_at=now, lease_until=None
     )

@@ -1,7 +1,7 @@
 """What the steering rules need to know of a car, and when its events begin and end for it alone."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from grid import loop
@@ -105,6 +105,11 @@ def moment_of(car: CarNow, *, now: datetime, around: Around | None = None) -> Mo
         must_wait=car.vehicle.pk in around.waiting,
         safe_release_at=_safe_release_at(car, now),
     )
+
+
+def moment_within(car: CarNow, *, event: EventWindow, now: datetime) -> Moment:
+    """Return the car's moment as it would be with this event alone, its own offsets left out."""
+    return replace(moment_of(car, now=now, around=Around()), events=(event,), spread=timedelta(0))
 
 
 def slots_ahead(plan: Plan, *, now: datetime) -> tuple[PlanSlot, ...]:
