@@ -140,6 +140,20 @@ KINDS: dict[str, Kind] = {
         until=("starts_at",),
         actions=(OPT_OUT,),
     ),
+    "event_left_alone": Kind(
+        _("An event leaves a car alone"),
+        NoticeText(
+            _("Nothing changes for your car on {starts_at}"),
+            _(
+                "{program} asks for help from {starts_at} to {ends_at}. Your car was drawn by lot to charge as it "
+                "would without the event, so that what the others do can be measured. You are paid like the mean of "
+                "the cars that help. There is nothing to do."
+            ),
+        ),
+        EVENTS,
+        path="/events/",
+        until=("starts_at",),
+    ),
     "event_soon": Kind(
         _("An event begins within the hour"),
         NoticeText(

@@ -12,6 +12,8 @@ from foundation import clock
 from grid.flows import calling
 from grid.flows.abilities import is_skipping, why_holding_only, why_unable
 from grid.flows.cars import CarNow, load_cars
+from grid.flows.drawing import draw_controls
+from grid.flows.freezing import freeze
 from grid.flows.nudges import pull_forward
 from grid.models import Enrollment, EventParticipation, GridEvent
 from vehicles.models import VehicleLink
@@ -65,6 +67,9 @@ def _announce(event: GridEvent, now: datetime) -> bool:
     else:
         GridEvent.objects.filter(pk=event.pk).update(lease_until=None)
         return False
+    if event.terms.control_share_percent:
+        draw_controls(event, now)
+        _tell_all(event, now)
     calling.hold_back(event, now=now)
     told = GridEvent.objects.filter(pk=event.pk, state=GridEvent.State.SCHEDULED).update(
         state=GridEvent.State.ANNOUNCED, announced_at=now, lease_until=None
@@ -85,22 +90,38 @@ def _invite_batch(event: GridEvent, now: datetime) -> int:
     parts = [_part(event, enrollment, cars[enrollment.vehicle_id], now) for enrollment in enrollments]
     with transaction.atomic():
         EventParticipation.objects.bulk_create(parts, ignore_conflicts=True)
-        tell(
-            event,
-            kind="event_announced",
-            owner_ids=[
-                enrollment.vehicle.owner_id
-                for enrollment, part in zip(enrollments, parts, strict=True)
-                if part.state == EventParticipation.State.IN
-            ],
-            now=now,
-        )
+        if not event.terms.control_share_percent:  # where lots are drawn, nobody hears before they are
+            tell(
+                event,
+                kind="event_announced",
+                owner_ids=[
+                    enrollment.vehicle.owner_id
+                    for enrollment, part in zip(enrollments, parts, strict=True)
+                    if part.state == EventParticipation.State.IN
+                ],
+                now=now,
+            )
     return len(parts)
+
+
+def _tell_all(event: GridEvent, now: datetime) -> None:
+    """Tell the owners of those that take part and of those that are left alone, some hundred at a time."""
+    for kind, state in (
+        ("event_announced", EventParticipation.State.IN),
+        ("event_left_alone", EventParticipation.State.CONTROL),
+    ):
+        rows = EventParticipation.objects.filter(event=event, state=state).order_by("pk")
+        owners = list(rows.values_list("enrollment__vehicle__owner", flat=True))
+        for place in range(0, len(owners), BATCH):
+            tell(event, kind=kind, owner_ids=owners[place : place + BATCH], now=now)
 
 
 def _part(event: GridEvent, enrollment: Enrollment, car: CarNow, now: datetime) -> EventParticipation:
     state, reason = decide(event, enrollment, car)
-    return EventParticipation(event=event, enrollment=enrollment, state=state, reason=reason, invited_at=now)
+    part = EventParticipation(event=event, enrollment=enrollment, state=state, reason=reason, invited_at=now)
+    if state != EventParticipation.State.UNABLE:
+        part.committed_wh, part.frozen = freeze(car, event=event, now=now)
+    return part
 
 
 def decide(event: GridEvent, enrollment: Enrollment, car: CarNow) -> tuple[str, str]:

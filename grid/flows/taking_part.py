@@ -25,8 +25,8 @@ def opt_out(*, participation: EventParticipation, now: datetime) -> EventPartici
     _check_is_on(part.event)
     if part.event.ends_at <= now:
         raise UnableToTakePart(gettext("This event is over."), code="event_over")
-    if part.state == EventParticipation.State.OPTED_OUT:
-        return part
+    if part.state in {EventParticipation.State.OPTED_OUT, EventParticipation.State.CONTROL}:
+        return part  # drawn to be left alone, it is left out already
     return _decide(part, state=EventParticipation.State.OPTED_OUT, reason="owner", now=now)
 
 
@@ -41,7 +41,7 @@ def opt_in(*, participation: EventParticipation, now: datetime) -> EventParticip
         raise UnableToTakePart(gettext("This event has already begun."), code="event_begun")
     if part.enrollment.ended_at is not None:
         raise UnableToTakePart(gettext("This car has left the program."), code="not_enrolled")
-    if part.state == EventParticipation.State.IN:
+    if part.state in {EventParticipation.State.IN, EventParticipation.State.CONTROL}:
         return part
     car = load_cars([part.enrollment.vehicle_id], now=now)[part.enrollment.vehicle_id]
     state, reason = decide(part.event, part.enrollment, car)
