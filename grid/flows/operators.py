@@ -83,11 +83,11 @@ def record_success(link: OperatorLink, now: datetime) -> None:
 
 def record_failure(link: OperatorLink, error: Exception) -> None:
     """Note why the server gave nothing; it is asked again after a wait that grows."""
-    is_theirs = isinstance(error, OperatorError)
+    failure, wait = "internal error", LONGEST_WAIT
+    if isinstance(error, OperatorError):
+        failure, wait = error.code, _wait(link, error)
     OperatorLink.objects.filter(pk=link.pk).update(
-        failure=error.code if is_theirs else "internal error",
-        failures=F("failures") + 1,
-        lease_until=clock.wall() + (_wait(link, error) if is_theirs else LONGEST_WAIT),
+        failure=failure, failures=F("failures") + 1, lease_until=clock.wall() + wait
     )
 
 

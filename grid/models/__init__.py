@@ -8,7 +8,14 @@ from grid.models.loops import EventProgress
 from grid.models.measurements import ControlDraw, LoadHistory, Measurement
 from grid.models.members import UtilityMember
 from grid.models.nominations import Nomination, Rehearsal
-from grid.models.operators import OperatorAsk, OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
+from grid.models.operators import (
+    OperatorAsk,
+    OperatorEvent,
+    OperatorLink,
+    OperatorProgram,
+    OperatorReport,
+    OperatorReportRequest,
+)
 from grid.models.plans import Plan, PlanningState, PlanningWatch
 from grid.models.programs import Enrollment, Program, ProgramTerms, ShareRule
 from grid.models.reminders import EventReminder, PlugReminder, RiskWatch, TermsNotice
@@ -44,6 +51,7 @@ __all__ = [
     "OperatorLink",
     "OperatorProgram",
     "OperatorReport",
+    "OperatorReportRequest",
     "Plan",
     "PlanningState",
     "PlanningWatch",

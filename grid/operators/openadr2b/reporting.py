@@ -122,6 +122,7 @@ def _length(request: etree._Element, path: str) -> timedelta:
 
 def write_report(*, wanted: str, specifier_id: str, values: Iterable[Value], at: datetime) -> dict[str, Any]:
     """Return a report on the values, for openleadr's template; raises ValueError for none: it would read as zero."""
+    values = list(values)
     intervals = [
         {
             "dtstart": value.starts_at,
@@ -142,6 +143,6 @@ def write_report(*, wanted: str, specifier_id: str, values: Iterable[Value], at:
         "report_name": specifier_id,
         "report_id": f"{specifier_id}-{at:%Y%m%dT%H%M%S}",
         "created_date_time": at,
-        "dtstart": min(interval["dtstart"] for interval in intervals),
+        "dtstart": min(value.starts_at for value in values),
         "intervals": intervals,
     }
