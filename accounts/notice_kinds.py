@@ -12,11 +12,13 @@ IN_APP, EMAIL, PUSH = "in_app", "email", "push"
 CHANNELS = (IN_APP, EMAIL, PUSH)
 
 SAFETY, EVENTS, CARS, MONEY, DESK = "safety", "events", "cars", "money", "desk"
+ACCOUNT = "account"
 GROUPS: dict[str, Words] = {
     SAFETY: _("Ready when you leave"),
     EVENTS: _("Events"),
     CARS: _("Cars and programs"),
     MONEY: _("Money"),
+    ACCOUNT: _("Your account"),
     DESK: _("Your utility's desk"),
 }
 
@@ -209,8 +211,8 @@ KINDS: dict[str, Kind] = {
         NoticeText(
             _("The terms of {program} change on {valid_from_at}"),
             _(
-                "From then on it pays {reward} for what your car delivers in events. You may leave the program at any "
-                "time; what you have earned stays yours."
+                "From then on it pays {reward} for what your car delivers in events. Your car's page shows everything "
+                "that changes. You may leave the program at any time; what you have earned stays yours."
             ),
         ),
         CARS,
@@ -225,6 +227,29 @@ KINDS: dict[str, Kind] = {
         ),
         CARS,
         path="/cars/",
+    ),
+    "enrollment_waiting": Kind(
+        _("A program waits for the utility"),
+        NoticeText(
+            _("{vehicle} waits to join {program}"),
+            _("{utility} first confirms your account. We tell you what it says; until then nothing changes."),
+        ),
+        CARS,
+        path="/cars/",
+        emails=False,
+    ),
+    "enrollment_refused": Kind(
+        _("A utility refused a car"),
+        NoticeText(
+            _("{vehicle} cannot take part in {program}"),
+            _(
+                "{utility} did not confirm your account and gave this reason: {reason}. Please ask {utility}; you may "
+                "join again once it is settled."
+            ),
+        ),
+        CARS,
+        path="/cars/",
+        is_locked=True,
     ),
     "withdrawn": Kind(
         _("A car left a program"),
@@ -304,6 +329,15 @@ KINDS: dict[str, Kind] = {
         path="/payouts/",
         pushes=True,
         is_locked=True,
+    ),
+    "export_ready": Kind(
+        _("A copy of your data is ready"),
+        NoticeText(
+            _("The copy of your data is ready"),
+            _("Fetch it from your privacy page within a day. After that it is forgotten, and you can ask again."),
+        ),
+        ACCOUNT,
+        path="/privacy/",
     ),
     "utility_result": Kind(
         _("A result of an event is there"),

@@ -160,7 +160,9 @@ def _standing(user: User) -> dict[str, Any]:
     homes = Site.objects.filter(owner=OuterRef("pk"))
     cars = Vehicle.objects.filter(owner=OuterRef("pk"), state=Vehicle.State.ACTIVE)
     enrolled = Enrollment.objects.filter(vehicle__owner=OuterRef("pk"), vehicle__state="active", ended_at__isnull=True)
-    programs = Program.objects.filter(utility__tariffs__sites__owner=OuterRef("pk"), is_open=True)
+    programs = Program.objects.filter(
+        utility__tariffs__sites__owner=OuterRef("pk"), status=Program.Status.OPEN, is_served=True
+    )
     accounts = PayoutAccount.objects.filter(owner=OuterRef("pk"), state=PayoutAccount.State.ACTIVE)
     agreed = {purpose: Exists(consents.filter(purpose=purpose)) for purpose in CURRENT_TEXTS}
     rows = User.objects.filter(pk=user.pk).annotate(

@@ -13,13 +13,13 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
-METHOD = {"name": "uncontrolled-at-plug-in", "version": 1}
+METHOD, VERSIONS = "uncontrolled-at-plug-in", (1, 2)
 MAX_EDGE_GAP = timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)
 MINOR_PER_MAJOR = 100
@@ -92,11 +92,22 @@ def baseline_wh(stay: Json, event: Window, car: Json) -> Fraction:
     )
 
 
+def left_alone(stay: Json, evidence: Json) -> Json:
+    """Return a stay as it counts for the baseline: by version 2 with what was known before the owner was told."""
+    frozen = evidence.get("frozen")
+    if evidence["method"]["version"] == 1 or not frozen:
+        return stay
+    if at(stay["plugged_in_at"]) <= at(frozen["noticed_at"]) and frozen["stay"]:
+        return {**frozen["stay"], "unplugged_at": stay["unplugged_at"]}
+    return stay if frozen["limit_percent"] is None else {**stay, "limit_percent": frozen["limit_percent"]}
+
+
 def recompute(evidence: Json) -> Json:
     """Return what a settlement's inputs give; its stated result is not looked at."""
     event, car = (at(evidence["event"]["starts_at"]), at(evidence["event"]["ends_at"])), evidence["car"]
     readings = sorted(evidence["readings"], key=lambda one: at(one["observed_at"]))
-    base = round(sum((baseline_wh(stay, event, car) for stay in evidence["stays"]), Fraction(0)))
+    stays = [left_alone(stay, evidence) for stay in evidence["stays"]]
+    base = round(sum((baseline_wh(stay, event, car) for stay in stays), Fraction(0)))
     windows: list[Window | None] = []
     for stay in evidence["stays"]:
         until = at(stay["unplugged_at"]) if stay["unplugged_at"] else event[1]
@@ -107,16 +118,17 @@ def recompute(evidence: Json) -> Json:
     known = [flow for flow in flows if flow is not None]
     net = round(sum(known, Fraction(0))) if len(known) == len(flows) else None
     delivered = None if net is None else net - base if evidence["event"]["kind"] == "absorb" else base - net
+    own = {"baseline_wh": base, "net_wh": net, "delivered_wh": delivered}
+    if evidence.get("settles") == "group":
+        return own  # its credit is a share of the group's
     credited = max(0, delivered or 0)
     rate = evidence["reward"]["rate_micros_per_kwh"]
-    amount = round(Fraction(credited * rate * MINOR_PER_MAJOR, 1000 * MICROS_PER_MAJOR))  # half to even
-    return {
-        "baseline_wh": base,
-        "net_wh": net,
-        "delivered_wh": delivered,
-        "credited_wh": credited,
-        "amount_minor": amount,
-    }
+    return {**own, "credited_wh": credited, "amount_minor": price(credited, rate)}
+
+
+def price(energy_wh: int, rate: int) -> int:
+    """Return what an energy is worth in minor units, half to even."""
+    return round(Fraction(energy_wh * rate * MINOR_PER_MAJOR, 1000 * MICROS_PER_MAJOR))
 
 
 def row_hash(row: Json) -> str:
@@ -168,7 +180,8 @@ def check_settlements(bundle: Json) -> Iterator[str]:
 def check_settlement(one: Json) -> Iterator[str]:
     """Yield what is wrong with one settlement's sum."""
     evidence = one["evidence"]
-    if evidence["schema"] != SCHEMA or evidence["method"] != METHOD:
+    method = evidence["method"]
+    if evidence["schema"] != SCHEMA or method["name"] != METHOD or method["version"] not in VERSIONS:
         yield f"settlement {one['id']}: computed by a method that this script does not know"
         return
     for name, value in recompute(evidence).items():
@@ -176,6 +189,195 @@ def check_settlement(one: Json) -> Iterator[str]:
             yield f"settlement {one['id']}: {name} is {value}, stated are {one[name]} and {evidence['result'][name]}"
     if evidence["reward"]["currency"] != one["currency"]:
         yield f"settlement {one['id']}: its evidence is in another currency"
+
+
+class NotKnown(Exception):
+    """A method cannot tell what a group delivered."""
+
+
+def settle_group(evidence: Json) -> Json:
+    """Return what a group's inputs give; its stated result is not looked at."""
+    members, wanted = evidence["members"], [evidence["method"], evidence["fallback"]]
+    result: Json = {"baseline_wh": None, "net_wh": None, "delivered_wh": None, "credited_wh": 0, "amount_minor": 0}
+    for method in filter(None, wanted):
+        try:
+            baseline, delivered = MEASURES[method["name"], method["version"]](evidence, members)
+        except NotKnown:
+            continue
+        net = baseline - sign_of(evidence) * delivered
+        owed = price(delivered, evidence["reward"]["rate_micros_per_kwh"])
+        amount = owed if evidence["has_penalty"] else max(0, owed)
+        result |= {"baseline_wh": baseline, "net_wh": net, "delivered_wh": delivered}
+        return result | {"credited_wh": max(0, delivered), "amount_minor": amount}
+    return result
+
+
+def sign_of(evidence: Json) -> int:
+    """Return 1 where taking less is asked for, -1 where taking more is."""
+    return -1 if evidence["event"]["kind"] == "absorb" else 1
+
+
+def treated(members: Json, values: Sequence[int | None], role: str = "t") -> tuple[list[int], int]:
+    """Return the numbers of the members in a role whose value is known, and how many are in it at all."""
+    every = [number for number, one in enumerate(members["roles"]) if one == role]
+    known = [number for number in every if values[number] is not None]
+    if role == "t" and every and not known:
+        raise NotKnown
+    return known, len(every)
+
+
+def scaled(total: int, cars: int, known: int) -> int:
+    """Return the sum over all cars where `total` is that of the known ones."""
+    return round(Fraction(total * cars, known)) if known else 0
+
+
+def sum_of_cars(evidence: Json, members: Json) -> tuple[int, int]:
+    """Return baseline and delivery as the sum of the cars' own, the mean standing in for what is not known."""
+    known, cars = treated(members, members["net_wh"])
+    base = sum(members["baseline_wh"][number] for number in known)
+    net = sum(members["net_wh"][number] for number in known)
+    delivered = scaled(sign_of(evidence) * (base - net), cars, len(known))
+    return scaled(base, cars, len(known)), delivered
+
+
+def metered_output(_evidence: Json, members: Json) -> tuple[int, int]:
+    """Return no baseline, and what the meters say."""
+    if "metered_wh" not in members:
+        raise NotKnown
+    known, cars = treated(members, members["metered_wh"])
+    return 0, scaled(sum(members["metered_wh"][number] for number in known), cars, len(known))
+
+
+def against_control(evidence: Json, members: Json) -> tuple[int, int]:
+    """Return what the control group's mean says of the cars that took part."""
+    nets = members["net_wh"]
+    known, cars = treated(members, nets)
+    control, _all = treated(members, nets, "c")
+    if min(len(known), len(control)) < 2:
+        raise NotKnown
+    means = [Fraction(sum(nets[number] for number in of), len(of)) for of in (control, known)]
+    return round(means[0] * cars), round(sign_of(evidence) * (means[0] - means[1]) * cars)
+
+
+def matched_days(chosen: int, fewest: int, cap: Fraction) -> Any:
+    """Return the measure that compares with the load of similar days before."""
+
+    def measure(evidence: Json, members: Json) -> tuple[int, int]:
+        history = evidence["inputs"].get("history")
+        if history is None:
+            raise NotKnown
+        today, holidays = date.fromisoformat(history["day"]), set(history.get("holidays", ()))
+
+        def works(day: date) -> bool:
+            return day.weekday() < 5 and day.isoformat() not in holidays
+
+        pool = []
+        for text in sorted(history["loads"], reverse=True):
+            load, day = history["loads"][text], date.fromisoformat(text)
+            is_whole = None not in load["event_wh"] and None not in load["before_wh"]
+            is_near = today - timedelta(days=45) <= day < today and text not in history.get("excluded", {})
+            if is_near and is_whole and works(day) == works(today):
+                pool.append((sum(load["event_wh"]), text))
+        pool = pool[:10]
+        if len(pool) < fewest:
+            raise NotKnown
+        days = [history["loads"][text] for _load, text in sorted(pool, reverse=True)[:chosen]]
+        plain = Fraction(sum(sum(day["event_wh"]) for day in days), len(days))
+        usual, now = Fraction(sum(sum(day["before_wh"]) for day in days), len(days)), history["today"]["before_wh"]
+        factor = Fraction(1)
+        if None not in now and usual > 0:
+            factor = min(max(Fraction(sum(now)) / usual, 1 - cap), 1 + cap)
+        known, cars = treated(members, members["net_wh"])
+        baseline = round(plain * factor)
+        net = scaled(sum(members["net_wh"][number] for number in known), cars, len(known))
+        return baseline, sign_of(evidence) * (baseline - net)
+
+    return measure
+
+
+MEASURES: dict[tuple[str, int], Any] = {
+    ("sum-of-cars", 1): sum_of_cars,
+    ("metered-output", 1): metered_output,
+    ("randomised-control-group", 1): against_control,
+    ("ten-of-ten", 1): matched_days(10, 4, Fraction(1, 5)),
+    ("five-of-ten", 1): matched_days(5, 5, Fraction(2, 5)),
+}
+
+
+def member_weights(evidence: Json) -> list[int]:
+    """Return each member's weight: alike or by what was committed; a control car's is the mean of the others."""
+    members = evidence["members"]
+    own = [0] * len(members["roles"])
+    there = [number for number, role in enumerate(members["roles"]) if role == "t"]
+    for number in there:
+        own[number] = 1 if evidence["rule"] == "equal" else max(0, members["weights_wh"][number])
+    if not any(own):
+        for number in there:
+            own[number] = 1
+    controls = [number for number, role in enumerate(members["roles"]) if role == "c"]
+    if controls:
+        whole = sum(own)
+        own = [weight * len(there) for weight in own]
+        for number in controls:
+            own[number] = whole
+    return own
+
+
+def divided(whole: int, weights: Sequence[int]) -> list[int]:
+    """Return a whole number by weight: rounded down, what is left to the largest remainders, then the lower numbers."""
+    total = sum(weights)
+    if not total:
+        return [0] * len(weights)
+    shares = [whole * weight // total for weight in weights]
+    ranked = sorted(range(len(weights)), key=lambda number: (-(whole * weights[number] % total), number))
+    for number in ranked[: whole - sum(shares)]:
+        shares[number] += 1
+    return shares
+
+
+def check_groups(bundle: Json) -> Iterator[str]:
+    """Yield what is wrong with the groups' results and with the owner's shares of them."""
+    groups = {one["id"]: one for one in bundle.get("groups", [])}
+    shares: dict[str, tuple[list[int], list[int]]] = {}
+    for key, one in groups.items():
+        evidence, stated = one["evidence"], one["evidence"]["result"]
+        if evidence["schema"] != SCHEMA or (one["method"]["name"], one["method"]["version"]) not in MEASURES:
+            yield f"group {key}: computed by a method that this script does not know"
+            continue
+        found = settle_group(evidence) if "roles" in evidence["members"] else {"amount_minor": stated["amount_minor"]}
+        for name, value in found.items():
+            if not value == stated[name] == one.get(name, value):
+                yield f"group {key}: {name} is {value}, stated is {stated[name]}"
+        if "roles" in evidence["members"]:
+            by = member_weights(evidence)
+            shares[key] = (divided(found["credited_wh"], by), divided(max(0, found["amount_minor"]), by))
+    for one in bundle["settlements"]:
+        if one.get("group"):
+            yield from check_share(one, groups, shares)
+
+
+def check_share(one: Json, groups: Json, shares: dict[str, tuple[list[int], list[int]]]) -> Iterator[str]:
+    """Yield what is wrong with one settlement's share of its group's result."""
+    group, share = groups.get(one["group"]), one["share"]
+    if group is None:
+        yield f"settlement {one['id']}: its group is not in the bundle"
+        return
+    number, evidence = share["member"], group["evidence"]
+    for name, whole in (("credited_wh", evidence["result"]["credited_wh"]),
+                        ("amount_minor", max(0, evidence["result"]["amount_minor"]))):  # fmt: skip
+        told = share[name]
+        own = 0
+        if share["weights"]:
+            own = told["whole"] * share["weight"] // share["weights"] + (told["place"] < told["left"])
+        if own != one[name] or told["whole"] != whole:
+            yield f"settlement {one['id']}: {name} is {own} of {whole}, stated are {one[name]} of {told['whole']}"
+    if one["group"] not in shares:
+        return
+    if (shares[one["group"]][0][number], shares[one["group"]][1][number]) != (one["credited_wh"], one["amount_minor"]):
+        yield f"settlement {one['id']}: the group's division gives another share"
+    members = evidence["members"]
+    if (members["baseline_wh"][number], members["net_wh"][number]) != (one["baseline_wh"], one["net_wh"]):
+        yield f"settlement {one['id']}: the group counted something else of the car"
 
 
 def pay_minor(calculation: Json) -> int:
@@ -192,6 +394,15 @@ def pay_minor(calculation: Json) -> int:
     elif form == "seasonal_capacity":
         per_kw, seconds = terms["minor_per_kw"], inputs["event_seconds"]
         amount = round(Fraction(inputs["credited_wh"] * 3600 * per_kw, seconds * 1000)) if seconds else 0
+    elif form == "season_bonus":
+        joins = 100 * inputs["joined"] >= terms.get("min_joined_percent", 0) * inputs["events"]
+        stays = inputs["opted_out"] <= terms.get("max_opt_outs", inputs["opted_out"])
+        amount = terms["amount_minor"] * (inputs["is_whole_season"] and joins and stays)
+    elif form == "charging_rate":
+        amount = round(Fraction(inputs["window_wh"] * terms["micros_per_kwh"], 1000 * 10_000))
+    elif form == "charging_share":
+        inside, whole = inputs["window_wh"], inputs["charged_wh"]
+        amount = terms["amount_minor"] * (whole > 0 and 100 * inside >= terms["min_percent"] * whole)
     elif form == "pool":
         floor = terms["pool_minor"] * inputs["own_wh"] // inputs["total_wh"]
         amount = floor + (inputs["place"] < inputs["cents_left"])
@@ -287,7 +498,8 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         bundle = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-        findings = [*check_settlements(bundle), *check_earnings(bundle), *check_totals(bundle), *check_chain(bundle)]
+        findings = [*check_settlements(bundle), *check_groups(bundle), *check_earnings(bundle)]
+        findings += [*check_totals(bundle), *check_chain(bundle)]
         for path in arguments[1:]:
             findings += check_lines(bundle, Path(path))
         counts = (len(bundle["settlements"]), len(bundle.get("earnings", [])), len(bundle["transfers"]))

@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeVar
 
+from foundation.windows import parse_windows
+
 Json = Mapping[str, Any]
 Key = TypeVar("Key", bound=Hashable)
 
 SCHEMA = 1
 SECONDS_PER_HOUR = 3600
+SEASONAL = {"seasonal_capacity", "season_bonus"}
 MINOR_UNITS = "minor units"
 MONTHS = range(1, 13)
+MICROS_PER_MINOR = 10_000  # of USD and CAD, the currencies that are paid
 
 
 @dataclass(frozen=True)
@@ -97,16 +101,28 @@ def _parsed(number: int, terms: object) -> dict[str, Any]:
         if name not in terms:
             raise ValueError(f"pay {number}: {form.name} needs `{name}`")
     for name, value in terms.items():
-        if name == "months":
-            if not isinstance(value, list) or not value or not all(month in MONTHS for month in value):
-                raise ValueError(f"pay {number}: `months` must be a list of numbers from 1 to 12")
+        if name == "months" or (name == "windows" and "windows" in form.needs):
+            _check_times(number, name, value)
         elif name not in {"form", "position", "most_minor", *form.needs, *form.may}:
             raise ValueError(f"pay {number}: {form.name} knows no `{name}`")
         elif name != "form" and (type(value) is not int or value < 0):
             raise ValueError(f"pay {number}: `{name}` must be a whole number of at least 0")
-    if form.name == "seasonal_capacity" and len(set(terms["months"])) == len(MONTHS):
+    if form.name in SEASONAL and len(set(terms["months"])) == len(MONTHS):
         raise ValueError(f"pay {number}: a season that never ends is never paid: leave out a month")
     return {**terms, "position": number}
+
+
+def _check_times(number: int, name: str, value: object) -> None:
+    if name == "months":
+        if not isinstance(value, list) or not value or not all(month in MONTHS for month in value):
+            raise ValueError(f"pay {number}: `months` must be a list of numbers from 1 to 12")
+        return
+    try:
+        has_one = bool(parse_windows(value))
+    except ValueError as error:
+        raise ValueError(f"pay {number}: {error}") from error
+    if not has_one:
+        raise ValueError(f"pay {number}: `windows` needs at least one")
 
 
 def _enrollment_bonus(terms: Json, inputs: Json) -> Result:
@@ -118,10 +134,19 @@ def _enrollment_bonus(terms: Json, inputs: Json) -> Result:
 
 
 def _monthly(terms: Json, inputs: Json) -> Result:
+    return _loyal(terms, inputs, first="months_events", last="month", late="not_the_whole_month")
+
+
+def _season_bonus(terms: Json, inputs: Json) -> Result:
+    return _loyal(terms, inputs, first="seasons_events", last="season_bonus", late="not_the_whole_season")
+
+
+def _loyal(terms: Json, inputs: Json, *, first: str, last: str, late: str) -> Result:
+    """Return a fixed amount for a period in which the car was in the program and joined as the terms want."""
     asked, joined, opted_out = inputs["events"], inputs["joined"], inputs["opted_out"]
-    steps: tuple[Step, ...] = (Step("months_events", joined, numbers={"asked": asked, "joined": joined}),)
-    if not inputs["is_whole_month"]:
-        return Result(0, "not_the_whole_month", steps)
+    steps: tuple[Step, ...] = (Step(first, joined, numbers={"asked": asked, "joined": joined}),)
+    if not inputs["is_whole_season" if last == "season_bonus" else "is_whole_month"]:
+        return Result(0, late, steps)
     if "max_opt_outs" in terms:
         numbers = {"opted_out": opted_out, "allowed": terms["max_opt_outs"]}
         steps += (Step("left_out", opted_out, numbers=numbers),)
@@ -130,6 +155,30 @@ def _monthly(terms: Json, inputs: Json) -> Result:
     if "min_joined_percent" in terms and 100 * joined < terms["min_joined_percent"] * asked:
         numbers = {"joined": joined, "asked": asked, "wanted": terms["min_joined_percent"]}
         return Result(0, "too_few_joined", (*steps, Step("too_few", terms["min_joined_percent"], "%", numbers)))
+    return Result(terms["amount_minor"], "", (*steps, _flat(last, terms)))
+
+
+def _charging_rate(terms: Json, inputs: Json) -> Result:
+    inside, rate = inputs["window_wh"], terms["micros_per_kwh"]
+    step = Step("window_energy", inside, "Wh", {"charged": inputs["charged_wh"]})
+    amount_minor = round(Fraction(inside * rate, 1000 * MICROS_PER_MINOR))
+    if not amount_minor:
+        return Result(0, "nothing_in_hours", (step,))
+    cents = Fraction(rate, MICROS_PER_MINOR)
+    return Result(
+        amount_minor, "", (step, Step("window_pays", amount_minor, MINOR_UNITS, {"wh": inside, "cents": cents}))
+    )
+
+
+def _charging_share(terms: Json, inputs: Json) -> Result:
+    inside, whole, wanted = inputs["window_wh"], inputs["charged_wh"], terms["min_percent"]
+    step = Step("window_energy", inside, "Wh", {"charged": whole})
+    if not whole:
+        return Result(0, "nothing_charged", (step,))
+    numbers = {"inside": inside, "whole": whole, "wanted": wanted}
+    steps = (step, Step("window_share", Fraction(100 * inside, whole), "%", numbers))
+    if 100 * inside < wanted * whole:
+        return Result(0, "too_little_in_hours", steps)
     return Result(terms["amount_minor"], "", (*steps, _flat("month", terms)))
 
 
@@ -187,6 +236,9 @@ FORMS: dict[str, Form] = {
         Form("monthly", ("amount_minor",), ("max_opt_outs", "min_joined_percent"), _monthly),
         Form("per_event", ("amount_minor",), ("min_credited_wh",), _per_event),
         Form("seasonal_capacity", ("minor_per_kw", "months"), (), _seasonal_capacity),
+        Form("season_bonus", ("amount_minor", "months"), ("max_opt_outs", "min_joined_percent"), _season_bonus),
+        Form("charging_rate", ("micros_per_kwh", "windows"), (), _charging_rate),
+        Form("charging_share", ("amount_minor", "min_percent", "windows"), (), _charging_share),
         Form("pool", ("pool_minor",), (), _pool),
     )
 }

@@ -20,6 +20,9 @@ FORMS = {
     "per_event": _("Pay per event"),
     "seasonal_capacity": _("Seasonal capacity"),
     "pool": _("Pooled dividend"),
+    "season_bonus": _("Season bonus"),
+    "charging_rate": _("Pay for charging in the program's hours"),
+    "charging_share": _("Monthly pay for charging in the program's hours"),
 }
 TITLES = {
     "enrollment_bonus": _("Enrolment bonus"),
@@ -27,6 +30,9 @@ TITLES = {
     "per_event": _("Event of {date}"),
     "seasonal_capacity": _("Seasonal capacity, {month} on"),
     "pool": _("Pooled dividend, {month}"),
+    "season_bonus": _("Season bonus, {month} on"),
+    "charging_rate": _("Charging in the program's hours, {month}"),
+    "charging_share": _("Monthly pay for charging in the program's hours, {month}"),
 }
 # Title and text of each step of `rewards.payforms`, by its key.
 STEPS = {
@@ -47,6 +53,17 @@ STEPS = {
         _("The season pays"),
         _("{kilowatts} kW x {cents} cents per kW, rounded once (half to the even one)."),
     ),
+    "seasons_events": (_("The season's events"), _("{asked} asked for this car; it took part in {joined}.")),
+    "season_bonus": (_("The season pays"), _("A fixed amount by the program's terms.")),
+    "window_energy": (
+        _("Charged in the program's hours"),
+        _("Of {charged} Wh at home in the month. What no reading tells is not counted."),
+    ),
+    "window_pays": (
+        _("The program's hours pay"),
+        _("{wh} Wh / 1000 x {cents} cents per kWh, rounded once (half to the even one)."),
+    ),
+    "window_share": (_("Share in the program's hours"), _("{inside} of {whole} Wh; at least {wanted} % are needed.")),
     "pool": (_("The pool"), _("What the program shares among all cars that delivered.")),
     "share": (_("Your share"), _("{own} of {whole} Wh delivered by all.")),
     "rounded_down": (_("Rounded down"), _("{pool} cents x {own} / {whole}")),

@@ -74,8 +74,8 @@ class UsedTermsInline(ReadOnlyInline):
 
 @admin.register(Program)
 class ProgramAdmin(AnyAdmin):
-    list_display = ["name", "utility", "is_open", "reward_now", "source"]
-    list_filter = ["utility", "is_open"]
+    list_display = ["name", "utility", "status", "is_served", "reward_now", "source", "as_of_date"]
+    list_filter = ["status", "is_served", "utility"]
     search_fields = ["name", "slug"]
     list_select_related = ["utility"]
     readonly_fields = ["public_id"]

@@ -18,7 +18,7 @@ from accounts.models import User
 from foundation import clock
 from grid.admin.bases import AnyModelChoice, AnyModelForm, RateField, local_text, rate_text
 from grid.flows import events
-from grid.models import EventParticipation, GridEvent, ProgramTerms
+from grid.models import EventParticipation, GridEvent, Program, ProgramTerms
 
 WATTS_PER_KW = 1000
 _MOMENT = forms.SplitDateTimeWidget(
@@ -60,7 +60,7 @@ class EventForm(AnyModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offered = ProgramTerms.objects.filter(program__is_open=True).select_related("program__utility")
+        offered = ProgramTerms.objects.exclude(program__status=Program.Status.CLOSED).select_related("program__utility")
         cast(TermsChoice, self.fields["terms"]).queryset = offered
 
     def clean(self) -> dict[str, Any]:

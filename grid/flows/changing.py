@@ -4,8 +4,10 @@ from datetime import datetime
 
 from django.db import transaction
 
+from grid.flows import two_people
 from grid.flows.announcing import participating_vehicle_ids, tell
-from grid.flows.events import SETTLE_AFTER, UnableToSaveEvent, check_event
+from grid.flows.event_rules import UnableToSaveEvent, check_calendar
+from grid.flows.events import SETTLE_AFTER, check_event
 from grid.flows.nudges import pull_forward
 from grid.models import EventParticipation, GridEvent
 
@@ -33,6 +35,7 @@ def change_event(
             _check_as_new(event, starts_at=starts_at, ends_at=ends_at, target_w=target_w, now=now)
         elif ends_at > event.ends_at:
             _check_longer(event, ends_at=ends_at)
+        two_people.recheck(event, starts_at=starts_at, ends_at=ends_at, target_w=target_w)
         is_same_time = (event.starts_at, event.ends_at) == (starts_at, ends_at)
         event.starts_at, event.ends_at, event.target_w = starts_at, max(ends_at, now), target_w
         event.settle_at, event.version = event.ends_at + SETTLE_AFTER, event.version + 1
@@ -66,6 +69,7 @@ def _check_longer(event: GridEvent, *, ends_at: datetime) -> None:
         raise UnableToSaveEvent(
             f"Events of {event.terms.program} last at most {most} minutes.", code="too_long", field="ends_at"
         )
+    check_calendar(event.terms, starts_at=event.starts_at, ends_at=ends_at, ignoring=event)
     other = GridEvent.objects.filter(
         terms__program=event.terms.program_id,
         state__in=GridEvent.OPEN_STATES,

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 
 from accounts.models import User
-from foundation.refusals import Refusal
+from grid.flows import two_people
 from grid.flows.announcing import announce_due_events, participating_vehicle_ids, tell
+from grid.flows.event_rules import UnableToSaveEvent, check_calendar
 from grid.flows.nudges import pull_forward
 from grid.flows.taking_part import UnableToTakePart, opt_in, opt_out
 from grid.models import EventApproval, EventParticipation, GridEvent, Program, ProgramTerms
@@ -32,10 +33,6 @@ MOST_TARGET_W = 1_000_000_000  # a large power station; more is a slip of the ke
 MOST_REWARD_MICROS = 100_000_000  # 100 $/kWh, ten times the dearest hour any market here has seen
 
 
-class UnableToSaveEvent(Refusal):
-    """The event stays as it was, or is not made."""
-
-
 def create_event(
     *,
     terms: ProgramTerms,
@@ -51,13 +48,14 @@ def create_event(
     """Make an event over `[starts_at, ends_at)` and return it.
 
     Its reward is frozen now: the terms' rate, or a better one. It is announced at `announce_at` (at once by
-    default). Above the utility's two-person limit it stays a draft until another admin approves it. Raises
-    UnableToSaveEvent, as `check_event` says.
+    default). Above the utility's two-person limit, alone or with what else the utility asks meanwhile, it stays a
+    draft until two admins want it. Raises UnableToSaveEvent, as `check_event` says.
     """
     starts_at, ends_at = _instant(starts_at), _instant(ends_at)
     announce_at = max(_instant(announce_at or now), now)
     with transaction.atomic():
         Program.objects.select_for_update().get(pk=terms.program_id)  # one event of a program is made at a time
+        utility = two_people.lock_utility(terms)
         check_event(
             terms=terms,
             kind=kind,
@@ -68,7 +66,7 @@ def create_event(
             reward_micros_per_kwh=reward_micros_per_kwh,
             announce_at=announce_at,
         )
-        needs_approval = target_w > terms.program.utility.two_person_limit_w
+        needs_approval = two_people.needs_two(utility, starts_at=starts_at, ends_at=ends_at, target_w=target_w)
         return GridEvent.objects.create(
             terms=terms,
             kind=kind,
@@ -103,6 +101,7 @@ def check_event(
     starts_at, ends_at = _instant(starts_at), _instant(ends_at)
     _check_time(starts_at=starts_at, ends_at=ends_at, now=now)
     _check_terms(terms, kind=kind, starts_at=starts_at, ends_at=ends_at)
+    check_calendar(terms, starts_at=starts_at, ends_at=ends_at, ignoring=ignoring)
     announced_at = _instant(announce_at or now)
     _check_notice(terms, starts_at=starts_at, announce_at=announced_at if ignoring else max(announced_at, now))
     _check_size(terms, target_w=target_w, reward_micros_per_kwh=reward_micros_per_kwh)
@@ -138,7 +137,7 @@ def _check_time(*, starts_at: datetime, ends_at: datetime, now: datetime) -> Non
 
 
 def _check_terms(terms: ProgramTerms, *, kind: str, starts_at: datetime, ends_at: datetime) -> None:
-    if not terms.program.is_open:
+    if terms.program.status == Program.Status.CLOSED:
         raise UnableToSaveEvent(f"{terms.program} is closed.", code="program_closed", field="terms")
     if ProgramTerms.in_force(program=terms.program, at=starts_at) != terms:
         raise UnableToSaveEvent(
@@ -182,7 +181,8 @@ def _check_size(terms: ProgramTerms, *, target_w: int, reward_micros_per_kwh: in
 def approve_event(*, event: GridEvent, approved_by: User, now: datetime) -> GridEvent:
     """Record a second admin's yes; the draft is then announced when due.
 
-    Raises UnableToSaveEvent for the admin who created it, for anybody who is no admin, and where it is too late.
+    One that came from a utility's server belongs to whoever says yes first, and needs another one's yes. Raises
+    UnableToSaveEvent for the admin who created it, for anybody who is no admin, and where it is too late.
     """
     with transaction.atomic():
         event = GridEvent.objects.select_for_update(of=("self",)).select_related("terms__program").get(pk=event.pk)
@@ -196,7 +196,11 @@ def approve_event(*, event: GridEvent, approved_by: User, now: datetime) -> Grid
             )
         announce_at = max(event.announce_at, now)
         _check_notice(event.terms, starts_at=event.starts_at, announce_at=announce_at)
-        EventApproval.objects.create(event=event, approved_by=approved_by, approved_at=now)
+        if event.created_by_id is None:  # a server asked for it: two people are two people all the same
+            event.created_by = approved_by
+            event.save(update_fields=["created_by"])
+            return event
+        EventApproval.objects.create(event=event, approved_by=approved_by, approved_at=now, target_w=event.target_w)
         event.state, event.announce_at = GridEvent.State.SCHEDULED, announce_at
         event.save(update_fields=["state", "announce_at"])
     return event

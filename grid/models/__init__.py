@@ -16,8 +16,17 @@ from grid.models.operators import (
     OperatorReport,
     OperatorReportRequest,
 )
+from grid.models.owed import OperatorResource, OwedReport
 from grid.models.plans import Plan, PlanningState, PlanningWatch
-from grid.models.programs import Enrollment, Program, ProgramTerms, ShareRule
+from grid.models.programs import (
+    TAKES_PART,
+    Enrollment,
+    EnrollmentConfirmation,
+    Program,
+    ProgramElsewhere,
+    ProgramTerms,
+    ShareRule,
+)
 from grid.models.reminders import EventReminder, PlugReminder, RiskWatch, TermsNotice
 from grid.models.reviews import Dispute
 from grid.models.savings import StaySaving
@@ -27,11 +36,13 @@ from grid.models.sites import CarbonChoice, Site, Tariff
 from grid.models.utilities import Utility
 
 __all__ = [
+    "TAKES_PART",
     "CarbonChoice",
     "ControlDraw",
     "Dispatch",
     "Dispute",
     "Enrollment",
+    "EnrollmentConfirmation",
     "EventApproval",
     "EventParticipation",
     "EventProgress",
@@ -52,11 +63,14 @@ __all__ = [
     "OperatorProgram",
     "OperatorReport",
     "OperatorReportRequest",
+    "OperatorResource",
+    "OwedReport",
     "Plan",
     "PlanningState",
     "PlanningWatch",
     "PlugReminder",
     "Program",
+    "ProgramElsewhere",
     "ProgramTerms",
     "Rehearsal",
     "RiskWatch",

@@ -1,26 +1,43 @@
 """Programs that utilities offer, their terms by version, and who takes part."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from foundation.fields import EncryptedTextField
 from grid.models.sites import Site
 from grid.models.utilities import Utility
 from vehicles.models import Vehicle
 
 
 class Program(models.Model):
-    """A utility's offer to owners."""
+    """A utility's offer to owners.
+
+    `groups` are the names by which other programs' terms may exclude it. One that we do not serve is told of: its
+    owners may be in it through somebody else.
+    """
+
+    class Status(models.TextChoices):
+        """Whether the utility takes new cars."""
+
+        OPEN = "open", _("takes new cars")
+        PILOT = "pilot", _("a trial: takes the cars that the utility chooses")
+        CLOSED = "closed", _("takes no new cars")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     utility = models.ForeignKey(Utility, on_delete=models.PROTECT, related_name="programs")
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
     summary = models.TextField(blank=True)
-    is_open = models.BooleanField(default=True)
+    status = models.CharField(max_length=8, choices=Status, default=Status.OPEN)
+    status_note = models.TextField(blank=True, help_text="What owners should know about the status.")
+    is_served = models.BooleanField(default=True, help_text="The utility has an agreement with us to bring cars in.")
+    groups = models.JSONField(default=list, blank=True, help_text="Names by which other programs exclude it.")
     source = models.CharField(max_length=200, blank=True, help_text="Where the terms were read.")
     as_of_date = models.DateField(null=True, blank=True, help_text="The day on which the source said so.")
 
@@ -29,6 +46,16 @@ class Program(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether owners may bring new cars in, as far as the program itself goes."""
+        return self.status == self.Status.OPEN and self.is_served
+
+    @property
+    def names(self) -> set[str]:
+        """By what other programs' terms may name it: its slug and its groups."""
+        return {self.slug, *self.groups}
 
 
 def every_kind() -> list[str]:
@@ -93,6 +120,10 @@ class ProgramTerms(models.Model):
         default=0, help_text="Owners hear of a new version at least so long before it holds."
     )
     eligibility = models.JSONField(default=dict, blank=True, help_text="What a car, home and owner need; see docs.")
+    excludes = models.JSONField(default=list, blank=True, help_text="Programs beside which it does not go; see docs.")
+    needs_confirmation = models.BooleanField(
+        default=False, help_text="A car takes part once the utility has confirmed the customer's account."
+    )
 
     class Meta:
         ordering = ["program", "-version"]
@@ -120,9 +151,21 @@ class ProgramTerms(models.Model):
             .first()
         )
 
+    @classmethod
+    def all_in_force(cls, programs: Collection[int], *, at: datetime) -> dict[int, "ProgramTerms"]:
+        """Return by program the version of its terms that counts at `at`; a program without one is left out."""
+        rows = cls.objects.filter(program__in=programs, valid_from_at__lte=at).filter(
+            Q(valid_until_at__isnull=True) | Q(valid_until_at__gt=at)
+        )
+        return {one.program_id: one for one in rows.select_related("program__utility").order_by("version")}
+
+
+# Of enrolments: those whose utility need not be asked, or has said yes; the others wait, or were refused.
+TAKES_PART = Q(confirmation__isnull=True) | Q(confirmation__confirmed_at__isnull=False)
+
 
 class Enrollment(models.Model):
-    """One car at one home in one program."""
+    """One car at one home in one program. Where its utility has to confirm it, it counts from then on."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="enrollments")
@@ -145,3 +188,69 @@ class Enrollment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.vehicle} in {self.program}"
+
+
+class EnrollmentConfirmation(models.Model):
+    """What the utility says about one enrolment whose terms want its word.
+
+    Name and account are kept, and go to the utility, only where the owner agreed when asking to join. A car takes part
+    from `confirmed_at` on; what is refused ends the enrolment.
+    """
+
+    class State(models.TextChoices):
+        """How far it came."""
+
+        WAITING = "waiting", _("waits for the utility")
+        CONFIRMED = "confirmed", _("confirmed by the utility")
+        REFUSED = "refused", _("refused by the utility")
+
+    enrollment = models.OneToOneField(Enrollment, on_delete=models.CASCADE, related_name="confirmation")
+    state = models.CharField(max_length=12, choices=State, default=State.WAITING)
+    asked_at = models.DateTimeField()
+    shared_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the owner agreed to share name and address."
+    )
+    account_name = EncryptedTextField(blank=True)
+    service_account = EncryptedTextField(blank=True)
+    handed_out_at = models.DateTimeField(null=True, blank=True, help_text="When the utility first got it in a file.")
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True, help_text="When the utility last said something.")
+    rate = models.CharField(max_length=60, blank=True, help_text="The account's rate, as the utility calls it.")
+    dual_enrollment = models.CharField(max_length=120, blank=True, help_text="The program that it found besides.")
+    reason = models.CharField(max_length=200, blank=True, help_text="Why the utility refused.")
+    taken_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["asked_at", "pk"]
+        indexes = [models.Index(fields=["state"], name="confirmation_state")]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="confirmed") | Q(confirmed_at__isnull=False), name="confirmed_has_its_moment"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.enrollment}: {self.state}"
+
+
+class ProgramElsewhere(models.Model):
+    """A program that an owner says the home is in through somebody else, until the owner says it is not."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="programs_elsewhere")
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="declared_elsewhere")
+    declared_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["declared_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "program"], condition=Q(ended_at__isnull=True), name="one_open_declaration_per_program"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"owner {self.owner_id} in {self.program} elsewhere"

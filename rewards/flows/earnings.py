@@ -23,6 +23,10 @@ REASONS: dict[str, Words | str] = {
     "too_few_joined": _("The car took part in too few of the month's events."),
     "too_little_delivered": _("The car delivered too little."),
     "no_events": _("There was no event for this car."),
+    "not_the_whole_season": _("The car did not take part for the whole season."),
+    "nothing_in_hours": _("The car charged nothing in the program's hours."),
+    "nothing_charged": _("Nothing is known to have been charged at home."),
+    "too_little_in_hours": _("Too little of it was charged in the program's hours."),
 }
 
 

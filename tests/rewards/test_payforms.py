@@ -10,6 +10,8 @@ from rewards import payforms
 
 MONTH = {"events": 4, "joined": 3, "opted_out": 1, "is_whole_month": True}
 SEASON = {"events": 5, "credited_wh": 50_000, "event_seconds": 36_000}
+LOYAL = {"events": 4, "joined": 3, "opted_out": 1, "is_whole_season": True}
+CHARGED = {"window_wh": 123_456, "charged_wh": 154_000}
 POOL = {"own_wh": 1, "total_wh": 3, "members": 3, "place": 0, "cents_left": 1}
 TABLE: list[tuple[str, dict[str, Any], dict[str, Any], int, str]] = [
     ("enrollment_bonus", {"amount_minor": 15_000}, {"days_enrolled": 0}, 15_000, ""),
@@ -28,6 +30,27 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], int, str]] = [
     ("seasonal_capacity", {"minor_per_kw": 1, "months": [5]}, SEASON | {"credited_wh": 45_000}, 4, ""),
     ("seasonal_capacity", {"minor_per_kw": 1, "months": [5]}, SEASON | {"credited_wh": 55_000}, 6, ""),
     ("seasonal_capacity", {"minor_per_kw": 6_455, "months": [5]}, SEASON | {"event_seconds": 0}, 0, "no_events"),
+    ("season_bonus", {"amount_minor": 3_500, "months": [6]}, LOYAL, 3_500, ""),
+    ("season_bonus", {"amount_minor": 3_500, "months": [6], "max_opt_outs": 0}, LOYAL, 0, "too_many_left_out"),
+    (
+        "season_bonus",
+        {"amount_minor": 3_500, "months": [6]},
+        LOYAL | {"is_whole_season": False},
+        0,
+        "not_the_whole_season",
+    ),
+    ("charging_rate", {"micros_per_kwh": 100_000}, CHARGED, 1_235, ""),
+    ("charging_rate", {"micros_per_kwh": 100_000}, CHARGED | {"window_wh": 0}, 0, "nothing_in_hours"),
+    ("charging_rate", {"micros_per_kwh": 25_000, "most_minor": 300}, CHARGED, 300, ""),
+    ("charging_share", {"amount_minor": 1_000, "min_percent": 80}, CHARGED, 1_000, ""),
+    ("charging_share", {"amount_minor": 1_000, "min_percent": 81}, CHARGED, 0, "too_little_in_hours"),
+    (
+        "charging_share",
+        {"amount_minor": 1_000, "min_percent": 0},
+        {"window_wh": 0, "charged_wh": 0},
+        0,
+        "nothing_charged",
+    ),
     ("pool", {"pool_minor": 100}, POOL, 34, ""),
     ("pool", {"pool_minor": 100}, POOL | {"place": 1}, 33, ""),
     ("pool", {"pool_minor": 100, "most_minor": 20}, POOL, 20, ""),
@@ -66,6 +89,10 @@ def test_shares_of_a_pool_add_up(total_minor: int, weights: dict[int, int]) -> N
         ([{"form": "monthly", "amount_minor": -1}], "whole number"),
         ([{"form": "monthly", "amount_minor": 1, "max_optouts": 2}], "knows no `max_optouts`"),
         ([{"form": "pool", "pool_minor": 1}, {"form": "pool", "pool_minor": 1, "months": [13]}], "pay 2: `months`"),
+        ([{"form": "charging_rate", "micros_per_kwh": 1, "windows": []}], "`windows` needs at least one"),
+        ([{"form": "charging_rate", "micros_per_kwh": 1, "windows": [{"from": "00:00"}]}], "pay 1: window 1 needs"),
+        ([{"form": "monthly", "amount_minor": 1, "windows": []}], "monthly knows no `windows`"),
+        ([{"form": "season_bonus", "amount_minor": 1, "months": list(range(1, 13))}], "leave out a month"),
         ([{"form": "seasonal_capacity", "minor_per_kw": 1, "months": list(range(1, 13))}], "leave out a month"),
     ],
 )

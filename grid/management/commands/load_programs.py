@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from foundation import clock
 from grid.flows.catalogue import UnableToLoad, load_catalogue
 
 FOLDER = Path(__file__).resolve().parents[2] / "data"
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         for path in options["paths"] or sorted(FOLDER.glob("*.json")):
             try:
-                utility = load_catalogue(json.loads(path.read_text()))
+                utility = load_catalogue(json.loads(path.read_text()), now=clock.now())
             except (UnableToLoad, OSError, json.JSONDecodeError) as error:
                 raise CommandError(f"{path.name}: {getattr(error, 'reason', error)}") from error
             self.stdout.write(f"{utility}: {utility.tariffs.count()} tariffs, {utility.programs.count()} programs")

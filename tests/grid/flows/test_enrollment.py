@@ -41,7 +41,7 @@ def test_joining_again_keeps_the_enrollment(car: Vehicle, program: Program, now:
 
 
 def _close(program: Program) -> None:
-    Program.objects.filter(pk=program.pk).update(is_open=False)
+    Program.objects.filter(pk=program.pk).update(status="closed")
 
 
 def _end_terms(program: Program) -> None:
@@ -94,13 +94,14 @@ def test_car_is_in_one_program_at_a_time(car: Vehicle, program: Program, now: da
 
 
 def test_choice_lists_own_utility_first_with_reasons(car: Vehicle, program: Program, now: datetime) -> None:
-    make.terms(make.program(make.utility("a-power"), slug="a-program"), now=now)
+    make.terms(make.program(make.utility("a-power", is_demo=True), slug="a-program"), now=now)
+    make.terms(make.program(make.utility("real-power"), slug="of-another-real-utility"), now=now)
     make.terms(make.program(make.utility("maple", country="CA"), slug="peak-rewards"), now=now)
     choices = [(offered.slug, why) for offered, why in programs_open_to(car, now=now)]
     assert choices[0] == ("evening-relief", "")
     assert choices[1][0] == "a-program"
     assert "does not supply your home" in choices[1][1]
-    assert len(choices) == 2  # none of another country
+    assert len(choices) == 2  # none of another country, none of a real utility that is not the home's
 
 
 def test_leaving_ends_the_enrollment_and_its_open_events(alice: User, now: datetime) -> None:

@@ -135,7 +135,7 @@ def test_time_without_a_zone_is_refused(terms: ProgramTerms, ada: User, now: dat
 
 
 def test_closed_program_asks_for_nothing(terms: ProgramTerms, ada: User, now: datetime) -> None:
-    terms.program.is_open = False
+    terms.program.status = "closed"
     terms.program.save()
     with pytest.raises(UnableToSaveEvent) as refused:
         ask(terms, ada, now)

@@ -17,6 +17,8 @@ from tests.factories import grid
 
 pytestmark = pytest.mark.django_db
 
+NOW = datetime(2026, 11, 18, 23, tzinfo=UTC)
+
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 SEPTEMBER, OCTOBER = datetime(2026, 9, 10, 23, tzinfo=UTC), datetime(2026, 10, 10, 23, tzinfo=UTC)
 
@@ -139,14 +141,14 @@ def test_terms_come_from_the_program_file_and_stay_once_used(alice: User, now: d
              "minimum_notice_minutes": 0, "max_event_minutes": 240,
              "pay": [{"form": "enrollment_bonus", "amount_minor": 2_500}]}]}],
     }  # fmt: skip
-    load_catalogue(file)
+    load_catalogue(file, now=NOW)
     enrolled(alice, at=now - DAY)
     pay_due_earnings(now=now, limit=10)
     assert earned(alice) == 2_500
 
     file["programs"][0]["terms"][0]["pay"][0]["amount_minor"] = 9_900
     with pytest.raises(UnableToLoad, match="add version 2"):
-        load_catalogue(file)
+        load_catalogue(file, now=NOW)
     file["programs"][0]["terms"][0]["pay"] = [{"form": "lottery"}]
     with pytest.raises(UnableToLoad, match="must be one of"):
-        load_catalogue(file)
+        load_catalogue(file, now=NOW)
