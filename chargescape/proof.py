@@ -5,6 +5,7 @@ more memory than one. proof/verify.py checks it without the platform; docs/proof
 """
 
 import csv
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -20,12 +21,13 @@ from django.db.models import Max, Min, QuerySet
 from accounts.models import User
 from chargescape.proof_rows import ProofRows, Year
 from foundation.sheets import harmless_cell
-from grid.models import Settlement
+from grid.models import GroupSettlement, Settlement
 from rewards.models import ChainLink, Earning, Transfer
 from rewards.proofs import GENESIS
 
 SCHEMA = 1
 MOST_LINKS = 20_000  # other people's rows lie between an owner's: in a large ledger far more than anybody downloads
+MOST_MEMBERS = 5_000  # of a group, told one by one; of a larger one the hash alone
 LINES = ("id", "created_at", "kind", "key", "label", "amount_minor", "currency")
 CHUNK = 500
 IN_MEMORY_BYTES = 1_000_000  # a longer archive is kept in a file while it is written
@@ -103,6 +105,7 @@ def _pieces(rows: ProofRows, *, now: datetime) -> Iterator[str]:
     yield json.dumps(head, indent=1).removesuffix("\n}")
     yield from _list("earnings", rows.earnings(), _earning)
     yield from _list("settlements", rows.settlements(), _settlement)
+    yield from _list("groups", rows.groups(), _group)
     yield from _list("transfers", rows.transfers(), _transfer)
     yield from _chain(rows)
     yield "\n}"
@@ -155,7 +158,32 @@ def _settlement(one: Settlement) -> dict[str, Any]:
         "grade": one.grade,
         "created_at": _instant(one.created_at),
         "posted_at": _instant(one.posted_at) if one.posted_at else None,
+        "group": str(one.group.public_id) if one.group else None,
+        "share": one.share,
         "evidence": one.evidence,
+    }
+
+
+def _group(one: GroupSettlement) -> dict[str, Any]:
+    """Return a group's result; the members of a very large one are told by their number and hash alone."""
+    evidence = one.evidence
+    count = len(evidence["members"]["roles"])
+    if count > MOST_MEMBERS:
+        told = json.dumps(evidence["members"], sort_keys=True, separators=(",", ":"))
+        evidence = {**evidence, "members": {"count": count, "sha256": hashlib.sha256(told.encode()).hexdigest()}}
+    return {
+        "id": str(one.public_id),
+        "revision": one.revision,
+        "method": {"name": one.method, "version": one.method_version},
+        "baseline_wh": one.baseline_wh,
+        "net_wh": one.net_wh,
+        "delivered_wh": one.delivered_wh,
+        "error_wh": one.error_wh,
+        "amount_minor": one.amount_minor,
+        "currency": one.currency,
+        "review": one.review,
+        "created_at": _instant(one.created_at),
+        "evidence": evidence,
     }
 
 

@@ -9,7 +9,7 @@ from django.db.models import Case, F, Q, QuerySet, Sum, Value, When
 from django.db.models.fields.json import KeyTextTransform
 
 from accounts.models import User
-from grid.models import Settlement
+from grid.models import GroupSettlement, Settlement
 from rewards.models import Earning, LedgerAccount, Transfer
 
 POSTED = ("single", "post", "reversal")
@@ -78,7 +78,12 @@ class ProofRows:
                 | Q(public_id__in=list(ids.values_list("named", flat=True))),
                 created_at__lt=self.year.ends_at,
             )
-        return mine.select_related("participation").order_by("created_at", "pk")
+        return mine.select_related("participation", "group").defer("group__evidence").order_by("created_at", "pk")
+
+    def groups(self) -> QuerySet[GroupSettlement]:
+        """Return the groups' results that these settlements are shares of."""
+        shares = self.settlements().order_by().values("group")
+        return GroupSettlement.objects.filter(pk__in=shares).order_by("created_at", "pk")
 
     def _is_mine(self) -> Q:
         # By owner and not by accounts: a subquery of its own would be asked again for every row.

@@ -338,7 +338,7 @@ def divided(whole: int, weights: Sequence[int]) -> list[int]:
 def check_groups(bundle: Json) -> Iterator[str]:
     """Yield what is wrong with the groups' results and with the owner's shares of them."""
     groups = {one["id"]: one for one in bundle.get("groups", [])}
-    shares: dict[str, tuple[list[int], list[int]]] = {}
+    shares: dict[str, tuple[list[int], list[int], list[int]]] = {}
     for key, one in groups.items():
         evidence, stated = one["evidence"], one["evidence"]["result"]
         if evidence["schema"] != SCHEMA or (one["method"]["name"], one["method"]["version"]) not in MEASURES:
@@ -350,13 +350,13 @@ def check_groups(bundle: Json) -> Iterator[str]:
                 yield f"group {key}: {name} is {value}, stated is {stated[name]}"
         if "roles" in evidence["members"]:
             by = member_weights(evidence)
-            shares[key] = (divided(found["credited_wh"], by), divided(max(0, found["amount_minor"]), by))
+            shares[key] = (divided(found["credited_wh"], by), divided(max(0, found["amount_minor"]), by), by)
     for one in bundle["settlements"]:
         if one.get("group"):
             yield from check_share(one, groups, shares)
 
 
-def check_share(one: Json, groups: Json, shares: dict[str, tuple[list[int], list[int]]]) -> Iterator[str]:
+def check_share(one: Json, groups: Json, shares: dict[str, tuple[list[int], list[int], list[int]]]) -> Iterator[str]:
     """Yield what is wrong with one settlement's share of its group's result."""
     group, share = groups.get(one["group"]), one["share"]
     if group is None:
@@ -373,8 +373,11 @@ def check_share(one: Json, groups: Json, shares: dict[str, tuple[list[int], list
             yield f"settlement {one['id']}: {name} is {own} of {whole}, stated are {one[name]} of {told['whole']}"
     if one["group"] not in shares:
         return
-    if (shares[one["group"]][0][number], shares[one["group"]][1][number]) != (one["credited_wh"], one["amount_minor"]):
+    energy, money, by = shares[one["group"]]
+    if (energy[number], money[number]) != (one["credited_wh"], one["amount_minor"]):
         yield f"settlement {one['id']}: the group's division gives another share"
+    if (by[number], sum(by)) != (share["weight"], share["weights"]):
+        yield f"settlement {one['id']}: the group gives another weight"
     members = evidence["members"]
     if (members["baseline_wh"][number], members["net_wh"][number]) != (one["baseline_wh"], one["net_wh"]):
         yield f"settlement {one['id']}: the group counted something else of the car"
