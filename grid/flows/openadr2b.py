@@ -7,12 +7,15 @@ an error, an `oadrResponse` in place of a list, a list that cannot be read - cal
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
+
 from grid.flows import operators
+from grid.flows.following import follow
 from grid.flows.opting import answer_to
 from grid.models import OperatorEvent, OperatorLink, OperatorProgram
 from grid.operators.openadr2b.messages import Distribution
@@ -80,13 +83,19 @@ def take_distribution(link: OperatorLink, distribution: Distribution, *, now: da
         if row is None:
             continue
         taken.rows.append(row)
-        answer = answer_to(row, now=now)
-        if answer is not None:
-            taken.answers.append(answer)
+    for program in {row.program_id: row.program for row in taken.rows}.values():
+        follow(program, now=now)
+    taken.answers = [answer for row in _fresh(taken.rows) if (answer := answer_to(row, now=now)) is not None]
     seen = {str(record["id"])[:128] for record in distribution.records}
     standing = operators.open_events(now).filter(program__link=link)
     taken.missing = set(standing.exclude(remote_id__in=seen).values_list("remote_id", flat=True))
     return taken
+
+
+def _fresh(rows: Sequence[OperatorEvent]) -> "QuerySet[OperatorEvent]":
+    """Return the rows as they stand now, with what their answers are read off."""
+    found = OperatorEvent.objects.filter(pk__in=[row.pk for row in rows]).order_by("pk")
+    return found.select_related("program__link", "program__program__utility").prefetch_related("asks__grid_event")
 
 
 def _take(
@@ -110,18 +119,10 @@ def _take(
             return None
         why = f"its market context {context[:60]!r} is no program of this link"
         return operators.keep_unread(where, remote_id, record, why if program is None else f"{why} any more", now=now)
-    elsewhere = _names_others(record["targets"], link, program)
-    if elsewhere:
-        return operators.keep_unread(program, remote_id, record, elsewhere, now=now)
-    return operators.take_event(program=program, record=record, power_w=power_w[context], now=now)
-
-
-def _names_others(targets: Mapping[str, list[str]], link: OperatorLink, program: OperatorProgram) -> str:
-    """Return why the event is not for us, where it names VENs or resources and not ours."""
-    for kind, ours in (("venID", link.ven_id), ("resourceID", program.resource_name)):
-        if targets.get(kind) and ours not in targets[kind]:
-            return f"it is meant for another {kind}"
-    return ""
+    vens = record["targets"].get("venID", [])
+    if vens and link.ven_id not in vens:
+        return operators.keep_unread(program, remote_id, record, "it is meant for another VEN", now=now)
+    return operators.take_record(program, record, power_w[context], now=now)[0]
 
 
 def is_sync_due(link: OperatorLink, *, now: datetime) -> bool:

@@ -133,7 +133,7 @@ def take_listing(
     for missing in _missing(program, now).exclude(remote_id__in=seen):
         is_changed |= _look_for(missing, listing, server=server, power_w=power_w, now=now)
     for record in listing:
-        is_changed |= _take(program, record, power_w, now=now)[1]
+        is_changed |= take_record(program, record, power_w, now=now)[1]
     if is_changed or is_waiting(program, now=now):
         follow(program, now=now)
 
@@ -158,7 +158,7 @@ def _look_for(
     """Ask the server about an event that its list misses, and return whether that changes what is asked."""
     record = server.event(missing.remote_id)
     if record is not None:
-        return _take(missing.program, record, power_w, now=now)[1]
+        return take_record(missing.program, record, power_w, now=now)[1]
     if take_new_name(missing, listing):
         return False
     logger.info("%s was deleted by the utility", missing)
@@ -183,14 +183,14 @@ def call_off(row: OperatorEvent, *, now: datetime) -> None:
 
 def take_event(*, program: OperatorProgram, record: Mapping[str, Any], power_w: int, now: datetime) -> OperatorEvent:
     """Read one message and bring our events in line with it; an older copy or one that is known changes nothing."""
-    row, is_changed = _take(program, record, power_w, now=now)
+    row, is_changed = take_record(program, record, power_w, now=now)
     if is_changed or is_waiting(program, now=now):
         follow(program, now=now)
         row.refresh_from_db()
     return row
 
 
-def _take(
+def take_record(
     program: OperatorProgram, record: Mapping[str, Any], power_w: int, *, now: datetime
 ) -> tuple[OperatorEvent, bool]:
     """Read one message, and return its row and whether what is asked may be another thing now."""

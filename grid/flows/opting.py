@@ -7,7 +7,7 @@ car that enrols. What was answered is kept, and where the answer is another one 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from grid.flows.operators import enrolled_w
+from grid.flows.following import OURS, enrolled_w
 from grid.gateway import read_record
 from grid.models import GridEvent, OperatorEvent, OperatorLink
 from grid.operators.base import Asked, OperatorUnreadable
@@ -59,7 +59,7 @@ def _why_not(row: OperatorEvent, asked: Asked) -> tuple[str, str]:
         return "", ""
     if any(event.state == GridEvent.State.DRAFT for event in ours):
         return "it waits for a person's approval", OVERRIDE
-    if ours:
+    if any(event.cancel_reason not in OURS for event in ours):
         return "a person declined it", OVERRIDE
     return _first(row.questions) or "it cannot be taken", NOT_PARTICIPATING
 

@@ -15,8 +15,9 @@ from foundation import clock
 from grid import ven
 from grid.flows.announcing import announce_due_events
 from grid.flows.events import cancel_event
+from grid.flows.following import enrolled_w
 from grid.flows.openadr2b import claim_due
-from grid.flows.operators import enrolled_w, poll_due_operators
+from grid.flows.operators import poll_due_operators
 from grid.models import Enrollment, GridEvent, OperatorEvent, OperatorLink, OperatorProgram
 from tests.factories import grid as make
 from tests.grid.openadr2b_vtn import CONTEXT, VEN_ID, Vtn, signal, word_event
@@ -194,7 +195,7 @@ def test_flood_is_refused_as_a_whole(vtn: Vtn, program: OperatorProgram, now: da
         ({"length": 26 * HOUR}, ("optOut", "last at most")),
         ({"starts_at": timedelta(minutes=1)}, ("optOut", "hear of an event")),
         ({"starts_at": timedelta(days=800)}, ("optOut", "in force|ahead")),
-        ({"targets": [{"ven_id": "somebody-else"}]}, ("optOut", "another venID")),
+        ({"targets": [{"ven_id": "somebody-else"}]}, ("optOut", "another VEN")),
         ({"values": (6000.0,), "kind": "setpoint"}, ("optOut", "allows only|approval")),
         ({"values": (-6000.0,)}, ("optOut", "approval")),
         ({"test_event": True}, ("optIn", "test")),

@@ -115,13 +115,19 @@ def read_asked(record: Mapping[str, Any], *, words: ProgramWords, enrolled_w: in
         revision=_count(record.get("modificationNumber"), "a modification number"),
         # In 2.0b zero means "no priority", and 1 comes first.
         priority=_count(record.get("priority") or "0", "a priority") or None,
-        targets=tuple(value for values in record.get("targets", {}).values() for value in values),
+        targets=_targets(record.get("targets", {})),
         asks=() if is_over else tuple(_joined(asks)),
         series=() if is_over else tuple(series),
         questions=() if is_over else tuple(dict.fromkeys(questions)),
     )
     _check_one_at_a_time(asked.asks)
     return asked
+
+
+def _targets(named: Mapping[str, list[str]]) -> tuple[str, ...]:
+    """Return whom the event is for: the VEN's own name addresses it, and means all where nothing closer is named."""
+    closer = tuple(value for kind, values in named.items() if kind != "venID" for value in values)
+    return closer or tuple(named.get("venID", ()))
 
 
 def is_test(record: Mapping[str, Any]) -> bool:
