@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from grid.models import Enrollment, EventParticipation, Settlement
+from foundation.windows import Span, parse_windows
+from grid.flows.charged import charged_in
+from grid.models import TAKES_PART, Enrollment, EventParticipation, ProgramTerms, Settlement
 from rewards.flows import earnings
 from rewards.flows.earnings import Due
 from rewards.models import Earning, PayTerms
@@ -29,7 +31,7 @@ def pay_due_earnings(*, now: datetime, limit: int) -> int:
     Each is written once, the ones that earned nothing too. A form that fails holds up no other.
     """
     written = 0
-    for terms in PayTerms.objects.filter(valid_from_at__lte=now).order_by("pk"):
+    for terms in terms_by_now(now):
         for form in terms.forms:
             try:
                 written += sum(
@@ -42,6 +44,18 @@ def pay_due_earnings(*, now: datetime, limit: int) -> int:
     return written
 
 
+def terms_by_now(now: datetime) -> list[PayTerms]:
+    """Return all pay terms that have begun, each ending where the program's next version begins."""
+    rows = list(PayTerms.objects.filter(valid_from_at__lte=now).order_by("pk"))
+    versions = ProgramTerms.objects.filter(program__slug__in={one.program for one in rows})
+    later = list(versions.values_list("program__slug", "version", "valid_from_at"))
+    for terms in rows:
+        ends = [at for slug, version, at in later if slug == terms.program and version > terms.version]
+        terms.valid_until_at = min([*ends, *([terms.valid_until_at] if terms.valid_until_at else [])], default=None)
+    # A version that was replaced before it began pays nothing.
+    return [one for one in rows if one.valid_until_at is None or one.valid_from_at < one.valid_until_at]
+
+
 def _bonuses(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
     """Yield the enrolments under these terms that have lasted long enough or ended; a car earns one a program."""
     due_at = now - form.get("after_days", 0) * DAY
@@ -49,7 +63,7 @@ def _bonuses(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int
         Q(enrolled_at__lte=due_at) | Q(ended_at__lte=now), _within(terms, "enrolled_at")
     )
     earlier = Enrollment.objects.filter(
-        program=OuterRef("program"), vehicle=OuterRef("vehicle"), enrolled_at__lt=OuterRef("enrolled_at")
+        TAKES_PART, program=OuterRef("program"), vehicle=OuterRef("vehicle"), enrolled_at__lt=OuterRef("enrolled_at")
     )
     yield [
         _due(one, date=_local(one.enrolled_at, terms), title="Enrolment bonus",
@@ -61,23 +75,53 @@ def _bonuses(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int
 def _months(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
     """Yield each finished month's enrolments with how often they were asked and took part."""
     for first, begins_at, ends_at in _finished_months(terms, form, now):
-        rows = _without(_enrollments(terms), form, first).filter(_overlaps(begins_at, ends_at))
-        asked = Q(
-            participations__event__starts_at__gte=begins_at,
-            participations__event__starts_at__lt=ends_at,
-            participations__event__cancelled_at__isnull=True,
-        )
-        counted = rows.annotate(
-            events=Count("participations", filter=asked),
-            joined=Count("participations", filter=asked & Q(participations__state="in")),
-            opted_out=Count("participations", filter=asked & Q(participations__state="opted_out")),
-        )
         yield [
-            _due(one, date=first, title=f"Monthly pay, {first:%B %Y}",
-                 inputs={"events": one.events, "joined": one.joined, "opted_out": one.opted_out,
-                         "is_whole_month": one.enrolled_at <= begins_at and not (
-                             one.ended_at is not None and one.ended_at < ends_at)})
-            for one in counted.order_by("pk")[:limit]
+            _due(one, date=first, title=f"Monthly pay, {first:%B %Y}", inputs=inputs | {"is_whole_month": is_whole})
+            for one, inputs, is_whole in _joined(terms, form, (first, begins_at, ends_at), limit)
+        ]
+
+
+def _season_bonuses(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
+    """Yield the enrolments of the season that has ended last with how often they were asked and took part."""
+    season = _finished_season(terms, form, now)
+    if season is not None:
+        yield [
+            _due(one, date=season[0], title=f"Season bonus, {season[0]:%B %Y} on",
+                 inputs=inputs | {"is_whole_season": is_whole})
+            for one, inputs, is_whole in _joined(terms, form, season, limit)
+        ]  # fmt: skip
+
+
+def _joined(
+    terms: PayTerms, form: Mapping[str, Any], period: Period, limit: int
+) -> Iterator[tuple[Enrollment, dict[str, Any], bool]]:
+    """Yield a period's enrolments, how often they were asked and took part, and whether they were in all along."""
+    first, begins_at, ends_at = period
+    rows = _without(_enrollments(terms), form, first).filter(_overlaps(begins_at, ends_at))
+    asked = Q(
+        participations__event__starts_at__gte=begins_at,
+        participations__event__starts_at__lt=ends_at,
+        participations__event__cancelled_at__isnull=True,
+    )
+    counted = rows.annotate(
+        events=Count("participations", filter=asked),
+        joined=Count("participations", filter=asked & Q(participations__state__in=("in", "control"))),
+        opted_out=Count("participations", filter=asked & Q(participations__state="opted_out")),
+    )
+    for one in counted.order_by("pk")[:limit]:
+        is_whole = one.enrolled_at <= begins_at and not (one.ended_at is not None and one.ended_at < ends_at)
+        yield one, {"events": one.events, "joined": one.joined, "opted_out": one.opted_out}, is_whole
+
+
+def _hours(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
+    """Yield each finished month's enrolments with what they charged at home in the form's hours."""
+    windows, zone = parse_windows(form["windows"]), ZoneInfo(terms.time_zone)
+    for first, begins_at, ends_at in _finished_months(terms, form, now):
+        rows = _without(_enrollments(terms), form, first).filter(_overlaps(begins_at, ends_at))
+        yield [
+            _due(one, date=first, title=f"Charging in the program's hours, {first:%B %Y}",
+                 inputs=charged_in(one, Span(begins_at, ends_at), windows, zone=zone)._asdict())
+            for one in rows.select_related("site").order_by("pk")[:limit]
         ]  # fmt: skip
 
 
@@ -136,6 +180,9 @@ _GATHERERS = {
     "monthly": _months,
     "per_event": _events,
     "seasonal_capacity": _seasons,
+    "season_bonus": _season_bonuses,
+    "charging_rate": _hours,
+    "charging_share": _hours,
     "pool": _pools,
 }
 
@@ -146,7 +193,8 @@ def _due(of: Enrollment, *, date: date, title: str, inputs: Mapping[str, Any], a
 
 
 def _enrollments(terms: PayTerms) -> QuerySet[Enrollment]:
-    return Enrollment.objects.filter(program__slug=terms.program).select_related("vehicle__owner")
+    rows = Enrollment.objects.filter(TAKES_PART, program__slug=terms.program)
+    return rows.select_related("vehicle__owner")
 
 
 def _known(form: Mapping[str, Any]) -> QuerySet[Earning]:
