@@ -1,18 +1,15 @@
 """What one car's plan says of a span of time ahead, and what it would do if it were left alone; no Django.
 
-Powers are kW at the AC side, means over the span, positive into the car. Left alone, a car charges at full power
-whenever it is plugged in until its limit: the counterfactual of the settlement's baseline. A plan that does not reach
-over the whole span says nothing of it.
+Powers are kW at the AC side, means over the span, positive into the car. What it would do alone is as the plan
+was made with, else the plan itself. A plan that does not reach over the whole span says nothing of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-
-from grid.planner.problem import Floats
 
 FULL = 0.05  # percent below the limit from which a car is full
 
@@ -43,7 +40,13 @@ class PlanAhead:
     """One plan, laid out so that spans of it can be asked for. `problem` and `solution` as docs/planner-format.md."""
 
     def __init__(
-        self, *, starts_at: datetime, slot: timedelta, problem: Mapping[str, Any], solution: Mapping[str, Any]
+        self,
+        *,
+        starts_at: datetime,
+        slot: timedelta,
+        problem: Mapping[str, Any],
+        solution: Mapping[str, Any],
+        baseline_kw: Sequence[float] | None = None,
     ) -> None:
         self.starts_at, self.slot, self.problem = starts_at, slot, problem
         self.power = np.asarray(solution["power_kw"], dtype=np.float64)
@@ -52,20 +55,7 @@ class PlanAhead:
         begins = self.soc[: len(self.power)]
         self.give = np.where(begins > problem["reserve_percent"], problem["max_discharge_kw"], 0.0) * self.plugged
         self.charge = np.where(begins < problem["max_percent"] - FULL, problem["max_charge_kw"], 0.0) * self.plugged
-        self.alone = self._left_alone()
-
-    def _left_alone(self) -> Floats:
-        """Return the power, slot by slot, of the car when nobody steers it."""
-        problem, hours = self.problem, self.slot / timedelta(hours=1)
-        soc, found = float(problem["soc_percent"]), np.zeros(len(self.power))
-        per_kwh = 100.0 * float(problem["charge_efficiency"]) / float(problem["capacity_kwh"])
-        for place, plugged in enumerate(self.plugged):
-            soc -= 100.0 * float(problem["trip_kwh"][place]) / float(problem["capacity_kwh"])
-            room_kwh = max(0.0, float(problem["max_percent"]) - soc) / per_kwh
-            energy_kwh = min(room_kwh, float(problem["max_charge_kw"]) * hours * float(plugged))
-            found[place] = energy_kwh / hours
-            soc += energy_kwh * per_kwh
-        return found
+        self.alone = None if baseline_kw is None else np.asarray(baseline_kw, dtype=np.float64)
 
     def over(self, starts_at: datetime, ends_at: datetime) -> Outlook | None:
         """Return what the plan says of `[starts_at, ends_at)`; None where it does not reach over all of it."""
@@ -79,7 +69,7 @@ class PlanAhead:
         capacity = float(self.problem["capacity_kwh"])
         return Outlook(
             power_kw=power,
-            baseline_kw=float(shares @ self.alone),
+            baseline_kw=power if self.alone is None else float(shares @ self.alone[: len(shares)]),
             up_kw=max(0.0, power + give),
             down_kw=max(0.0, charge - power),
             give_kw=give,

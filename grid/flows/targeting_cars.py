@@ -26,26 +26,34 @@ def scope_of(program: OperatorProgram, targets: Sequence[str]) -> tuple[Scope, l
     """
     if not targets:
         return {}, []
-    link = program.link
+    link, names = program.link, list(dict.fromkeys(targets[:MOST_TARGETS]))
     everybody = {link.ven_name, link.ven_id, str(program.resource_name), *map(str, program.targets)} - {""}
-    names, unknown, is_all = set[str](), list[str](), False
-    for target in dict.fromkeys(targets[:MOST_TARGETS]):
-        meant = link.targets.get(target, [])
-        if target in everybody or ALL in meant or everybody & set(meant):
-            is_all = True
-        else:
-            names |= {target, *meant}
+    meanings = {name: set(link.targets.get(name, ())) for name in names}
     feeders = _feeders(program, names)
-    resources = dict(OperatorResource.objects.filter(program=program, name__in=names).values_list("name", "enrollment"))
-    for target in dict.fromkeys(targets[:MOST_TARGETS]):
-        meant = {target, *link.targets.get(target, [])}
-        if not (meant & (everybody | set(feeders) | set(resources)) or ALL in meant):
-            unknown.append(target)
+    cars = _cars(program, {*names, *(one for meant in meanings.values() for one in meant)})
+    is_all, unknown, scope = False, list[str](), Scope(feeders=[], enrollments=[])
+    for name in names:
+        meant = meanings[name]
+        if name in everybody:
+            is_all = True
+        elif name in feeders:  # also where the server gave it to our VEN: only so does it show us the feeder's events
+            scope["feeders"].append(feeders[name])
+        elif name in cars:
+            scope["enrollments"].append(cars[name])
+        elif ALL in meant or everybody & meant:
+            is_all = True
+        elif cars.keys() & meant:
+            scope["enrollments"] += sorted(cars[one] for one in cars.keys() & meant)
+        else:
+            unknown.append(name)
     if len(targets) > MOST_TARGETS:
         unknown.append(f"{len(targets) - MOST_TARGETS} more")
-    if is_all:
-        return {}, unknown
-    return {"feeders": sorted(set(feeders.values())), "enrollments": sorted(set(resources.values()))}, unknown
+    return ({} if is_all else scope), unknown
+
+
+def _cars(program: OperatorProgram, names: Iterable[str]) -> dict[str, int]:
+    rows = OperatorResource.objects.filter(program=program, name__in=list(names))
+    return dict(rows.values_list("name", "enrollment"))
 
 
 def _feeders(program: OperatorProgram, names: Iterable[str]) -> dict[str, int]:

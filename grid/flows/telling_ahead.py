@@ -68,6 +68,7 @@ def _add(sums: Sequence[_Sum], spans: Sequence[tuple[int, Window]], plan: Plan, 
         slot=timedelta(minutes=plan.slot_minutes),
         problem=plan.problem,
         solution=plan.solution,
+        baseline_kw=plan.inputs.get("baseline_kw"),
     )
     for total, (_, window) in zip(sums, spans, strict=True):
         if not event.starts_at <= window.starts_at < event.ends_at:

@@ -1,94 +1,21 @@
 """Utilities' servers: what they ask becomes events, changes are followed, and silence ends nothing."""
 
-import json
-import os
-import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import responses
 
 from accounts.models import Notice, User
 from foundation import clock
 from grid.flows import operators
 from grid.flows.announcing import announce_due_events
 from grid.models import EventParticipation, GridEvent, OperatorEvent, OperatorLink, OperatorProgram, SeriesPoint
-from sandbox.vtn.events import word_event
 from tests.factories import grid as make
-from tests.openadr3_spec import judge
+from tests.grid.flows.pretend_vtn import HOUR, Vtn, poll, program, standing, vtn
+
+__all__ = ["program", "vtn"]  # fixtures
 
 pytestmark = pytest.mark.django_db
-BASE = "https://vtn.test/openadr3/3.1.0"
-HOUR = timedelta(hours=1)
-
-
-class Vtn:
-    """A utility's server of one program, at the HTTP door; `events` are what it lists, `hidden` what it forgot to."""
-
-    def __init__(self, door: responses.RequestsMock, now: datetime) -> None:
-        self.now = now
-        self.events: dict[str, dict[str, Any]] = {}
-        self.hidden: dict[str, dict[str, Any]] = {}
-        self.status = 200
-        self.asked: list[str] = []
-        self.changes = 0
-        door.add("POST", f"{BASE}/auth/token", json={"access_token": "t"})
-        door.add("GET", f"{BASE}/vens", json=[{"id": "v-1", "venName": "fleet-1"}])
-        door.add("GET", f"{BASE}/resources", json=[])
-        door.add("POST", f"{BASE}/resources", json={"id": "r-1"})
-        door.add_callback("GET", f"{BASE}/events", self._list)
-        for place in range(5):
-            door.add_callback("GET", f"{BASE}/events/e{place}", self._single)
-
-    def _list(self, _request: Any) -> tuple[int, dict[str, str], str]:
-        return self.status, {}, json.dumps(list(self.events.values()))
-
-    def _single(self, request: Any) -> tuple[int, dict[str, str], str]:
-        identity = request.url.rpartition("/")[2]
-        self.asked.append(identity)
-        found = (self.events | self.hidden).get(identity)
-        return (404, {}, "{}") if found is None else (200, {}, json.dumps(found))
-
-    def ask(self, identity: str = "e0", *, ahead: float = 2, hours: float = 1, **changes: Any) -> dict[str, Any]:
-        """List an event, or change one; `ahead` counts hours from the beginning of the test."""
-        wish: dict[str, Any] = {"kind": "hold", "target_kw": 20.0} | changes
-        body = word_event(program_id="program-1", starts_at=self.now + ahead * HOUR, length=hours * HOUR, **wish)
-        self.changes += 1
-        changed_at = self.now + timedelta(seconds=self.changes)
-        stamps = {
-            "id": identity,
-            "createdDateTime": self.now.isoformat().replace("+00:00", "Z"),
-            "modificationDateTime": changed_at.isoformat().replace("+00:00", "Z"),
-            "objectType": "EVENT",
-        }
-        self.events[identity] = stamps | body
-        judge("event", self.events[identity])
-        return self.events[identity]
-
-
-@pytest.fixture
-def vtn(now: datetime) -> Iterator[Vtn]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as door:
-        yield Vtn(door, now)
-
-
-@pytest.fixture
-def program(now: datetime, alice: User) -> OperatorProgram:
-    enrollment = make.enrollment(alice, now=now)
-    make.terms(enrollment.program, now=now)
-    return make.operator_program(now=now, of=enrollment.program)
-
-
-def poll(now: datetime) -> int:
-    OperatorLink.objects.update(next_poll_at=None, lease_until=None)
-    return operators.poll_due_operators(now=now, limit=10)
-
-
-def standing() -> list[tuple[str, datetime, datetime, int]]:
-    rows = GridEvent.objects.filter(state__in=GridEvent.OPEN_STATES).order_by("starts_at")
-    return [(row.kind, row.starts_at, row.ends_at, row.target_w) for row in rows]
 
 
 def test_ask_becomes_an_event_and_asking_again_changes_nothing(
@@ -295,77 +222,3 @@ def test_events_keep_utc_whatever_zone_the_utility_writes(vtn: Vtn, program: Ope
     vtn.events["e0"] = event | {"intervalPeriod": start}
     poll(now)
     assert standing()[0][1] == datetime(2026, 11, 19, 1, 5, tzinfo=UTC)
-
-
-STEP = timedelta(minutes=75)
-MOST_SILENT = 2  # looks in a row that the server does not answer
-
-
-class Histories:
-    """What a utility may do between two looks, and what of it should stand: each event has an hour of its own."""
-
-    def __init__(self, vtn: Vtn, seed: int) -> None:
-        self.vtn = vtn
-        self.dice = random.Random(seed)  # noqa: S311 - a history to replay
-        self.expected: dict[str, tuple[datetime, datetime, int]] = {}
-        self.unseen: set[str] = set()  # said since the server last answered
-
-    def act(self, now: datetime) -> None:
-        """Do one thing to one event."""
-        identity = f"e{self.dice.randrange(5)}"
-        known = self.expected.get(identity)
-        does = self.dice.choice(["ask", "ask", "delete", "shrink", "break", "forget", "nothing"])
-        if does == "ask":
-            self._ask(identity, now)
-        elif known is None or known[1] <= now or identity not in self.vtn.events:
-            return
-        elif does == "delete":
-            del self.vtn.events[identity], self.expected[identity]
-        elif does == "shrink":
-            body = self.vtn.events[identity]
-            self.vtn.changes += 1
-            stamp = self.vtn.now + timedelta(seconds=self.vtn.changes)
-            self.vtn.events[identity] = body | {
-                "targets": None,
-                "intervals": [],
-                "modificationDateTime": stamp.isoformat(),
-            }
-            del self.expected[identity]
-        elif identity in self.unseen:
-            return  # what was never understood can be neither doubted nor forgotten
-        elif does == "break":
-            self.vtn.events[identity] = self.vtn.events[identity] | {"targets": 7}
-        elif does == "forget":
-            self.vtn.hidden[identity] = self.vtn.events.pop(identity)
-
-    def _ask(self, identity: str, now: datetime) -> None:
-        slot = self.vtn.now + (6 + 3 * int(identity[1])) * HOUR
-        starts_at = slot + timedelta(minutes=self.dice.randrange(60))
-        # What is asked or changed too late to reach owners in time is another test's matter.
-        soonest = now + (MOST_SILENT + 1) * STEP + timedelta(minutes=20)
-        if min(starts_at, self.expected.get(identity, (starts_at,))[0]) <= soonest:
-            return
-        if identity in self.vtn.hidden:
-            self.vtn.events[identity] = self.vtn.hidden.pop(identity)
-        hours, target_kw = self.dice.choice([0.5, 1, 1.5]), self.dice.choice([10.0, 20.0, 30.0])
-        self.vtn.ask(identity, ahead=(starts_at - self.vtn.now) / HOUR, hours=hours, target_kw=target_kw)
-        self.unseen.add(identity)
-        self.expected[identity] = (starts_at, starts_at + hours * HOUR, int(target_kw * 1000))
-
-
-@pytest.mark.parametrize("seed", range(500 if os.environ.get("CHARGESCAPE_FULL") else 25))
-def test_random_history_agrees_with_its_model(vtn: Vtn, program: OperatorProgram, now: datetime, seed: int) -> None:
-    history = Histories(vtn, seed)
-    silent = 0
-    for step in range(15):
-        at = now + step * STEP
-        for _ in range(history.dice.randrange(3)):
-            history.act(at)
-        silent = silent + 1 if silent < MOST_SILENT and history.dice.random() < 0.3 else 0
-        vtn.status = 503 if silent else 200
-        poll(at)
-        announce_due_events(now=at, limit=5)
-        if not silent:
-            history.unseen.clear()
-            wanted = sorted(span for span in history.expected.values() if span[1] > at)
-            assert [span[1:] for span in standing() if span[2] > at] == wanted, (seed, step)
