@@ -18,6 +18,7 @@ from grid.flows import (
     planning,
     reminding,
     reporting,
+    reports_owed,
     reviewing,
     saving,
     settling,
@@ -43,6 +44,7 @@ def poll_due_operators() -> None:
 def report_due_events() -> None:
     """Send utilities the reports they are owed."""
     _report("reports sent", reporting.report_due_events(limit=20))
+    _report("reports sent that were asked for", reports_owed.send_owed_reports(now=clock.now(), limit=20))
 
 
 @shared_task(name="grid.tasks.announce_due_events")

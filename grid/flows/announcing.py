@@ -15,7 +15,8 @@ from grid.flows.cars import CarNow, load_cars
 from grid.flows.drawing import draw_controls
 from grid.flows.freezing import freeze
 from grid.flows.nudges import pull_forward
-from grid.models import Enrollment, EventParticipation, GridEvent
+from grid.flows.targeting_cars import cars_asked
+from grid.models import TAKES_PART, Enrollment, EventParticipation, GridEvent
 from vehicles.models import VehicleLink
 
 logger = logging.getLogger(__name__)
@@ -80,8 +81,11 @@ def _announce(event: GridEvent, now: datetime) -> bool:
 
 def _invite_batch(event: GridEvent, now: datetime) -> int:
     """Give the next enrolled cars their part in the event; return how many."""
+    enrolled = Enrollment.objects.filter(
+        TAKES_PART, program=event.terms.program, ended_at__isnull=True, enrolled_at__lte=now
+    )
     enrollments = list(
-        Enrollment.objects.filter(program=event.terms.program, ended_at__isnull=True, enrolled_at__lte=now)
+        cars_asked(event, enrolled)
         .exclude(participations__event=event)
         .select_related("vehicle__link")
         .order_by("pk")[:BATCH]
