@@ -65,7 +65,8 @@ def marked_texts() -> Catalog:
 
 def _texts_of_data(record: dict[str, Any]) -> Iterator[str]:
     """Yield what owners read of a utility's own texts; a utility that we have no words for speaks as it wrote."""
-    yield from (program["summary"] for program in record.get("programs", []) if program.get("summary"))
+    for program in record.get("programs", []):
+        yield from (program[name] for name in ("summary", "status_note") if program.get(name))
     yield from (tariff["name"] for tariff in record.get("tariffs", []))
 
 

@@ -16,7 +16,6 @@ Key = TypeVar("Key", bound=Hashable)
 
 SCHEMA = 1
 SECONDS_PER_HOUR = 3600
-SEASONAL = {"seasonal_capacity", "season_bonus"}
 MINOR_UNITS = "minor units"
 MONTHS = range(1, 13)
 MICROS_PER_MINOR = 10_000  # of USD and CAD, the currencies that are paid
@@ -107,7 +106,7 @@ def _parsed(number: int, terms: object) -> dict[str, Any]:
             raise ValueError(f"pay {number}: {form.name} knows no `{name}`")
         elif name != "form" and (type(value) is not int or value < 0):
             raise ValueError(f"pay {number}: `{name}` must be a whole number of at least 0")
-    if form.name in SEASONAL and len(set(terms["months"])) == len(MONTHS):
+    if form.name == "seasonal_capacity" and len(set(terms["months"])) == len(MONTHS):
         raise ValueError(f"pay {number}: a season that never ends is never paid: leave out a month")
     return {**terms, "position": number}
 

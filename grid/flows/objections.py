@@ -100,7 +100,7 @@ def _of_program(
 def _unserved(program: Program) -> list[UnableToEnroll]:
     names = {"program": program.name, "utility": program.utility.name}
     if program.status == Program.Status.PILOT:
-        text = gettext("{program} is a trial: {utility} chooses who takes part.").format(**names)
+        text = gettext("{program} is a trial, into which we cannot bring cars at present.").format(**names)
         return [UnableToEnroll(_with_note(text, program), code="program_is_pilot")]
     if not program.is_served:
         text = gettext("We have no agreement with {utility} to bring cars into {program} yet.").format(**names)

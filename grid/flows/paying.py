@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 # By then every event of a month is settled, with readings or without them.
 SETTLED_AFTER = timedelta(days=2)
+DECEMBER = 12
 MONTHS_BACK = 3  # what an outage delayed is paid afterwards
 DAY = timedelta(days=1)
 Period = tuple[date, datetime, datetime]  # its first day, and [from, until)
@@ -267,6 +268,9 @@ def _finished_months(terms: PayTerms, form: Mapping[str, Any], now: datetime) ->
 def _finished_season(terms: PayTerms, form: Mapping[str, Any], now: datetime) -> Period | None:
     """Return the season (the months without a gap between them) that has ended last, where these terms cover it."""
     months, after = form["months"], _local(now, terms).replace(day=1)
+    if len(set(months)) == DECEMBER:  # a season of every month is the calendar year
+        period = _period(after.replace(year=after.year - 1, month=1), after.replace(month=1), terms)
+        return period if _is_payable(period, terms, now) else None
     for _ in range(12):
         first = (after - DAY).replace(day=1)
         if first.month in months and after.month not in months:

@@ -38,7 +38,7 @@ class Program(models.Model):
     status_note = models.TextField(blank=True, help_text="What owners should know about the status.")
     is_served = models.BooleanField(default=True, help_text="The utility has an agreement with us to bring cars in.")
     groups = models.JSONField(default=list, blank=True, help_text="Names by which other programs exclude it.")
-    source = models.CharField(max_length=200, blank=True, help_text="Where the terms were read.")
+    source = models.TextField(blank=True, help_text="Where the terms were read, and what is not stated there.")
     as_of_date = models.DateField(null=True, blank=True, help_text="The day on which the source said so.")
 
     class Meta:

@@ -92,7 +92,6 @@ def test_shares_of_a_pool_add_up(total_minor: int, weights: dict[int, int]) -> N
         ([{"form": "charging_rate", "micros_per_kwh": 1, "windows": []}], "`windows` needs at least one"),
         ([{"form": "charging_rate", "micros_per_kwh": 1, "windows": [{"from": "00:00"}]}], "pay 1: window 1 needs"),
         ([{"form": "monthly", "amount_minor": 1, "windows": []}], "monthly knows no `windows`"),
-        ([{"form": "season_bonus", "amount_minor": 1, "months": list(range(1, 13))}], "leave out a month"),
         ([{"form": "seasonal_capacity", "minor_per_kw": 1, "months": list(range(1, 13))}], "leave out a month"),
     ],
 )
