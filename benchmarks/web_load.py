@@ -1,11 +1,32 @@
-"""Load on a server: some connections that ask again as soon as they are answered."""
+"""Load on a server: owners who come, ask the same some times in a row, and find their data changed now and then."""
 
 import http.client
+import json
+import random
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import psycopg
 
 CONNECTIONS = 8
+ASKS = 8  # that one owner makes in one visit
+CHANGED = 0.1  # share of asks before which something changed that the answer shows
+COLD, WARM, MIXED = "cold", "warm", "mixed"
+
+Caller = dict[str, Any]
+_visits = count()
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address, and the statement that changes what it shows of the vehicle or the user it is given."""
+
+    path: str
+    change: str
 
 
 @dataclass(frozen=True)
@@ -16,38 +37,68 @@ class Round:
     p95_seconds: float
 
 
-def load(port: int, path: str, callers: list[dict[str, str]], *, seconds: float) -> Round:
-    """Return how many requests were answered a second and how long the slowest twentieth took at least.
+class Load:
+    """Eight connections to one server, each of which asks again as soon as it is answered."""
 
-    Each connection asks for one caller after the other; `{cursor}` in the path becomes the caller's own. Raises
-    RuntimeError for an answer that is no success.
-    """
-    until = time.perf_counter() + seconds
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        begun = time.perf_counter()
-        shares = [callers[number::CONNECTIONS] for number in range(CONNECTIONS)]
-        asked = [pool.submit(_ask, port, path, share, until) for share in shares]
-        every = sorted(one for some in asked for one in some.result())
-        spent = time.perf_counter() - begun
-    return Round(len(every) / spent, every[int(len(every) * 0.95)])
+    def __init__(self, *, port: int, database_url: str, callers: list[Caller]) -> None:
+        self.port = port
+        self.database_url = database_url
+        self._callers = callers
+        self._next = count()
+
+    def ask(self, place: Place, *, how: str, seconds: float) -> Round:
+        """Return how many requests were answered a second and how long the slowest twentieth took at least.
+
+        `mixed`: each owner asks some times in a row; the first time nothing is kept of it, and before one in ten asks
+        the owner's data changes. `cold`: nothing is ever kept of what is asked. `warm`: all of it is. Raises
+        RuntimeError for an answer that is no success.
+        """
+        until = time.perf_counter() + seconds
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            begun = time.perf_counter()
+            asked = [pool.submit(self._connection, place, how, until, seed) for seed in range(CONNECTIONS)]
+            every = sorted(one for some in asked for one in some.result())
+            spent = time.perf_counter() - begun
+        return Round(len(every) / spent, every[int(len(every) * 0.95)])
+
+    def _connection(self, place: Place, how: str, until: float, seed: int) -> list[float]:
+        times: list[float] = []
+        dice = random.Random(seed)  # noqa: S311 - which ask finds a change, nothing secret
+        server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with psycopg.connect(self.database_url, autocommit=True) as database:
+            for caller, address in self._asks(place, how):
+                if time.perf_counter() >= until:
+                    break
+                if how == MIXED and dice.random() < CHANGED:
+                    database.execute(place.change, caller)
+                begun = time.perf_counter()
+                answer = _ask(server, address, caller)
+                times.append(time.perf_counter() - begun)
+                if "since=" in address:
+                    caller["cursor"] = json.loads(answer)["cursor"]
+        server.close()
+        return times
+
+    def _asks(self, place: Place, how: str) -> Iterator[tuple[Caller, str]]:
+        """Yield who asks for which address; what nobody asked for before is named by a number of its own."""
+        mark = "&" if "?" in place.path else "?"
+        while True:
+            caller = self._callers[next(self._next) % len(self._callers)]
+            visit = 0 if how == WARM else next(_visits)
+            for ask in range(ASKS):
+                number = f"{visit}-{ask}" if how == COLD else f"{visit}"
+                yield caller, f"{place.path.replace('{cursor}', caller['cursor'])}{mark}visit={number}"
 
 
-def _ask(port: int, path: str, callers: list[dict[str, str]], until: float) -> list[float]:
-    times: list[float] = []
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    while time.perf_counter() < until:
-        caller = callers[len(times) % len(callers)]
-        headers = {"Cookie": f"chargescape_session={caller['session']}", "Host": "localhost"}
-        if path.startswith("/api/"):
-            headers = {"Authorization": f"Bearer {caller['token']}", "Host": "localhost"}
-        if "part=" in path:
-            headers["HX-Request"] = "true"
-        begun = time.perf_counter()
-        connection.request("GET", path.replace("{cursor}", caller["cursor"]), headers=headers)
-        answer = connection.getresponse()
-        answer.read()
-        times.append(time.perf_counter() - begun)
-        if answer.status != 200:
-            raise RuntimeError(f"{path} answered {answer.status}")
-    connection.close()
-    return times
+def _ask(server: http.client.HTTPConnection, address: str, caller: Caller) -> bytes:
+    headers = {"Cookie": f"chargescape_session={caller['session']}", "Host": "localhost"}
+    if address.startswith("/api/"):
+        headers = {"Authorization": f"Bearer {caller['token']}", "Host": "localhost"}
+    if "part=" in address:
+        headers["HX-Request"] = "true"
+    server.request("GET", address, headers=headers)
+    answer = server.getresponse()
+    content = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"{address} answered {answer.status}: {content[:300]!r}")
+    return content

@@ -7,3 +7,4 @@ REST_FRAMEWORK = REST_FRAMEWORK | {  # noqa: F405
     "DEFAULT_THROTTLE_RATES": {"user": "1000000/s", "writes": "1000000/s", "anonymous": "1000000/s"}
 }
 SECURE_SSL_REDIRECT = False
+HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 7_200  # the callers sign in once

@@ -8,7 +8,7 @@ from pathlib import Path
 import django
 
 NOW = datetime(2026, 11, 18, 23, 5, tzinfo=UTC)
-CALLERS = 40
+CALLERS = 400
 
 
 def make(count: int) -> list[dict[str, str]]:
@@ -25,7 +25,7 @@ def make(count: int) -> list[dict[str, str]]:
     call_command("collectstatic", interactive=False, verbosity=0)
     make_cars(count, now=NOW)
     make_year(now=NOW)
-    anchor = clock.Anchor(simulated_at=NOW, wall_at=clock.wall(), rate=0)
+    anchor = clock.Anchor(simulated_at=NOW, wall_at=clock.wall(), rate=1)
     clock.write_anchor(Path(settings.CLOCK_ANCHOR_FILE), anchor)
     while plan_due(now=NOW, limit=1_000):
         pass
@@ -51,7 +51,7 @@ def _callers() -> list[dict[str, str]]:
         session.save()
         cursor = changes_since(owner=owner, cursor="", limit=500).cursor
         token = internal.create_access_token(owner, session, {})
-        found.append({"session": session.session_key, "token": token, "cursor": cursor})
+        found.append({"session": session.session_key, "token": token, "cursor": cursor, "owner": owner.pk})
     return found
 
 

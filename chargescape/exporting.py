@@ -17,6 +17,7 @@ from django.db.models import BinaryField, F, Field, Model, Q
 from django.utils import translation
 from django.utils.translation import gettext
 
+from accounts.flows.notices import notify
 from accounts.models import User
 from chargescape.holdings import HOLDINGS, TOPICS, Holding, fields_of
 from chargescape.owner_asks import DataExport
@@ -83,6 +84,9 @@ def make_due_exports(*, now: datetime, limit: int, only: DataExport | None = Non
             ready_at=now,
             lease_until=None,
         )
+        if only is None:  # nobody waits on the page for it
+            key = f"export:{export.public_id}"
+            notify(user=export.user, kind="export_ready", key=key, params={}, now=now)
         made += 1
     return made
 

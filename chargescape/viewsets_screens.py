@@ -4,7 +4,7 @@ from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +12,9 @@ from rest_framework.response import Response
 from accounts.models import User
 from chargescape.welcome import checklist_of
 from foundation import clock
-from grid.flows.tonight import tonights
+from grid.flows.allowance import allowances_of
+from grid.flows.charging_now import charge_now_cost
+from grid.flows.tonight import Tonight, tonights
 from grid.serializers import ParticipationSerializer
 from grid.stamps import TONIGHT
 from vehicles.automakers.registry import AUTOMAKERS
@@ -32,6 +34,30 @@ class SlotSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
     reason_text = serializers.CharField()
     is_event = serializers.BooleanField()
+
+
+class ChargeNowSerializer(serializers.Serializer[Any]):
+    """What charging at once costs beside the plan; money is in minor units, and an estimate."""
+
+    extra_minor = serializers.IntegerField(help_text="More than the plan for the same charge; below 0 less.")
+    missed_minor = serializers.IntegerField(help_text="What the plan expects of the event that it would sit out.")
+    currency = serializers.CharField()
+    is_dearer = serializers.BooleanField(help_text="False where the difference is a rounding.")
+    ready_at = serializers.DateTimeField(help_text="When the car holds what the plan would have reached.")
+
+
+class AllowanceSerializer(serializers.Serializer[Any]):
+    """How many events may be left out this month before the program's monthly pay is lost."""
+
+    program = serializers.CharField()
+    month_date = serializers.DateField(help_text="The first day of the program's month.")
+    most = serializers.IntegerField()
+    used = serializers.IntegerField()
+    left = serializers.IntegerField()
+    pay_minor = serializers.IntegerField(help_text="The month's pay.")
+    currency = serializers.CharField()
+    is_spent = serializers.BooleanField(help_text="One more costs the month's pay.")
+    is_lost = serializers.BooleanField(help_text="The month's pay is gone already.")
 
 
 class TonightSerializer(serializers.Serializer[Any]):
@@ -57,6 +83,20 @@ class TonightSerializer(serializers.Serializer[Any]):
     currency = serializers.CharField()
     next_event = ParticipationSerializer(allow_null=True)
     override = OverrideSerializer(allow_null=True)
+    charge_now = serializers.SerializerMethodField()
+    allowance = serializers.SerializerMethodField()
+
+    @extend_schema_field(ChargeNowSerializer(allow_null=True))
+    def get_charge_now(self, night: Tonight) -> dict[str, Any] | None:
+        """What charging at once would cost; null where nothing would be charged or there is no plan."""
+        cost = charge_now_cost(night)
+        return dict(ChargeNowSerializer(cost).data) if cost else None
+
+    @extend_schema_field(AllowanceSerializer(allow_null=True))
+    def get_allowance(self, night: Tonight) -> dict[str, Any] | None:
+        """What may still be left out; null where that never costs anything."""
+        allowance = self.context["allowances"].get(night.vehicle.pk)
+        return dict(AllowanceSerializer(allowance).data) if allowance else None
 
 
 class TonightViewSet(viewsets.ViewSet):
@@ -72,13 +112,15 @@ class TonightViewSet(viewsets.ViewSet):
     def list(self, request: Request) -> Response:
         """Return each car that takes part: where it stands, what it will do and why, what the grid wants next."""
         named = request.query_params.get("vehicle")
-        nights = tonights(owner=cast(User, request.user), now=clock.now())
+        now = clock.now()
+        nights = tonights(owner=cast(User, request.user), now=now)
         if named is not None:
             wanted = serializers.UUIDField().run_validation(named)
             nights = [night for night in nights if night.vehicle.public_id == wanted]
             if not nights:
                 raise Http404
-        return Response(TonightSerializer(nights, many=True).data)
+        allowances = allowances_of(vehicle_ids=[night.vehicle.pk for night in nights], at=now)
+        return Response(TonightSerializer(nights, many=True, context={"allowances": allowances}).data)
 
 
 class OnboardingStepSerializer(serializers.Serializer[Any]):

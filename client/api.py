@@ -820,6 +820,111 @@ class Api(Transport):
         found: list[models.Tonight] = self.call("GET", "/api/v1/tonight/", query={"vehicle": vehicle})
         return found
 
+    def utility_disputes_list(
+        self,
+        *,
+        cursor: str | None = None,
+        page_size: int | None = None,
+    ) -> models.PaginatedDisputeList:
+        """Objections of the caller's utility, newest first."""
+        found: models.PaginatedDisputeList = self.call("GET", "/api/v1/utility/disputes/", query={"cursor": cursor, "page_size": page_size})
+        return found
+
+    def utility_events_list(
+        self,
+        *,
+        cursor: str | None = None,
+        page_size: int | None = None,
+    ) -> models.PaginatedDeskEventList:
+        """Return a page of events."""
+        found: models.PaginatedDeskEventList = self.call("GET", "/api/v1/utility/events/", query={"cursor": cursor, "page_size": page_size})
+        return found
+
+    def utility_events_retrieve(
+        self,
+        public_id: str,
+    ) -> models.DeskEvidence:
+        """Return one event with its quarter hours and cars, as far as the group is large enough."""
+        found: models.DeskEvidence = self.call("GET", f"/api/v1/utility/events/{public_id}/")
+        return found
+
+    def utility_events_approve_create(
+        self,
+        public_id: str,
+        *,
+        key: str | None = None,
+    ) -> models.DeskEvent:
+        """Let the event's result stand; the owners' credits are paid then."""
+        found: models.DeskEvent = self.call("POST", f"/api/v1/utility/events/{public_id}/approve/", key=key)
+        return found
+
+    def utility_events_object_create(
+        self,
+        public_id: str,
+        body: models.ObjectionRequest,
+        *,
+        key: str | None = None,
+    ) -> models.Dispute:
+        """Object to the event's result, in time and with a reason; nothing is paid until it is resolved."""
+        found: models.Dispute = self.call("POST", f"/api/v1/utility/events/{public_id}/object/", body=body, key=key)
+        return found
+
+    def utility_invoices_list(
+        self,
+        *,
+        cursor: str | None = None,
+        page_size: int | None = None,
+    ) -> models.PaginatedInvoiceList:
+        """Invoices to the caller's utility, newest first; one opens to its lines."""
+        found: models.PaginatedInvoiceList = self.call("GET", "/api/v1/utility/invoices/", query={"cursor": cursor, "page_size": page_size})
+        return found
+
+    def utility_invoices_retrieve(
+        self,
+        public_id: str,
+    ) -> models.InvoiceDetail:
+        """Invoices to the caller's utility, newest first; one opens to its lines."""
+        found: models.InvoiceDetail = self.call("GET", f"/api/v1/utility/invoices/{public_id}/")
+        return found
+
+    def utility_nominations_list(
+        self,
+        *,
+        cursor: str | None = None,
+        page_size: int | None = None,
+    ) -> models.PaginatedNominationList:
+        """What the caller's utility's programs were nominated for, newest first."""
+        found: models.PaginatedNominationList = self.call("GET", "/api/v1/utility/nominations/", query={"cursor": cursor, "page_size": page_size})
+        return found
+
+    def utility_overview_retrieve(
+        self,
+        *,
+        cursor: str | None = None,
+        page_size: int | None = None,
+    ) -> models.PaginatedDeskOverviewList:
+        """Return what the caller's utility could count on, with the age of what it is told from."""
+        found: models.PaginatedDeskOverviewList = self.call("GET", "/api/v1/utility/overview/", query={"cursor": cursor, "page_size": page_size})
+        return found
+
+    def utility_programs_list(
+        self,
+        *,
+        cursor: str | None = None,
+        page_size: int | None = None,
+    ) -> models.PaginatedDeskProgramList:
+        """The caller's utility's programs."""
+        found: models.PaginatedDeskProgramList = self.call("GET", "/api/v1/utility/programs/", query={"cursor": cursor, "page_size": page_size})
+        return found
+
+    def utility_programs_retrieve(
+        self,
+        public_id: str,
+    ) -> models.DeskProgram:
+        """The caller's utility's programs."""
+        found: models.DeskProgram = self.call("GET", f"/api/v1/utility/programs/{public_id}/")
+        return found
+
     def vehicles_list(
         self,
         *,

@@ -71,10 +71,17 @@ DatedDepartureKindEnum = Literal[
     "away",
 ]
 
-EventKindEnum = Literal[
-    "hold",
-    "absorb",
-    "discharge",
+DeskEventStateEnum = Literal[
+    "upcoming",
+    "running",
+    "past",
+    "cancelled",
+]
+
+DisputeStateEnum = Literal[
+    "open",
+    "upheld",
+    "rejected",
 ]
 
 EventStateEnum = Literal[
@@ -94,7 +101,20 @@ ExportStateEnum = Literal[
 GradeEnum = Literal[
     "measured",
     "derived",
+    "estimated",
     "missing",
+]
+
+InvoiceLineKindEnum = Literal[
+    "event",
+    "earning",
+    "correction",
+]
+
+KindB4dEnum = Literal[
+    "hold",
+    "absorb",
+    "discharge",
 ]
 
 LanguageEnum = Literal[
@@ -149,6 +169,7 @@ ParticipationStateEnum = Literal[
     "in",
     "opted_out",
     "unable",
+    "control",
 ]
 
 PayoutAccountStateEnum = Literal[
@@ -182,6 +203,19 @@ RhythmEnum = Literal[
     "four_weekly",
 ]
 
+RoleEnum = Literal[
+    "reader",
+    "reviewer",
+    "lead",
+]
+
+StateA02Enum = Literal[
+    "draft",
+    "sent",
+    "paid",
+    "void",
+]
+
 StatementLineKindEnum = Literal[
     "earned",
     "corrected",
@@ -201,12 +235,15 @@ SwitchKindEnum = Literal[
     "not_plugged_in",
     "link_needs_relink",
     "event_announced",
+    "event_left_alone",
     "event_soon",
     "event_changed",
     "event_cancelled",
     "event_shortened",
     "program_changed",
     "enrolled",
+    "enrollment_waiting",
+    "enrollment_refused",
     "withdrawn",
     "car_left",
     "car_found",
@@ -214,6 +251,10 @@ SwitchKindEnum = Literal[
     "payout_sent",
     "payout_cancelled",
     "payout_failed",
+    "export_ready",
+    "utility_result",
+    "utility_dispute",
+    "utility_invoice",
 ]
 
 TariffKindEnum = Literal[
@@ -242,6 +283,20 @@ class ActRequest(TypedDict):
     """What shall be done. Linking again goes by the cars' own calls."""
 
     action: ActActionEnum
+
+
+class Allowance(TypedDict):
+    """How many events may be left out this month before the program's monthly pay is lost."""
+
+    program: str
+    month_date: str
+    most: int
+    used: int
+    left: int
+    pay_minor: int
+    currency: str
+    is_spent: bool
+    is_lost: bool
 
 
 class AssignRequest(TypedDict):
@@ -383,6 +438,16 @@ class Changes(TypedDict):
     has_more: bool
 
 
+class ChargeNow(TypedDict):
+    """What charging at once costs beside the plan; money is in minor units, and an estimate."""
+
+    extra_minor: int
+    missed_minor: int
+    currency: str
+    is_dearer: bool
+    ready_at: str
+
+
 class Charger(TypedDict):
     """A wall box; `vehicle` is the car it serves. `is_used`: that car stands at it."""
 
@@ -488,6 +553,91 @@ class DepartureRequest(TypedDict):
     leaves_at: str
 
 
+class DeskCar(TypedDict):
+    """One car's part, by a number that stands for it in this event alone."""
+
+    number: str
+    state: str
+    grade: str
+    committed_wh: int
+    baseline_wh: int | None
+    net_wh: int | None
+    delivered_wh: int | None
+    is_straggler: bool
+
+
+class DeskEvent(TypedDict):
+    """One event with its newest result. Energies Wh, powers W, AC side; null is not known or not told."""
+
+    event: str
+    program: str
+    terms_version: int
+    kind: KindB4dEnum
+    starts_at: str
+    ends_at: str
+    state: DeskEventStateEnum
+    target_w: int
+    cars_in: int | None
+    opted_out: int | None
+    unable: int | None
+    control_cars: int | None
+    is_small_group: bool
+    method: str
+    method_version: int
+    revision: int | None
+    baseline_wh: int | None
+    net_wh: int | None
+    delivered_wh: int | None
+    error_wh: float | None
+    delivered_percent: float | None
+    amount_minor: int | None
+    currency: str
+    review: str | None
+    objection_ends_at: str | None
+
+
+class DeskEvidence(TypedDict):
+    """What an event's result rests on."""
+
+    summary: DeskEvent
+    intervals: list[DeskInterval]
+    cars: list[DeskCar]
+
+
+class DeskInterval(TypedDict):
+    """A quarter of an hour of the whole group."""
+
+    starts_at: str
+    ends_at: str
+    baseline_w: int | None
+    net_w: int | None
+    delivered_w: int | None
+    grade: str
+
+
+class DeskOverview(TypedDict):
+    """A utility's fleet now and over the next day; of too few cars nothing but `is_small_group` is told."""
+
+    utility: str
+    role: RoleEnum
+    is_small_group: bool
+    cars: int | None
+    enrolled_kw: float | None
+    planned: int | None
+    oldest_plan_at: str | None
+    slots: list[PowerSlot]
+
+
+class DeskProgram(TypedDict):
+    """One of the utility's programs."""
+
+    id: str
+    slug: str
+    name: str
+    summary: str
+    is_open: bool
+
+
 class Dispatch(TypedDict):
     """One stretch in which the car holds or discharges."""
 
@@ -501,6 +651,18 @@ class Dispatch(TypedDict):
     stopped_at: str | None
     stop_reason: str
     command: CarriedBy | None
+
+
+class Dispute(TypedDict):
+    """An objection and what became of it."""
+
+    id: str
+    event: str
+    reason: str
+    evidence: str
+    raised_at: str
+    state: DisputeStateEnum
+    resolved_at: str | None
 
 
 class Earning(TypedDict):
@@ -568,7 +730,7 @@ class Event(TypedDict):
     id: str
     program: str
     program_name: str
-    kind: EventKindEnum
+    kind: KindB4dEnum
     starts_at: str
     ends_at: str
     state: EventStateEnum
@@ -614,6 +776,48 @@ class HomeRequest(TypedDict):
     has_export_permission: NotRequired[bool]
     export_limit_w: NotRequired[int]
     export_permission_ends_on_date: NotRequired[str | None]
+
+
+class Invoice(TypedDict):
+    """An invoice, or a credit note where its amount is below 0."""
+
+    id: str
+    name: str
+    month_date: str
+    currency: str
+    amount_minor: int
+    state: StateA02Enum
+    sent_at: str | None
+    due_date: str | None
+    paid_at: str | None
+
+
+class InvoiceDetail(TypedDict):
+    """An invoice with its lines."""
+
+    id: str
+    name: str
+    month_date: str
+    currency: str
+    amount_minor: int
+    state: StateA02Enum
+    sent_at: str | None
+    due_date: str | None
+    paid_at: str | None
+    lines: list[InvoiceLine]
+
+
+class InvoiceLine(TypedDict):
+    """One line of an invoice."""
+
+    position: int
+    kind: InvoiceLineKindEnum
+    event: str | None
+    program: str
+    form: str
+    about_date: str
+    postings_count: int
+    amount_minor: int
 
 
 class Link(TypedDict):
@@ -663,6 +867,21 @@ class Me(TypedDict):
     currency: str
 
 
+class Nomination(TypedDict):
+    """One hour that a program's cars can be counted on for."""
+
+    id: str
+    program: str
+    starts_at: str
+    ends_at: str
+    hold_w: int
+    discharge_w: int
+    cars: int
+    method: str
+    method_version: int
+    made_at: str
+
+
 class Notice(TypedDict):
     """One notice, readable in the owner's language and time zone and as plain parameters."""
 
@@ -694,6 +913,13 @@ class NoticeSettings(TypedDict):
     has_digest: NotRequired[bool]
     digest_at_local: NotRequired[str]
     switches: NotRequired[list[Switch]]
+
+
+class ObjectionRequest(TypedDict):
+    """What is wrong with a result, and what shows it."""
+
+    reason: str
+    evidence: NotRequired[str]
 
 
 class OnboardingLink(TypedDict):
@@ -746,12 +972,44 @@ class PaginatedDatedDepartureList(TypedDict):
     results: list[DatedDeparture]
 
 
+class PaginatedDeskEventList(TypedDict):
+    """PaginatedDeskEventList."""
+
+    next: str | None
+    previous: str | None
+    results: list[DeskEvent]
+
+
+class PaginatedDeskOverviewList(TypedDict):
+    """PaginatedDeskOverviewList."""
+
+    next: str | None
+    previous: str | None
+    results: list[DeskOverview]
+
+
+class PaginatedDeskProgramList(TypedDict):
+    """PaginatedDeskProgramList."""
+
+    next: str | None
+    previous: str | None
+    results: list[DeskProgram]
+
+
 class PaginatedDispatchList(TypedDict):
     """PaginatedDispatchList."""
 
     next: str | None
     previous: str | None
     results: list[Dispatch]
+
+
+class PaginatedDisputeList(TypedDict):
+    """PaginatedDisputeList."""
+
+    next: str | None
+    previous: str | None
+    results: list[Dispute]
 
 
 class PaginatedEarningList(TypedDict):
@@ -778,12 +1036,28 @@ class PaginatedExportList(TypedDict):
     results: list[Export]
 
 
+class PaginatedInvoiceList(TypedDict):
+    """PaginatedInvoiceList."""
+
+    next: str | None
+    previous: str | None
+    results: list[Invoice]
+
+
 class PaginatedLinkList(TypedDict):
     """PaginatedLinkList."""
 
     next: str | None
     previous: str | None
     results: list[Link]
+
+
+class PaginatedNominationList(TypedDict):
+    """PaginatedNominationList."""
+
+    next: str | None
+    previous: str | None
+    results: list[Nomination]
 
 
 class PaginatedNoticeList(TypedDict):
@@ -1025,6 +1299,15 @@ class PlanDetail(TypedDict):
     problem: dict[str, Any]
     solution: dict[str, Any]
     inputs: dict[str, Any]
+
+
+class PowerSlot(TypedDict):
+    """A quarter of an hour: kW at the AC side."""
+
+    starts_at: str
+    hold_kw: float
+    discharge_kw: float
+    sure_kw: float | None
 
 
 class Preference(TypedDict):
@@ -1351,6 +1634,8 @@ class Tonight(TypedDict):
     currency: str
     next_event: Participation | None
     override: Override | None
+    charge_now: ChargeNow | None
+    allowance: Allowance | None
 
 
 class Utility(TypedDict):

@@ -35,6 +35,7 @@ BY_NAME: dict[str, Any] = {
     "page_size": 50,
     "postal_code_prefix": "78701",
     "power_kw": [11.3, 0.0, -9.6],
+    "month_date": "2026-11-01",
     "power_w": 7_200,
     "previous": None,
     "program_name": "Evening Relief",

@@ -89,13 +89,25 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None
     return problem
 
 
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that nothing is at an address: to an app as a problem, to a person as a page."""
+    if not request.path.startswith("/api/v1/"):
+        return defaults.page_not_found(request, exception)
+    return _plain_problem(404, "not_found", gettext("Not found."))
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Own up to a fault of ours: to an app as a problem, to a person as a page."""
     if not request.path.startswith("/api/v1/"):
         return defaults.server_error(request)
     detail = gettext("Something broke on our side. Nothing you did is lost; please try again in a moment.")
-    body = {"type": "urn:chargescape:problem:server_error", "title": detail, "status": 500, "code": "server_error"}
-    return JsonResponse(body | {"detail": detail}, status=500, content_type=PROBLEM_TYPE)
+    return _plain_problem(500, "server_error", detail)
+
+
+def _plain_problem(status_code: int, code: str, detail: str) -> JsonResponse:
+    """Return a problem where no view of the API's is at work, so that nothing else renders it."""
+    body = {"type": f"urn:chargescape:problem:{code}", "title": detail, "status": status_code, "code": code}
+    return JsonResponse(body | {"detail": detail}, status=status_code, content_type=PROBLEM_TYPE)
 
 
 def _problem(status_code: int, body: dict[str, Any]) -> Response:

@@ -1,10 +1,12 @@
 """How many events an owner may leave out this month before it costs them something."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, Subquery
+from django.db.models import Q
 
 from grid.models import Enrollment, EventParticipation
 from rewards.models import PayTerms
@@ -38,43 +40,61 @@ class Allowance:
 
 
 def allowance_of(*, vehicle_id: int, at: datetime) -> Allowance | None:
-    """Return what the car's program allows in the month of `at`; None where leaving out never costs anything.
+    """Return what the car's program allows in the month of `at`; None where leaving out never costs anything."""
+    return allowances_of(vehicle_ids=[vehicle_id], at=at).get(vehicle_id)
+
+
+def allowances_of(*, vehicle_ids: Collection[int], at: datetime) -> dict[int, Allowance]:
+    """Return the same of several cars, by vehicle key, in three queries; cars whose programs ask nothing are left out.
 
     Counted as the monthly pay is: events of the program's month that were not cancelled and that the owner left out.
     """
-    terms = _terms(vehicle_id, at)
-    form = next((one for one in terms.forms if "max_opt_outs" in one), None) if terms else None
-    if terms is None or form is None:
-        return None
+    joined = Enrollment.objects.filter(vehicle__in=vehicle_ids, ended_at__isnull=True).select_related("program")
+    enrolled = list(joined.order_by("pk"))
+    terms = _terms({one.program.slug for one in enrolled}, at)
+    asking = [one for one in enrolled if one.program.slug in terms]
+    left_out = _left_out([one.pk for one in asking])
+    return {one.vehicle_id: _allowance(one, *terms[one.program.slug], left_out.get(one.pk, []), at) for one in asking}
+
+
+def _allowance(
+    enrolled: Enrollment, terms: PayTerms, form: dict[str, Any], left_out: list[datetime], at: datetime
+) -> Allowance:
     zone = ZoneInfo(terms.time_zone)
     first = at.astimezone(zone).date().replace(day=1)
-    after = (first + timedelta(days=31)).replace(day=1)
-    begins_at, ends_at = (datetime(day.year, day.month, 1, tzinfo=zone).astimezone(UTC) for day in (first, after))
-    left_out = Q(
-        participations__state=EventParticipation.State.OPTED_OUT,
-        participations__event__cancelled_at__isnull=True,
-        participations__event__starts_at__gte=begins_at,
-        participations__event__starts_at__lt=ends_at,
-    )
-    counted = Enrollment.objects.filter(vehicle=vehicle_id, ended_at__isnull=True).annotate(
-        used=Count("participations", filter=left_out)
-    )
-    found = counted.select_related("program").first()
-    if found is None:
-        return None
+    months = [starts_at.astimezone(zone).date().replace(day=1) for starts_at in left_out]
     return Allowance(
-        program=found.program.name,
+        program=enrolled.program.name,
         month_date=first,
         most=form["max_opt_outs"],
-        used=found.used,
+        used=months.count(first),
         pay_minor=form.get("amount_minor", 0),
         currency=terms.currency,
     )
 
 
-def _terms(vehicle_id: int, at: datetime) -> PayTerms | None:
-    enrolled = Enrollment.objects.filter(vehicle=vehicle_id, ended_at__isnull=True)
-    in_force = PayTerms.objects.filter(valid_from_at__lte=at).filter(
+def _terms(programs: Collection[str], at: datetime) -> dict[str, tuple[PayTerms, dict[str, Any]]]:
+    """Return the terms in force, and the form that counts what is left out, by program; others are left out."""
+    in_force = PayTerms.objects.filter(valid_from_at__lte=at, program__in=programs).filter(
         Q(valid_until_at__isnull=True) | Q(valid_until_at__gt=at)
     )
-    return in_force.filter(program=Subquery(enrolled.values("program__slug")[:1])).order_by("-version").first()
+    newest = {terms.program: terms for terms in in_force.order_by("version")}
+    forms = {slug: next((one for one in terms.forms if _counts(one, terms, at)), None) for slug, terms in newest.items()}
+    return {slug: (newest[slug], form) for slug, form in forms.items() if form}
+
+
+def _counts(form: dict[str, Any], terms: PayTerms, at: datetime) -> bool:
+    """Say whether the form pays for the month of `at` by how often an owner leaves an event out."""
+    month = at.astimezone(ZoneInfo(terms.time_zone)).month
+    return form["form"] == "monthly" and "max_opt_outs" in form and month in form.get("months", [month])
+
+
+def _left_out(enrollment_ids: Collection[int]) -> dict[int, list[datetime]]:
+    """Return when the events that owners left out began, by enrollment."""
+    rows = EventParticipation.objects.filter(
+        enrollment__in=enrollment_ids, state=EventParticipation.State.OPTED_OUT, event__cancelled_at__isnull=True
+    )
+    found: dict[int, list[datetime]] = {}
+    for enrollment_id, starts_at in rows.order_by().values_list("enrollment", "event__starts_at"):
+        found.setdefault(enrollment_id, []).append(starts_at)
+    return found

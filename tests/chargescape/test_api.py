@@ -16,8 +16,9 @@ from chargescape.api import keys
 from chargescape.models import SyncPoint, WriteKey
 from chargescape.tasks import forget_old_keys
 from foundation import clock
+from grid.flows.taking_part import opt_out
 from grid.models import Site
-from rewards.models import Payout
+from rewards.models import Payout, PayTerms
 from tests.factories.rewards import earn
 from tests.page_world import World, build_world, stop_clock
 from vehicles.flows import preferences
@@ -54,6 +55,30 @@ def put(app: Client, path: str, body: Any, **headers: str) -> Any:
 
 def post(app: Client, path: str, body: Any = None, **headers: str) -> Any:
     return app.post(f"{API}/{path}", body or {}, content_type="application/json", headers=headers)
+
+
+def test_address_of_nothing_answers_apps_with_a_problem_and_people_with_a_page(client: Client, db: None) -> None:
+    nothing = client.get(f"{API}/no-such-thing/")
+    assert (nothing.status_code, nothing["Content-Type"]) == (404, "application/problem+json")
+    assert nothing.json()["code"] == "not_found"
+    assert client.get("/no-such-thing/")["Content-Type"].startswith("text/html")
+
+
+def test_tonight_tells_what_charging_now_costs_and_what_may_be_left_out(app: Client, world: World) -> None:
+    form = {"form": "monthly", "amount_minor": 1_000, "max_opt_outs": 2, "position": 0}
+    PayTerms.objects.create(
+        program="evening-relief", version=1, utility="lone-star", currency="USD", time_zone="UTC",
+        valid_from_at=clock.now() - timedelta(days=40), forms=[form],
+    )  # fmt: skip
+    (night,) = app.get(f"{API}/tonight/").json()
+    assert night["charge_now"]["currency"] == "USD"
+    assert night["charge_now"]["ready_at"] > clock.now().isoformat()
+    told = {name: night["allowance"][name] for name in ("program", "most", "used", "left", "pay_minor", "is_spent")}
+    assert told == {
+        "program": "Evening Relief", "most": 2, "used": 0, "left": 2, "pay_minor": 1_000, "is_spent": False,
+    }  # fmt: skip
+    opt_out(participation=world.coming, now=clock.now())
+    assert app.get(f"{API}/tonight/").json()[0]["allowance"]["left"] == 1
 
 
 def test_problem_has_a_stable_code_and_words(app: Client, world: World) -> None:

@@ -15,7 +15,8 @@ from django.core import mail
 from django.db.models import Model
 from django.test import Client
 
-from accounts.models import User
+from accounts.flows.notices import read_aloud
+from accounts.models import Notice, User
 from chargescape.closing import close_due_accounts, open_wish
 from chargescape.exporting import columns_of, export_token, make_due_exports, open_export, request_export
 from chargescape.holdings import DELETED_UNSEEN, HOLDINGS, TOPICS, WITHHELD, fields_of
@@ -118,6 +119,16 @@ def test_copy_is_asked_for_fetched_and_forgotten(world: World, client: Client, c
     DataExport.objects.update(expires_at=clock.wall())
     make_due_exports(now=now, limit=1)
     assert not DataExport.objects.exists()
+
+
+def test_owner_is_told_of_a_copy_that_was_made_later(world: World, now: datetime) -> None:
+    request_export(owner=world.owner, now=now)
+    assert make_due_exports(now=now, limit=1) == 1
+    notice = Notice.objects.get(user=world.owner, kind="export_ready")
+    assert read_aloud(notice, reader=world.owner).path == "/privacy/"
+    quick = request_export(owner=world.owner, now=now)
+    assert make_due_exports(now=now, limit=1, only=quick) == 1  # the page itself shows it
+    assert Notice.objects.filter(kind="export_ready").count() == 1
 
 
 def test_app_asks_for_a_copy_and_opens_it_without_signing_in(world: World, client: Client) -> None:
