@@ -6,16 +6,20 @@ that their library makes) and open no socket of their own.
 
 import json
 import logging
+import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
+BODY_SECONDS = 60.0  # for a whole body, however slowly it trickles in
 MAX_BODY_BYTES = 8_000_000
 
 
@@ -46,14 +50,30 @@ class Door(HTTPAdapter):
         return reply
 
     def _read_bounded(self, reply: requests.Response) -> None:
-        chunks, size = [], 0
-        for chunk in reply.iter_content(64 * 1024):
+        chunks, size, until = [], 0, time.monotonic() + BODY_SECONDS
+        for chunk in _arriving(reply):
             size += len(chunk)
             if size > self.max_body_bytes:
                 reply.close()
                 raise AnswerTooLarge(f"more than {self.max_body_bytes} bytes", response=reply)
+            if time.monotonic() > until:  # a byte now and then keeps every single read within its timeout
+                reply.close()
+                raise requests.exceptions.ReadTimeout(f"the body took over {BODY_SECONDS} s", response=reply)
             chunks.append(chunk)
         reply._content = b"".join(chunks)  # noqa: SLF001 - requests offers no public way to hand over a body already read
+
+
+def _arriving(reply: requests.Response) -> Iterator[bytes]:
+    """Yield the body as it comes, in whatever pieces; raises `requests` exceptions."""
+    try:
+        while chunk := reply.raw.read1(64 * 1024, decode_content=True):
+            yield chunk
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise requests.exceptions.ReadTimeout(error, response=reply) from error
+    except urllib3.exceptions.DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error, response=reply) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error, response=reply) from error
 
 
 class _QuietSession(requests.Session):

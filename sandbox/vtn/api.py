@@ -22,7 +22,7 @@ Kind = VtnObject.Kind
 OLD = "3.0.1"
 TOKEN_LIFE = timedelta(hours=1)
 MOST_ROWS = 50
-FLOOD = 5000
+FLOOD = 10_000
 MEGABYTE = 2**20
 PATHS = {
     "programs": Kind.PROGRAM,

@@ -20,6 +20,7 @@ from grid.operators.openadr3.messages import read_targets
 VERSIONS = ("3.1.0", "3.0.1")
 PAGE = 50
 MOST_PAGES = 200
+MOST_EVENT_PAGES = 40  # 2,000 events of one program; more is a server gone wild
 PATIENCE_SECONDS = 60  # others wait for their turn
 SCOPES = "read_all read_targets read_ven_objects write_reports write_subscriptions write_vens"
 
@@ -63,7 +64,8 @@ class VtnClient:
     def events(self, program_id: str) -> list[Mapping[str, Any]]:
         """Return the program's events that are not over, whole pages or nothing: a part would look like deletions."""
         query = {"programID": program_id}
-        return list(self._pages("/events", query | {"active": "true"} if self.is_3_1 else query))
+        query |= {"active": "true"} if self.is_3_1 else {}
+        return list(self._pages("/events", query, most_pages=MOST_EVENT_PAGES))
 
     def event(self, event_id: str) -> Mapping[str, Any] | None:
         """Return one event, None where the server says that it is no more."""
@@ -153,9 +155,11 @@ class VtnClient:
     def _typed(self, object_type: str) -> dict[str, str]:
         return {"objectType": object_type} if self.is_3_1 else {}
 
-    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+    def _pages(
+        self, path: str, query: Mapping[str, str], *, most_pages: int = MOST_PAGES
+    ) -> Iterator[Mapping[str, Any]]:
         seen = set[str]()
-        for page in range(MOST_PAGES):
+        for page in range(most_pages):
             span = {"skip": str(page * PAGE), "limit": str(PAGE)}
             rows = self._ask("GET", path, query={**query, **span})
             if not isinstance(rows, list) or any(not isinstance(row, Mapping) for row in rows):
@@ -167,7 +171,7 @@ class VtnClient:
             yield from rows
             if len(rows) < PAGE:
                 return
-        raise OperatorUnreadable(f"more than {MOST_PAGES} pages")
+        raise OperatorUnreadable(f"more than {most_pages} pages")
 
     def _ask(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
