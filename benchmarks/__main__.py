@@ -8,7 +8,18 @@ import importlib
 import platform
 import sys
 
-BENCHMARKS = ("planner", "closed_loop", "flexmeasures", "pipeline", "links", "ledger", "settlement", "payouts", "web")
+BENCHMARKS = (
+    "planner",
+    "closed_loop",
+    "flexmeasures",
+    "pipeline",
+    "links",
+    "feeds",
+    "ledger",
+    "settlement",
+    "payouts",
+    "web",
+)
 
 
 def main() -> int:

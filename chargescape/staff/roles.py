@@ -14,11 +14,13 @@ _CARS = (
     "vehicles.view_vehicle", "vehicles.view_vehiclelink", "vehicles.view_chargepreference", "vehicles.view_command",
     "vehicles.view_chargereading", "vehicles.view_plugsession", "vehicles.view_homecharger",
     "vehicles.view_foreignsign", "vehicles.view_chargelimit", "vehicles.view_callcount", "vehicles.view_makerswitch",
+    "vehicles.view_stoporder", "vehicles.view_switchlimit", "vehicles.view_heartbeat",
 )  # fmt: skip
 _GRID = (
     "grid.view_utility", "grid.view_tariff", "grid.view_program", "grid.view_programterms", "grid.view_enrollment",
     "grid.view_site", "grid.view_gridevent", "grid.view_eventparticipation", "grid.view_plan", "grid.view_dispatch",
-    "grid.view_settlement", "grid.view_feed", "grid.view_groupsettlement", "grid.view_dispute",
+    "grid.view_settlement", "grid.view_feed", "grid.view_eventprogress", "grid.view_feeder",
+    "grid.view_groupsettlement", "grid.view_dispute",
     "grid.view_nomination", "grid.view_rehearsal",
 )  # fmt: skip
 _MONEY = (
@@ -32,9 +34,12 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "support": (*_PEOPLE, *_CARS, *_GRID, "rewards.view_payoutaccount", "rewards.view_payout", "rewards.view_earning"),
     # Runs the fleet: events, makers, servers of utilities, feeds; no names of owners, no money.
     "operations": (
-        *_CARS, *_GRID, "grid.add_gridevent", "grid.change_gridevent", "grid.change_feed", "grid.add_operatorlink",
+        *_CARS, *_GRID, "grid.add_gridevent", "grid.change_gridevent", "grid.change_feed", "grid.view_seriesupload",
+        "grid.add_seriesupload", "grid.change_seriesupload", "grid.add_operatorlink",
         "grid.change_operatorlink", "grid.view_operatorlink", "grid.view_operatorevent",
-        "vehicles.change_makerswitch", "vehicles.add_makerswitch", "grid.change_dispute", "grid.view_utilitymember",
+        "grid.view_operatorreportrequest",
+        "vehicles.change_makerswitch", "vehicles.add_makerswitch", "vehicles.add_stoporder",
+        "grid.change_dispute", "grid.view_utilitymember",
         "grid.add_utilitymember", "grid.change_utilitymember", "grid.view_invoice",
     ),
     # Watches the money: payouts, the ledger, the comparison with the processor; no car.

@@ -42,7 +42,7 @@ class TariffForm(AnyModelForm):
 
     def clean_version(self) -> int:
         """Keep the number where none is typed."""
-        return self.cleaned_data["version"] or self.instance.version
+        return int(self.cleaned_data["version"] or self.instance.version)
 
     def clean_month_kwh(self) -> int:
         """Take the usual one where none is typed."""
@@ -52,7 +52,7 @@ class TariffForm(AnyModelForm):
     def _post_clean(self) -> None:
         """Refuse rules that make no sense, and a version that does not fit the one before it."""
         before = Tariff.objects.filter(pk=self.instance.pk).first()
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # Django's own hook, which the stubs leave out
         if self.errors:
             return
         try:

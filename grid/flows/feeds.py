@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from foundation import clock
 from grid.feeds.base import FeedBusy, FeedError, FeedSource, FeedUnreadable, Point, holes
+from grid.flows.series import store_values, values_of
 from grid.gateway import open_feed
 from grid.models import Feed, SeriesPoint
 
@@ -87,20 +88,7 @@ def _record_answer(
     """Keep what is new: values not known yet, and corrections as newer issues of the same interval."""
     with transaction.atomic():
         ends_at = max((point.ends_at for point in points), default=starts_at)
-        known = {(row.starts_at, row.ends_at): row.value for row in latest_points(feed, starts_at, ends_at)}
-        news = [
-            SeriesPoint(
-                feed=feed,
-                starts_at=point.starts_at,
-                ends_at=point.ends_at,
-                value=point.value_micros,
-                unit=point.unit,
-                issued_at=point.issued_at,
-            )
-            for point in points
-            if known.get((point.starts_at, point.ends_at)) != point.value_micros
-        ]
-        SeriesPoint.objects.bulk_create(news, batch_size=1000, ignore_conflicts=True)
+        store_values(feed=feed, values=values_of(points))
         feed.gaps = _gaps(feed, starts_at, source.expected_until(now))
         if points:
             feed.latest_ends_at = max(ends_at, feed.latest_ends_at or ends_at)

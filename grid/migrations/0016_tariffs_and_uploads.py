@@ -142,6 +142,7 @@ class Migration(migrations.Migration):
             model_name="seriespoint",
             name="feed",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="points",
