@@ -156,7 +156,7 @@ class Walk:
         )
         earned = sum(item["amount_minor"] for item in settlements)
         self.mark("settled", f"{earned / 100:.2f} {settlements[0]['currency']} for {cars} cars")
-        reports = self.wait_for("the report at the utility", self.world.utility_reports, minutes=120)
+        reports = self.wait_for("the result at the utility", self.world.utility_results, minutes=120)
         intervals = reports[0]["resources"][0]["intervals"]
         self.mark("reported", f"{len(intervals)} intervals of usage and baseline went back to the utility")
         return settlements

@@ -65,11 +65,27 @@ class World:
         return events
 
     def utility_asks(self, *, kind: str, starts_at: datetime, minutes: int, target_kw: float) -> None:
-        """Ask for help at the utility's desk."""
-        wish = {"kind": kind, "startsAt": starts_at.isoformat(), "minutes": minutes, "targetKw": target_kw}
+        """Ask for help at the utility's desk, with reports before, in quarter hours and after."""
+        wish = {
+            "kind": kind,
+            "startsAt": starts_at.isoformat(),
+            "minutes": minutes,
+            "targetKw": target_kw,
+            "pieces": max(1, minutes // 15),
+            "reports": "before, in quarter hours, and the result",
+        }
         requests.post(f"{self.url}/vtn/control/events", json=wish, timeout=10).raise_for_status()
 
     def utility_reports(self) -> list[dict[str, Any]]:
         """Return the reports that came back to the utility."""
         reports: list[dict[str, Any]] = self._get("/vtn/control/reports")
         return reports
+
+    def utility_results(self) -> list[dict[str, Any]]:
+        """Return the reports on what came of whole events: they tell usage, baseline and power together."""
+        told = {"USAGE", "BASELINE", "DEMAND"}
+        return [
+            report
+            for report in self.utility_reports()
+            if told <= {row["payloadType"] for row in report.get("payloadDescriptors") or []}
+        ]
