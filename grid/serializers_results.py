@@ -9,7 +9,7 @@ from rest_framework import serializers
 from foundation import clock
 from foundation.formats import Reader, reader_in
 from grid.flows.explaining import explain_plan, explain_settlement
-from grid.models import Dispatch, Plan, Settlement
+from grid.models import Dispatch, GroupSettlement, Plan, Settlement
 
 
 class PlanSerializer(serializers.ModelSerializer[Plan]):
@@ -148,9 +148,62 @@ class SettlementSerializer(serializers.ModelSerializer[Settlement]):
             "amount_minor",
             "currency",
             "created_at",
+            "reserved_at",
             "posted_at",
+            "voided_at",
         ]
         read_only_fields = fields
+
+
+class GroupSettlementSerializer(serializers.ModelSerializer[GroupSettlement]):
+    """What all cars of an event delivered together, of which each settlement is a share. Energies are Wh, signed."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+
+    class Meta:
+        model = GroupSettlement
+        fields = [
+            "id",
+            "revision",
+            "method",
+            "method_version",
+            "share_rule",
+            "baseline_wh",
+            "net_wh",
+            "delivered_wh",
+            "error_wh",
+            "measured_cars",
+            "estimated_cars",
+            "control_cars",
+            "rate_micros_per_kwh",
+            "amount_minor",
+            "currency",
+            "review",
+            "objection_ends_at",
+        ]
+        read_only_fields = fields
+
+
+class DivisionSerializer(serializers.Serializer[Any]):
+    """How much is divided, which place the car's remainder has, and to how many places one each goes."""
+
+    whole = serializers.IntegerField()
+    place = serializers.IntegerField()
+    left = serializers.IntegerField()
+
+
+class ShareSerializer(serializers.Serializer[Any]):
+    """How a settlement follows from its group's: whole x weight / weights, rounded down, one more before `left`."""
+
+    group = serializers.UUIDField()
+    member = serializers.IntegerField(help_text="The car's number in the group's evidence; it names nobody.")
+    rule = serializers.CharField()
+    role = serializers.CharField(help_text="t took part, c left alone, a away, x left out.")
+    committed_wh = serializers.IntegerField(help_text="What the car could shift, known before notice.")
+    weight = serializers.IntegerField()
+    weights = serializers.IntegerField(help_text="All weights together.")
+    credited_wh = DivisionSerializer()
+    amount_minor = DivisionSerializer()
 
 
 class StepSerializer(serializers.Serializer[Any]):
@@ -166,9 +219,11 @@ class SettlementDetailSerializer(SettlementSerializer):
     """A settlement with its sum in words and numbers, and the evidence it can be recomputed from."""
 
     steps = serializers.SerializerMethodField()
+    group = GroupSettlementSerializer(allow_null=True, read_only=True, help_text="Null: the car was settled alone.")
+    share = ShareSerializer(allow_null=True, read_only=True, help_text="Null: the car was settled alone.")
 
     class Meta(SettlementSerializer.Meta):
-        fields = [*SettlementSerializer.Meta.fields, "steps", "evidence"]
+        fields = [*SettlementSerializer.Meta.fields, "group", "share", "steps", "evidence"]
         read_only_fields = fields
 
     @extend_schema_field(StepSerializer(many=True))

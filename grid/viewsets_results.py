@@ -81,6 +81,8 @@ class SettlementViewSet(viewsets.ReadOnlyModelViewSet[Settlement]):
     def get_queryset(self) -> QuerySet[Settlement]:
         rows = Settlement.objects.filter(participation__enrollment__vehicle__owner=cast(User, self.request.user))
         rows = rows.select_related("participation__event", "participation__enrollment__vehicle")
+        if self.action == "retrieve":
+            rows = rows.select_related("group").defer("group__evidence")
         return _narrow(rows, self.request, "participation__enrollment__vehicle__public_id")
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:

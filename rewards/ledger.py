@@ -88,12 +88,13 @@ class Balance:
 
 @dataclass(frozen=True)
 class OwnerBalance:
-    """The balance of one of an owner's accounts, with the account's primary key."""
+    """The balance of one of an owner's accounts, with the account's primary key, and what is reserved for the owner."""
 
     account_id: int
     available_minor: int
     pending_minor: int
     posted_minor: int
+    expected_minor: int
 
 
 def account(kind: str, key: str, currency: str, owner: User | None = None) -> LedgerAccount:
@@ -216,10 +217,10 @@ def owner_balance(owner: User, currency: str) -> Balance:
 def balances_of(owner: User) -> dict[str, OwnerBalance]:
     """Return what the platform owes `owner`, by currency, in one query; empty where nothing was ever posted."""
     rows = LedgerAccount.objects.filter(owner=owner, kind=LedgerAccount.Kind.OWNER_PAYABLE).order_by("currency")
-    values = rows.values_list("currency", "pk", "credits_posted", "debits_posted", "debits_pending")
+    values = rows.values_list("currency", "pk", "credits_posted", "debits_posted", "debits_pending", "credits_pending")
     return {
-        currency: OwnerBalance(account_id, *astuple(_balance(credited - debited, reserved)))
-        for currency, account_id, credited, debited, reserved in values
+        currency: OwnerBalance(account_id, *astuple(_balance(credited - debited, reserved)), expected)
+        for currency, account_id, credited, debited, reserved, expected in values
     }
 
 

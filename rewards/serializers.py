@@ -82,6 +82,7 @@ class BalanceSerializer(serializers.Serializer[Any]):
     paid_minor = serializers.IntegerField(help_text="Arrived at the bank.")
     earned_minor = serializers.IntegerField(help_text="Earned in all.")
     next_payout_at = serializers.DateTimeField(allow_null=True)
+    expected_minor = serializers.IntegerField(help_text="Earned in events to whose result a utility may still object.")
 
 
 class PauseSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from foundation import formats
 from foundation.formats import Reader
 from foundation.words import Words
+from grid.flows.group_steps import GroupSteps, why_pending
 from grid.flows.steps import Step, Steps
 from grid.metering import evidence
 from grid.metering.settlement import Interval, series
@@ -22,6 +23,7 @@ GRADES = {
     "measured": _("Measured by the charger's or car's own meter."),
     "derived": _("Derived from the battery's state of charge, because no meter reading covers the event."),
     "missing": _("Not known: no readings cover the event. If they arrive later, this is corrected and paid."),
+    "estimated": _("Your car's own energy is not known; the mean of the group stands in for it."),
 }
 REASONS: dict[str, Words | str] = {
     "": "",
@@ -29,6 +31,10 @@ REASONS: dict[str, Words | str] = {
     "nothing_to_shift": _("The car would not have charged during the event anyway, so there was nothing to shift."),
     "no_reduction": _("The car used as much as, or more than, it would have without the event."),
     "no_increase": _("The car used no more than it would have without the event."),
+    "excluded": _("Your car was left out of the group's result after the utility objected."),
+    "group_not_known": _("What the group delivered cannot be told yet; a person looks at it."),
+    "group_delivered_nothing": _("All cars together used as much as, or more than, without the event."),
+    "nothing_committed": _("Before the event was announced your car had nothing to shift in it."),
     "readings_missing": _("We have no readings of the car from the event, and what is not known is not paid."),
 }
 METHODS = {
@@ -53,6 +59,7 @@ class Explanation:
     reason_text: str
     method_text: str
     series: tuple[Interval, ...]
+    pending_text: str = ""
 
 
 def explain_plan(*, plan: Plan, zone: ZoneInfo, now: datetime, reader: Reader | None = None) -> str:
@@ -116,9 +123,11 @@ def explain_settlement(*, settlement: Settlement, zone: ZoneInfo, reader: Reader
     """
     case = evidence.read(settlement.evidence)
     result = evidence.recompute(settlement.evidence)
-    method = METHODS.get(case.method, ANY_METHOD)
+    method, reader = METHODS.get(case.method, ANY_METHOD), reader or formats.reader_in("US")
+    steps = Steps(case, result, zone=zone, reader=reader)
+    group = settlement.group
     return Explanation(
-        steps=Steps(case, result, zone=zone, reader=reader or formats.reader_in("US")).all(),
+        steps=steps.all() if group is None else [*steps.of_the_car(), *GroupSteps(settlement, reader=reader).all()],
         amount_minor=settlement.amount_minor,
         currency=settlement.currency,
         grade=settlement.grade,
@@ -126,4 +135,11 @@ def explain_settlement(*, settlement: Settlement, zone: ZoneInfo, reader: Reader
         reason_text=str(REASONS.get(settlement.reason, settlement.reason)),
         method_text=str(method).format(method=case.method, version=case.method_version),
         series=series(case),
+        pending_text=why_pending(settlement, until=_moment(group.objection_ends_at, zone, reader) if group else ""),
     )
+
+
+def _moment(at: datetime, zone: ZoneInfo, reader: Reader) -> str:
+    local = at.astimezone(zone)
+    clock = formats.time_of_day(local.time().replace(microsecond=0), reader=reader)
+    return f"{formats.day(local.date(), reader=reader)}, {clock}"

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from foundation import formats
 from foundation.formats import Reader
 from foundation.money import major_units
-from grid.metering.baselines import charging_window, hours
+from grid.metering.baselines import charging_window, hours, method_of
 from grid.metering.cases import Case, Stay
 from grid.metering.energy import MEASURED, Energy
 from grid.metering.settlement import Result
@@ -43,9 +43,14 @@ class Steps:
 
     def all(self) -> list[Step]:
         """Return every step in order."""
+        return [*self.of_the_car(), *self._credited(), self._amount()]
+
+    def of_the_car(self) -> list[Step]:
+        """Return the steps from the readings to what the car itself delivered."""
         flows = (self._flow(flow) for flow in self.result.flows)
-        stays = (self._stay(stay) for stay in self.case.stays)
-        return [self._event(), *stays, self._baseline(), *flows, *self._delivered(), self._amount()]
+        left_alone = method_of(self.case.method, self.case.method_version).stays(self.case)
+        stays = (self._stay(stay) for stay in left_alone)
+        return [self._event(), *stays, self._baseline(), *flows, self._delivered()]
 
     def _event(self) -> Step:
         event = self.case.event
@@ -120,18 +125,19 @@ class Steps:
             )
         return Step(title, text, self._exact(flow.net_wh), "Wh")
 
-    def _delivered(self) -> Iterator[Step]:
+    def _delivered(self) -> Step:
         title, result = gettext("Delivered"), self.result
         if result.net_wh is None or result.delivered_wh is None:
             text = gettext("What is not known is not paid, and not counted as nothing.")
-            yield Step(title, text, gettext("not known"), "")
-            return
+            return Step(title, text, gettext("not known"), "")
         text = gettext("{baseline} Wh without the event less {net} Wh (rounded to whole Wh).")
         if self.case.kind == "absorb":
             text = gettext("{net} Wh (rounded to whole Wh) less {baseline} Wh without the event.")
         text = text.format(net=self._whole(result.net_wh), baseline=self._whole(result.baseline_wh))
-        yield Step(title, text, self._whole(result.delivered_wh), "Wh")
-        if result.delivered_wh < 0:
+        return Step(title, text, self._whole(result.delivered_wh), "Wh")
+
+    def _credited(self) -> Iterator[Step]:
+        if (self.result.delivered_wh or 0) < 0:
             yield Step(gettext("Credited"), gettext("Never less than nothing: the event costs you nothing."), "0", "Wh")
 
     def _amount(self) -> Step:

@@ -74,9 +74,9 @@ def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
     """Open one line to its whole calculation; older revisions stay readable."""
     owner = signed_in(request, User)
     rows = Settlement.objects.filter(participation__enrollment__vehicle__owner=owner).select_related(
-        "participation__event__terms__program__utility", "participation__enrollment__vehicle"
+        "participation__event__terms__program__utility", "participation__enrollment__vehicle", "group"
     )
-    found = rows.filter(public_id=settlement).first()
+    found = rows.filter(public_id=settlement).defer("group__evidence").first()
     if found is None:
         return _other_earning(request, get_object_or_404(Earning, public_id=settlement, owner=owner))
     explanation = explain_settlement(settlement=found, zone=owner.zone, reader=reader_in(owner.country))

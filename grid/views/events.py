@@ -65,6 +65,8 @@ def settlement_word(settlement: Settlement | None, part: EventParticipation, *, 
         return gettext("Could not help")
     if settlement is not None:
         return gettext("Settled")
+    if part.state == EventParticipation.State.CONTROL:
+        return gettext("Left alone by lot")
     return gettext("Being worked out") if is_over else gettext("Takes part")
 
 

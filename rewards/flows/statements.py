@@ -68,7 +68,10 @@ class StatementLine:
 
 @dataclass(frozen=True)
 class OwnerTotals:
-    """Minor units: available to be paid, on its way to the bank, arrived, and earned in all."""
+    """Minor units: available to be paid, on its way to the bank, arrived, earned in all.
+
+    `expected` is set aside for what a utility may still object to, and in none of the others.
+    """
 
     currency: str
     available_minor: int
@@ -76,6 +79,7 @@ class OwnerTotals:
     paid_minor: int
     earned_minor: int
     next_payout_at: datetime | None
+    expected_minor: int = 0
 
 
 def owner_currencies(owner: User) -> list[str]:
@@ -104,6 +108,7 @@ def all_totals(owner: User) -> list[OwnerTotals]:
             paid_minor=getattr(accounts.get(currency), "paid", None) or 0,
             earned_minor=earned.get(currency, 0),
             next_payout_at=_payday(accounts.get(currency)),
+            expected_minor=balances[currency].expected_minor if currency in balances else 0,
         )
         for currency in dict.fromkeys([owner.currency, *balances])
     ]

@@ -176,7 +176,7 @@ TAMPERS: dict[str, Callable[[Bundle], None]] = {
     "reading": _set("settlements.0.evidence.readings.1.imported_wh", 99_999),
     "event-end": _set("settlements.0.evidence.event.ends_at", "2026-11-19T03:00:00+00:00"),
     "event-kind": _set("settlements.0.evidence.event.kind", "absorb"),
-    "method": _set("settlements.0.evidence.method.version", 2),
+    "method": _set("settlements.0.evidence.method.version", 3),
     "baseline": _set("settlements.0.baseline_wh", 1),
     "never-posted": _set("settlements.0.posted_at", None),
     "settlement-gone": lambda bundle: bundle["settlements"].clear(),

@@ -12,7 +12,7 @@ from grid.metering import group_evidence
 from grid.models import EventParticipation, GridEvent, GroupSettlement, Measurement, Settlement
 from rewards import ledger
 from rewards.flows.corrections import corrections_account
-from rewards.flows.statements import owner_transfers, statement_lines
+from rewards.flows.statements import owner_totals, owner_transfers, statement_lines
 from rewards.models import LedgerAccount, Transfer
 from tests.factories import nights
 from tests.grid.flows.group_events import event, take_part, took
@@ -128,10 +128,14 @@ def test_credit_is_pending_until_the_result_stands(verdict: str, alice: User, no
     assert (settlement.reserved_at, settlement.posted_at) == (of.settle_at, None)
     assert (ledger.owner_balance(alice, "USD").posted_minor, ledger.owner_expected(alice, "USD")) == (0, 4_520)
     assert not owner_transfers(alice, "USD").exists()
+    totals = owner_totals(alice, "USD")
+    assert (totals.earned_minor, totals.expected_minor) == (0, 4_520)
 
     GroupSettlement.objects.update(review=verdict)
     assert [post_due_settlements(now=of.settle_at + HOUR, limit=10) for _again in range(2)] == [1, 0]
     assert (ledger.owner_balance(alice, "USD").posted_minor, ledger.owner_expected(alice, "USD")) == (4_520, 0)
+    totals = owner_totals(alice, "USD")
+    assert (totals.earned_minor, totals.expected_minor) == (4_520, 0)
     (line,) = statement_lines(alice, owner_transfers(alice, "USD"))
     assert (line.key, line.amount_minor) == (f"settlement:{settlement.public_id}", 4_520)
     assert ledger.check() == []
