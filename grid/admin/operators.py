@@ -2,92 +2,15 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from accounts.admin import AnyAdmin, AnyInline
 from foundation import clock
-from grid.admin.bases import AnyModelForm
+from grid.admin.operator_forms import OperatorLinkForm, OperatorProgramForm
 from grid.flows import operators
-from grid.models import OperatorEvent, OperatorLink, OperatorProgram, OperatorReport
-
-MOST_SHARE_PERCENT = 100
-
-
-class OperatorLinkForm(AnyModelForm):
-    """The client secret is typed and never shown again."""
-
-    api_base = forms.URLField(max_length=300, assume_scheme="https")
-    token_url = forms.URLField(
-        max_length=300, required=False, assume_scheme="https", help_text="Empty: the server's own /auth/token."
-    )
-    client_secret = forms.CharField(
-        required=False, widget=forms.PasswordInput(render_value=False), help_text="Empty: as it was."
-    )
-    push_token = forms.CharField(
-        required=False, widget=forms.PasswordInput(render_value=False), help_text="Empty: as it was."
-    )
-
-    class Meta:
-        model = OperatorLink
-        fields = [
-            "utility",
-            "protocol",
-            "api_base",
-            "token_url",
-            "oauth_id",
-            "client_secret",
-            "ven_name",
-            "push_token",
-            "poll_seconds",
-            "is_active",
-        ]
-
-    def clean_client_secret(self) -> str:
-        """Keep the old secret where none is typed; a new link needs one."""
-        typed = str(self.cleaned_data["client_secret"])
-        if not typed and not self.instance.pk:
-            raise forms.ValidationError("The utility gives one with the client id.")
-        return typed or str(self.instance.client_secret)
-
-    def clean_push_token(self) -> str:
-        """Keep the old token where none is typed."""
-        return str(self.cleaned_data["push_token"]) or str(self.instance.push_token)
-
-    def clean_poll_seconds(self) -> int:
-        """Refuse what would hammer the server or make us deaf."""
-        seconds = int(self.cleaned_data["poll_seconds"])
-        if not 10 <= seconds <= 3600:
-            raise forms.ValidationError("Ask every 10 seconds to every hour.")
-        return seconds
-
-
-class OperatorProgramForm(AnyModelForm):
-    """The words agreed with the utility, checked."""
-
-    class Meta:
-        model = OperatorProgram
-        fields = [
-            "remote_id",
-            "program",
-            "export_is_negative",
-            "setpoint_is_relative",
-            "simple_shares_percent",
-            "state_of_charge_is_ratio",
-            "usage_may_be_negative",
-        ]
-
-    def clean_simple_shares_percent(self) -> dict[str, float]:
-        """Refuse levels and shares that SIMPLE does not have."""
-        shares = self.cleaned_data["simple_shares_percent"] or {}
-        is_table = isinstance(shares, dict) and set(shares) <= {"1", "2", "3"}
-        if not is_table or not all(
-            isinstance(share, int | float) and 0 < share <= MOST_SHARE_PERCENT for share in shares.values()
-        ):
-            raise forms.ValidationError('Give shares of the levels 1, 2 and 3 in percent, such as {"1": 33}.')
-        return dict(shares)
+from grid.models import OperatorEvent, OperatorLink, OperatorProgram, OperatorReport, OperatorReportRequest
 
 
 class OperatorProgramInline(AnyInline):
@@ -149,7 +72,7 @@ class ShownOnly(AnyAdmin):
 
 @admin.register(OperatorEvent)
 class OperatorEventAdmin(ShownOnly):
-    list_display = ["remote_id", "program", "state", "changed_at", "seen_at", "asks_for", "questions"]
+    list_display = ["remote_id", "program", "state", "answer", "changed_at", "seen_at", "asks_for", "questions"]
     list_filter = ["state", "program__link__utility"]
     list_select_related = ["program__program", "program__link__utility"]
     search_fields = ["remote_id"]
@@ -169,3 +92,10 @@ class OperatorReportAdmin(ShownOnly):
     list_display = ["ask", "sent_at", "failure", "failures", "remote_id"]
     list_filter = [("sent_at", admin.EmptyFieldListFilter)]
     list_select_related = ["ask__operator_event", "ask__grid_event"]
+
+
+@admin.register(OperatorReportRequest)
+class OperatorReportRequestAdmin(ShownOnly):
+    list_display = ["request_id", "link", "specifier_id", "r_ids", "every_seconds", "next_at", "sent_at", "failure"]
+    list_filter = ["link__utility"]
+    list_select_related = ["link__utility"]

@@ -12,19 +12,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from foundation import clock
 from grid.flows import operators
 from grid.flows.following import follow
 from grid.flows.opting import answer_to
 from grid.models import OperatorEvent, OperatorLink, OperatorProgram
+from grid.operators.openadr2b.certificates import Credentials
 from grid.operators.openadr2b.messages import Distribution
-from grid.operators.openadr2b.ven import Answer, Registration
-from grid.operators.openadr2b.wire import Credentials
+from grid.operators.openadr2b.saying import Answer, Registration
 
 logger = logging.getLogger(__name__)
 
 SYNC_EVERY = timedelta(minutes=15)
+OVERDUE = timedelta(minutes=5)
 LINKS = OperatorLink.objects.filter(protocol=OperatorLink.Protocol.OPENADR_2_0B)
 
 
@@ -32,6 +34,13 @@ def claim_due(*, now: datetime, limit: int, busy: Collection[int] = ()) -> list[
     """Take the 2.0b servers that are due to be asked for oneself; `busy` are those that are being asked already."""
     due = LINKS.filter(operators.is_due(now)).exclude(pk__in=busy).select_related("utility").order_by("pk")
     return [link for link in due[:limit] if operators.claim(link, now)]
+
+
+def unasked(*, now: datetime) -> "QuerySet[OperatorLink]":
+    """Return the 2.0b servers that should have been asked a while ago, though none of them is waited for."""
+    overdue = Q(next_poll_at__lte=now - OVERDUE) | Q(next_poll_at__isnull=True, heard_at__isnull=True)
+    is_free = Q(lease_until__isnull=True) | Q(lease_until__lte=clock.wall() - OVERDUE)
+    return LINKS.filter(overdue & is_free, is_active=True)
 
 
 def credentials_of(link: OperatorLink) -> Credentials:

@@ -13,7 +13,7 @@ from grid.models import GridEvent, OperatorEvent, OperatorLink
 from grid.operators.base import Asked, OperatorUnreadable
 from grid.operators.openadr2b.asking import OVER, is_test
 from grid.operators.openadr2b.messages import read_length
-from grid.operators.openadr2b.ven import Answer
+from grid.operators.openadr2b.saying import Answer
 from grid.operators.openadr3.times import read_instant
 
 INVALID_DATA, SIGNAL_NOT_SUPPORTED = 454, 460

@@ -1,4 +1,4 @@
-"""Reports that a 2.0b server asked for: the energy of a program's cars in quarter hours, and what it would have been.
+"""Reports that a 2.0b server asked for: the energy of a program's cars step by step, and what it would have been.
 
 Usage is that of all enrolled cars at home, from their meters, else from the state of charge. The baseline is known in
 events alone, once they are settled: the usage then, and what the settlements say was delivered on top, so that the
@@ -7,7 +7,7 @@ difference of both is what owners are paid for. What nobody knows is left out.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -33,10 +33,12 @@ from vehicles.models import ChargeReading
 
 LATE = timedelta(minutes=15)  # by then the reading after a quarter hour has come
 SHORTEST_EVERY = timedelta(minutes=15)
+LONGEST_STEP = timedelta(days=1)
 MOST_REQUESTS = 100
 BATCH = 500
 ONCE_BACK = timedelta(days=1)
 FIRST_WAIT = timedelta(minutes=5)
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _NOTHING = (Fraction(0), MEASURED)
 
 
@@ -49,23 +51,18 @@ def keep_wanted(link: OperatorLink, wanted: Iterable[ReportWanted], *, now: date
         if not r_ids or wish.specifier_id not in {TELEMETRY, HISTORY} or link.report_requests.count() >= MOST_REQUESTS:
             continue
         every = max(wish.every, SHORTEST_EVERY) if wish.every else timedelta(0)
-        ends_at = wish.ends_at or (None if every else wish.starts_at or now)
+        ends_at = wish.ends_at or (None if every else now)
         starts_at = wish.starts_at or (now if every else now - ONCE_BACK)
         starts_at = max(starts_at, (ends_at or now) - LONGEST_SPAN)
-        row, is_new = OperatorReportRequest.objects.update_or_create(
-            link=link,
-            request_id=wish.request_id,
-            defaults={
-                "specifier_id": wish.specifier_id,
-                "r_ids": r_ids,
-                "every_seconds": round(every.total_seconds()),
-                "ends_at": ends_at,
-            },
-        )
-        if is_new or row.next_at is None:
+        row = link.report_requests.filter(request_id=wish.request_id).first()
+        if row is None or row.next_at is None:
+            row = row or OperatorReportRequest(link=link, request_id=wish.request_id)
             row.starts_at, row.told_until = starts_at, {}
             row.next_at = max(starts_at + every if every else ends_at or now, now)
-            row.save(update_fields=["starts_at", "told_until", "next_at"])
+        row.specifier_id, row.r_ids, row.ends_at = wish.specifier_id, r_ids, ends_at
+        row.every_seconds = round(every.total_seconds())
+        row.step_seconds = round(min(max(wish.step // STEP, 1) * STEP, LONGEST_STEP).total_seconds())
+        row.save()
         met.append(wish.request_id)
     return met
 
@@ -92,7 +89,7 @@ def make_report(request: OperatorReportRequest, *, now: datetime) -> tuple[dict[
     for program in request.link.programs.select_related("program__utility"):
         usage, baseline = (r_id_of(program.resource_name, what) for what in (USAGE, BASELINE))
         if usage in request.r_ids:
-            found, told_until[usage] = _usage_values(program, usage, _since(request, usage), until)
+            found, told_until[usage] = _usage_values(request, program, usage, until)
             values += found
         if baseline in request.r_ids:
             also = usage if usage in request.r_ids else ""
@@ -127,21 +124,20 @@ def keep_failure(request: OperatorReportRequest, failure: str, *, now: datetime)
     request.save(update_fields=["failure", "next_at"])
 
 
-def _usage_values(program: OperatorProgram, r_id: str, since: datetime, until: datetime) -> tuple[list[Value], str]:
-    first = _quarter(since) if _quarter(since) == since else _quarter(since) + STEP
-    count = max(0, (until - first) // STEP)
-    windows = [Window(first + place * STEP, first + (place + 1) * STEP) for place in range(count)]
+def _usage_values(
+    request: OperatorReportRequest, program: OperatorProgram, r_id: str, until: datetime
+) -> tuple[list[Value], str]:
+    since, step = _since(request, r_id), timedelta(seconds=request.step_seconds)
+    first = since + (EPOCH - since) % step  # steps begin on the clock, in UTC
+    count = max(0, (until - first) // step)
+    windows = [Window(first + place * step, first + (place + 1) * step) for place in range(count)]
     known = usage_of(program.program, windows)
     values = [
-        Value(r_id, window.starts_at, STEP, round(energy[0]), energy[1])
+        Value(r_id, window.starts_at, step, round(energy[0]), energy[1])
         for window, energy in zip(windows, known, strict=True)
         if energy is not None
     ]
     return values, (windows[-1].ends_at if windows else since).isoformat()
-
-
-def _quarter(at: datetime) -> datetime:
-    return at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
 
 
 def _baseline_values(

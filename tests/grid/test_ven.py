@@ -18,8 +18,9 @@ from grid.flows.events import cancel_event
 from grid.flows.following import enrolled_w
 from grid.flows.openadr2b import claim_due
 from grid.flows.operators import poll_due_operators
-from grid.models import Enrollment, GridEvent, OperatorEvent, OperatorLink, OperatorProgram
+from grid.models import Enrollment, GridEvent, OperatorEvent, OperatorLink, OperatorProgram, OperatorReportRequest
 from tests.factories import grid as make
+from tests.factories import vehicles
 from tests.grid.openadr2b_vtn import CONTEXT, VEN_ID, Vtn, signal, word_event
 
 pytestmark = pytest.mark.django_db
@@ -263,6 +264,25 @@ def test_server_that_forgot_us_is_registered_with_again(vtn: Vtn, program: Opera
     assert look(now + HOUR)
     assert vtn.asked[:3] == ["OadrPoll", "EiRegisterParty", "EiRegisterParty"]
     assert len(standing()) == 1
+
+
+def test_report_that_was_asked_for_arrives(vtn: Vtn, program: OperatorProgram, now: datetime) -> None:
+    vtn.report_every = HOUR
+    start = now.replace(minute=0)
+    look(start)
+    assert OperatorReportRequest.objects.get().next_at == start + HOUR
+    (enrollment,) = Enrollment.objects.all()
+    Enrollment.objects.update(enrolled_at=start)
+    for minutes in range(0, 70, 10):
+        at = start + timedelta(minutes=minutes)
+        vehicles.reading(enrollment.vehicle, at=at, is_at_home=True, imported_wh=minutes * 100, exported_wh=0)
+    look(start + HOUR)
+    name = f"{program.resource_name}-usage"
+    assert vtn.values == {name: {start + place * timedelta(minutes=15): 1500.0 for place in range(3)}}
+    sent = b"".join(vtn.bodies)
+    assert b"Quality Good - Non Specific" in sent
+    assert str(enrollment.vehicle.public_id).encode() not in sent
+    assert str(enrollment.public_id).encode() not in sent
 
 
 STEP = timedelta(minutes=75)

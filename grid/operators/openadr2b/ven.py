@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from grid.operators.openadr2b.messages import (
     text_at,
 )
 from grid.operators.openadr2b.reporting import ReportWanted, read_wanted
+from grid.operators.openadr2b.saying import Answer, Registration
 from grid.operators.openadr2b.wire import Exchange
 
 REGISTER, EVENT, REPORT, OPT, POLL = "EiRegisterParty", "EiEvent", "EiReport", "EiOpt", "OadrPoll"
@@ -30,32 +30,6 @@ class RegistrationLost(OperatorError):
     """The server does not know us any more, or asks us to register again. Nothing it asked is called off by that."""
 
     code = "not registered"
-
-
-@dataclass(frozen=True)
-class Registration:
-    """How the server knows us, and how often it wants to be asked at most (0: it does not say)."""
-
-    ven_id: str
-    registration_id: str
-    least_poll_seconds: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What we say to one event. `code` judges the message, `reason` is for people at the utility."""
-
-    event_id: str
-    revision: int
-    is_in: bool
-    code: int = 200
-    reason: str = ""
-    opt_reason: str = "participating"
-
-    @property
-    def opt_type(self) -> str:
-        """The protocol's word."""
-        return "optIn" if self.is_in else "optOut"
 
 
 class Ven:

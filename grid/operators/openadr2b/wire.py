@@ -11,10 +11,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 import aiohttp
@@ -24,13 +22,13 @@ from openleadr.errors import FingerprintMismatch
 from signxml.exceptions import SignXMLException
 
 from grid.operators.base import OperatorBusy, OperatorRefused, OperatorUnreachable, OperatorUnreadable
+from grid.operators.openadr2b.certificates import Credentials, is_safe_address
 
 logging.getLogger("openleadr").setLevel(logging.ERROR)  # it tells whole messages, and we tell what matters ourselves
 
 MOST_BYTES = 8_000_000
 TOTAL_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 HOSTILE = (b"<!DOCTYPE", b"<!ENTITY")
 _one_signature_at_a_time = threading.Lock()  # openleadr remembers the signatures it saw in a plain set
 OK = 200
@@ -44,23 +42,6 @@ _PARSING: dict[str, Any] = {
     "remove_comments": True,
     "remove_pis": True,
 }
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What we show and expect: PEM texts, and the OpenADR fingerprint of the certificate that signs the answers."""
-
-    certificate: str = ""
-    private_key: str = field(default="", repr=False)
-    authorities: str = ""
-    fingerprint: str = ""
-    signs_messages: bool = False
-
-
-def is_safe_address(url: str) -> bool:
-    """Say whether certificates and events may travel there: HTTPS, or plain HTTP to this very machine."""
-    parts = urlsplit(url)
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
 
 
 def tls_context(credentials: Credentials) -> ssl.SSLContext:
