@@ -83,6 +83,8 @@ def _desk_tabs(request: HttpRequest) -> list[Tab]:
         return []
     hrefs = [reverse(name, args=[slug]) for name, _label, _icon in _DESK_TABS]
     best = max((href for href in hrefs if request.path.startswith(href)), key=len, default="")
+    if best == hrefs[0] != request.path:  # the desk itself stands before everything
+        best = ""
     return [Tab(href, label, icon, href == best) for href, (_name, label, icon) in zip(hrefs, _DESK_TABS, strict=True)]
 
 

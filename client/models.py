@@ -84,6 +84,12 @@ DisputeStateEnum = Literal[
     "rejected",
 ]
 
+EventKindEnum = Literal[
+    "hold",
+    "absorb",
+    "discharge",
+]
+
 EventStateEnum = Literal[
     "draft",
     "scheduled",
@@ -111,10 +117,11 @@ InvoiceLineKindEnum = Literal[
     "correction",
 ]
 
-KindB4dEnum = Literal[
-    "hold",
-    "absorb",
-    "discharge",
+InvoiceStateEnum = Literal[
+    "draft",
+    "sent",
+    "paid",
+    "void",
 ]
 
 LanguageEnum = Literal[
@@ -197,6 +204,14 @@ PurposeEnum = Literal[
     "grid_participation",
 ]
 
+ReviewEnum = Literal[
+    "open",
+    "disputed",
+    "approved",
+    "lapsed",
+    "replaced",
+]
+
 RhythmEnum = Literal[
     "every",
     "weekly",
@@ -209,11 +224,9 @@ RoleEnum = Literal[
     "lead",
 ]
 
-StateA02Enum = Literal[
-    "draft",
-    "sent",
-    "paid",
-    "void",
+ShareRuleEnum = Literal[
+    "equal",
+    "by_commitment",
 ]
 
 StatementLineKindEnum = Literal[
@@ -335,6 +348,7 @@ class Balance(TypedDict):
     paid_minor: int
     earned_minor: int
     next_payout_at: str | None
+    expected_minor: int
 
 
 class Bill(TypedDict):
@@ -572,7 +586,7 @@ class DeskEvent(TypedDict):
     event: str
     program: str
     terms_version: int
-    kind: KindB4dEnum
+    kind: EventKindEnum
     starts_at: str
     ends_at: str
     state: DeskEventStateEnum
@@ -665,6 +679,14 @@ class Dispute(TypedDict):
     resolved_at: str | None
 
 
+class Division(TypedDict):
+    """How much is divided, which place the car's remainder has, and to how many places one each goes."""
+
+    whole: int
+    place: int
+    left: int
+
+
 class Earning(TypedDict):
     """What a program paid by another form than its rate per kWh."""
 
@@ -730,7 +752,7 @@ class Event(TypedDict):
     id: str
     program: str
     program_name: str
-    kind: KindB4dEnum
+    kind: EventKindEnum
     starts_at: str
     ends_at: str
     state: EventStateEnum
@@ -752,6 +774,28 @@ class Export(TypedDict):
     size_bytes: int
     row_count: int
     download_url: str
+
+
+class GroupSettlement(TypedDict):
+    """What all cars of an event delivered together, of which each settlement is a share. Energies are Wh, signed."""
+
+    id: str
+    revision: int
+    method: str
+    method_version: int
+    share_rule: ShareRuleEnum
+    baseline_wh: int | None
+    net_wh: int | None
+    delivered_wh: int | None
+    error_wh: float | None
+    measured_cars: int
+    estimated_cars: int
+    control_cars: int
+    rate_micros_per_kwh: int
+    amount_minor: int
+    currency: str
+    review: ReviewEnum
+    objection_ends_at: str
 
 
 class Health(TypedDict):
@@ -786,7 +830,7 @@ class Invoice(TypedDict):
     month_date: str
     currency: str
     amount_minor: int
-    state: StateA02Enum
+    state: InvoiceStateEnum
     sent_at: str | None
     due_date: str | None
     paid_at: str | None
@@ -800,7 +844,7 @@ class InvoiceDetail(TypedDict):
     month_date: str
     currency: str
     amount_minor: int
-    state: StateA02Enum
+    state: InvoiceStateEnum
     sent_at: str | None
     due_date: str | None
     paid_at: str | None
@@ -1448,7 +1492,9 @@ class Settlement(TypedDict):
     amount_minor: int
     currency: str
     created_at: str
+    reserved_at: str | None
     posted_at: str | None
+    voided_at: str | None
 
 
 class SettlementDetail(TypedDict):
@@ -1472,9 +1518,27 @@ class SettlementDetail(TypedDict):
     amount_minor: int
     currency: str
     created_at: str
+    reserved_at: str | None
     posted_at: str | None
+    voided_at: str | None
+    group: GroupSettlement | None
+    share: Share | None
     steps: list[Step]
     evidence: Any
+
+
+class Share(TypedDict):
+    """How a settlement follows from its group's: whole x weight / weights, rounded down, one more before `left`."""
+
+    group: str
+    member: int
+    rule: str
+    role: str
+    committed_wh: int
+    weight: int
+    weights: int
+    credited_wh: Division
+    amount_minor: Division
 
 
 class Site(TypedDict):

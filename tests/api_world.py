@@ -10,7 +10,7 @@ import responses
 from accounts.models import Notice, PushDevice
 from chargescape.models import DataExport
 from foundation import clock
-from grid.models import Dispatch
+from grid.models import Dispatch, Invoice
 from rewards.flows.payouts import pay_now
 from rewards.models import Earning, PayTerms
 from tests.factories import vehicles as make
@@ -49,6 +49,9 @@ def build_api_world(owner: Any, *, now: datetime) -> World:
     )
     HomeCharger.objects.create(
         link=make.link(owner, maker="homebox"), external_id="box", external_id_hash="box", created_at=now
+    )
+    Invoice.objects.create(
+        utility=world.past.event.terms.program.utility, month_date=date(2026, 10, 1), currency="USD", made_at=now
     )
     if not PushDevice.objects.filter(user=owner).exists():
         PushDevice.objects.create(user=owner, endpoint="https://push.test/x", endpoint_hash="x", created_at=now)

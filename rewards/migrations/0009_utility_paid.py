@@ -4,15 +4,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('rewards', '0008_corrections_account'),
+        ("rewards", "0008_corrections_account"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='ledgeraccount',
-            name='kind',
-            field=models.CharField(choices=[('utility_receivable', 'owed by a utility'), ('owner_payable', 'owed to an owner'), ('paid_out', 'gone through the processor: sent to owners, less what was topped up'), ('funding', 'brought to the processor by top-ups'), ('processor_fees', "kept by the processor: the platform's cost, never an owner's"), ('utility_paid', 'paid by utilities for their invoices'), ('corrections', 'borne by the platform: owners keep what a correction takes back from the utility')], max_length=24),
+            model_name="ledgeraccount",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("utility_receivable", "owed by a utility"),
+                    ("owner_payable", "owed to an owner"),
+                    ("paid_out", "gone through the processor: sent to owners, less what was topped up"),
+                    ("funding", "brought to the processor by top-ups"),
+                    ("processor_fees", "kept by the processor: the platform's cost, never an owner's"),
+                    ("utility_paid", "paid by utilities for their invoices"),
+                    ("corrections", "borne by the platform: owners keep what a correction takes back from the utility"),
+                ],
+                max_length=24,
+            ),
         ),
     ]

@@ -21,6 +21,7 @@ from tests.url_map import (
     ONE_OWNERS,
     OPEN,
     OWN,
+    UTILITYS,
     WHAT_TO_DO,
     Place,
     places,
@@ -49,6 +50,11 @@ def ask(client: Client, method: str, address: str) -> Any:
 def address_of(place: Place, world: World) -> str:
     """Return the place's address for alice's things."""
     values: dict[str, Any] = dict.fromkeys(place.arguments, "ford") | values_of(world)
+    if place.name in UTILITYS:
+        terms = world.past.event.terms
+        values |= dict.fromkeys(("invoice", "rehearsal"), NOBODYS)
+        values |= {"utility": terms.program.utility.slug, "program": terms.program.public_id}
+        values["event"] = world.past.event.public_id
     if place.room == "api" and "public_id" in place.arguments:
         model = place.view.cls.queryset.model
         row = model.objects.first()
@@ -69,7 +75,7 @@ def everything() -> dict[str, list[Any]]:
 
 def test_every_address_stands_in_one_group() -> None:
     web = {place.name for place in places() if place.room == "web"}
-    groups = (OPEN, BY_SIGNATURE, OWN, ONE_OWNERS)
+    groups = (OPEN, BY_SIGNATURE, OWN, ONE_OWNERS, UTILITYS)
     unlisted = sorted(web - set().union(*groups))
     assert not unlisted, f"{WHAT_TO_DO}: {unlisted}"
     assert sum(map(len, groups)) == len(set().union(*groups)), "a name stands in two groups"
@@ -140,6 +146,21 @@ def test_lists_and_pages_of_others_show_nothing_of_alices(world: World) -> None:
             answer = ask(client, "GET", place.at({}))
             text = "" if answer.streaming else answer.content.decode(errors="replace")  # a file of one's own
             assert not [one for one in hers if one in text], place.name
+
+
+@pytest.mark.parametrize("role", ["owner", "support", "operations", "finance", "utility"])
+def test_utilitys_desk_exists_for_nobody_without_a_right(world: World, role: str) -> None:
+    clients = [Client(), Client()]
+    clients[0].force_login(other(role))  # whose group has no rights here
+    clients[1].force_login(world.owner)
+    before = everything()
+    for place in places():
+        if place.name in UTILITYS:
+            for client in clients:
+                for method in ("GET", "POST"):
+                    answer = ask(client, method, address_of(place, world))
+                    assert answer.status_code in {404, 405}, f"{role}: {method} {place.name}: {answer.status_code}"
+    assert everything() == before
 
 
 @pytest.mark.parametrize("role", ["owner"])

@@ -92,15 +92,7 @@ def context_of(desk: Desk, line: EventLine) -> dict[str, Any]:
         "can_review": desk.can_review and is_open,
         "can_object": desk.can_review and is_open and group is not None and clock.now() < group.objection_ends_at,
         "form": ObjectionForm(),
-        "error_text": error_text(group),
     }
-
-
-def error_text(group: GroupSettlement | None) -> str:
-    """Return the standard error as plus-minus kWh, "" where it cannot be said."""
-    if group is None or group.error_wh is None:
-        return ""
-    return f"± {group.error_wh / 1000:,.2f} kWh"
 
 
 def chart_of(desk: Desk, rows: list[IntervalRow]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from foundation import clock
@@ -33,11 +34,19 @@ EXAMPLE = {
 class DraftForm(forms.Form):
     """A draft of a program's terms as JSON."""
 
-    draft = forms.JSONField(
+    draft = forms.CharField(
         label=_("Draft"),
+        max_length=20_000,
         widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "false"}),
         help_text=_("Times are the utility's; rates millionths of the currency per kWh; weekdays from 0 (Monday)."),
     )
+
+    def clean_draft(self) -> Any:
+        """Return the draft read as JSON; refuses what is none."""
+        try:
+            return json.loads(self.cleaned_data["draft"])
+        except (ValueError, RecursionError) as error:
+            raise forms.ValidationError(gettext("This cannot be read as JSON: %(why)s") % {"why": error}) from error
 
 
 @desk_form
