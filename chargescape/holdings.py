@@ -177,6 +177,7 @@ WITHHELD = {
     "grid.Rehearsal": "a program tried out on recorded days of many cars, without their names",
     "rewards.PayoutPause": "which staff member resumed payouts",
     "rewards.ReconciliationFinding": "our accountants' comparison with the processor's books; names no owner",
+    "vehicles.StopOrder": "which of the staff stopped everything, and which of them lifted it",
     "vehicles.LinkAttempt": "one-time secrets of a link under way; what came of it is the link",
 }
 # Withheld, and gone with the account all the same.

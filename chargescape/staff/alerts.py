@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 from chargescape.staff.bases import admin_list
 from chargescape.staff.queues import Queue
-from grid.models import Feed, GridEvent, OperatorLink
+from grid.models import Feed, Feeder, GridEvent, OperatorLink
 from rewards.flows.pauses import current_pause, open_findings
 from rewards.models import Payout
+from vehicles.flows import heartbeats
 from vehicles.flows.makers import MakerBoard
+from vehicles.flows.stopping import stop_in_force
 from vehicles.models import Command, VehicleLink
 
 STALE_FEED = timedelta(hours=30)  # a day-ahead market speaks once a day
@@ -30,9 +32,14 @@ def queue_alert(queue: Queue) -> Alert:
     return Alert(f"{queue.name.capitalize()}: {queue.due} wait, the oldest for {minutes} min. Do worker and beat run?")
 
 
-def car_alerts(makers: Sequence[MakerBoard], *, now: datetime, late: timedelta) -> list[Alert]:
+def car_alerts(makers: Sequence[MakerBoard], *, now: datetime, late: timedelta, wall: datetime) -> list[Alert]:
     """Return what is wrong with cars, links and makers."""
     found = []
+    if (order := stop_in_force()) is not None:
+        found.append(Alert(f"Everything is stopped: {order.reason}", admin_list("vehicles_stoporder")))
+    if heartbeats.is_silent(heartbeats.heartbeats(heartbeats.WATCHDOG), wall=wall):
+        text = "No watchdog has been heard of for half a minute. Cars held by stop and start would stay held."
+        found.append(Alert(text, admin_list("vehicles_heartbeat")))
     if overdue := Command.objects.open_holds().filter(ends_at__lt=now - late).count():
         text = f"{overdue} holds are past their end and not known to be over. Does the watchdog run?"
         found.append(Alert(text, admin_list("vehicles_command")))
@@ -53,6 +60,15 @@ def grid_alerts(*, now: datetime) -> list[Alert]:
     if drafts := GridEvent.objects.filter(state=GridEvent.State.DRAFT, starts_at__gt=now).count():
         where = admin_list("grid_gridevent", "state__exact=draft")
         found.append(Alert(f"{drafts} events wait for a second person.", where))
+    over = Feeder.objects.filter(over_since__isnull=False).select_related("utility")[:50]
+    found += [
+        Alert(
+            f"{wire} of {wire.utility} carries {wire.load_w / 1000:,.0f} kW of cars and may carry "
+            f"{wire.cap_w / 1000:,.0f}: those that must charge cannot wait.",
+            admin_list("grid_feeder"),
+        )
+        for wire in over
+    ]
     feeds = Feed.objects.filter(is_active=True).order_by("pk")[:200]
     found += [
         Alert(f"{feed} brings nothing new: {feed.failure or 'silent'}.", admin_list("grid_feed"))

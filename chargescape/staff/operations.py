@@ -85,7 +85,7 @@ def look_around(*, may_see: Callable[[str], bool], now: datetime, wall: datetime
     late = LATE * max(1.0, rate)
     alerts = [queue_alert(queue) for queue in queues if queue.oldest is not None and queue.oldest > late]
     makers = board(now=now) if MAY_SEE_CARS in sees else []
-    alerts += car_alerts(makers, now=now, late=late) if MAY_SEE_CARS in sees else []
+    alerts += car_alerts(makers, now=now, late=late, wall=wall) if MAY_SEE_CARS in sees else []
     alerts += grid_alerts(now=now) if MAY_SEE_EVENTS in sees else []
     alerts += money_alerts(now=now) if MAY_SEE_MONEY in sees else []
     return Board(

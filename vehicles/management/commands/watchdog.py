@@ -3,12 +3,14 @@
 import logging
 import signal
 import threading
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 
 from foundation import clock
+from vehicles.flows import heartbeats
 from vehicles.flows.watching import release_expired_holds
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,13 @@ class Command(BaseCommand):
     """
 
     help = "Releases cars whose hold is over, until a reading shows it. Run at least one, beside Celery."
+    requires_system_checks: list[str] = []  # it has work to do whatever a page lacks
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.started_at = clock.wall()
+        self.beat_at: datetime | None = None
+        self.failures = 0
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="make one round and end")
@@ -45,11 +54,20 @@ class Command(BaseCommand):
         try:
             close_old_connections()
             count = release_expired_holds(now=clock.now(), workers=WORKERS)
+            self._beat()
         except DatabaseError:
+            self.failures += 1
             logger.exception("watchdog: database trouble, trying again")
             connection.close()
         except Exception:  # whatever one round meets, the next one must come
+            self.failures += 1
             logger.exception("watchdog: round failed, trying again")
         else:
             if count:
                 logger.info("watchdog round: %d", count)
+
+    def _beat(self) -> None:
+        wall = clock.wall()
+        if self.beat_at is None or wall >= self.beat_at + heartbeats.EVERY:
+            heartbeats.beat(kind=heartbeats.WATCHDOG, started_at=self.started_at, failures=self.failures)
+            self.beat_at = wall
