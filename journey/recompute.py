@@ -77,11 +77,45 @@ def baseline_wh(rule: Rule) -> Fraction:
     return max(Fraction(0), end - begin) * rule.charger_w
 
 
-def cents(readings: Sequence[Served], rule: Rule) -> int:
-    """Return the owner's reward for the event, in cents: whole Wh first, then rounded once, half to even."""
+def delivered_wh(readings: Sequence[Served], rule: Rule) -> int:
+    """Return what the car delivered in the event, signed: whole Wh first."""
     base, net = round(baseline_wh(rule)), round(net_wh(readings, rule))
-    delivered = net - base if rule.kind == "absorb" else base - net
-    dollars = Fraction(max(0, delivered), 1000) * rule.dollars_per_kwh
+    return net - base if rule.kind == "absorb" else base - net
+
+
+def cents(readings: Sequence[Served], rule: Rule) -> int:
+    """Return the owner's reward for the event, in cents, where the car is settled alone."""
+    return priced(delivered_wh(readings, rule), rule)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One car of the event's group, by its number alone; `delivered_wh` None where nobody knows."""
+
+    takes_part: bool
+    weight: int
+    delivered_wh: int | None
+
+
+def group_cents(members: Sequence[Member], rule: Rule) -> list[int]:
+    """Return each member's cents: the signed deliveries added, priced once, divided by weight to the last cent."""
+    parts = [one for one in members if one.takes_part]
+    known = [one.delivered_wh for one in parts if one.delivered_wh is not None]
+    whole = priced(round(Fraction(sum(known) * len(parts), len(known))), rule) if known else 0
+    weights = [max(0, one.weight) if one.takes_part else 0 for one in members]
+    if not any(weights):
+        weights = [int(one.takes_part) for one in members]
+    total = sum(weights)
+    shares = [whole * weight // total for weight in weights]
+    largest = sorted(range(len(members)), key=lambda place: (-(whole * weights[place] % total), place))
+    for place in largest[: whole - sum(shares)]:
+        shares[place] += 1
+    return shares
+
+
+def priced(energy_wh: int, rule: Rule) -> int:
+    """Return what an energy is worth in cents, never below nothing, rounded once, half to even."""
+    dollars = Fraction(max(0, energy_wh), 1000) * rule.dollars_per_kwh
     exact = Decimal((dollars * CENTS_PER_DOLLAR).numerator) / Decimal((dollars * CENTS_PER_DOLLAR).denominator)
     return int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
 

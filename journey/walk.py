@@ -218,13 +218,29 @@ class Walk:
             detail = self.owner.browser.get_json(f"{self.stack.web_url}/api/v1/settlements/{item['id']}/")
             car, rule = self._car_of(detail["vehicle"]), rule_of(detail["evidence"])
             records = self.world.served(car["vehicleId"])
-            cents = recompute.cents([recompute.served(record) for record in records], rule)
+            readings = [recompute.served(record) for record in records]
+            cents = self._share(detail, readings, rule) if detail["group"] else recompute.cents(readings, rule)
             if cents != detail["amount_minor"]:
                 raise WalkFailed(f"{car['modelName']}: {detail['amount_minor']} cents settled, {cents} computed again")
             self._check_meter(car, records, rule)
             total += cents
             self.mark("checked", f"{car['modelName']}: {cents} cents, from {len(records)} served readings")
         return total
+
+    def _share(self, detail: dict[str, Any], readings: list[recompute.Served], rule: recompute.Rule) -> int:
+        """Compute a car's share of its group again; the other cars are known by their numbers, from the proof."""
+        proof = self.owner.browser.get_json(f"{self.stack.web_url}/api/v1/proof/")
+        told = next(one for one in proof["groups"] if one["id"] == detail["group"]["id"])["evidence"]["members"]
+        sign, own = -1 if rule.kind == "absorb" else 1, int(detail["share"]["member"])
+        columns = zip(told["roles"], told["weights_wh"], told["baseline_wh"], told["net_wh"], strict=True)
+        members = [
+            recompute.Member(role == "t", weight, None if net is None else sign * (base - net))
+            for role, weight, base, net in columns
+        ]
+        delivered = recompute.delivered_wh(readings, rule)
+        if members[own].delivered_wh != delivered:
+            raise WalkFailed(f"{members[own].delivered_wh} Wh counted in the group, {delivered} Wh computed again")
+        return recompute.group_cents(members, rule)[own]
 
     def _car_of(self, vehicle: str) -> dict[str, Any]:
         model = next(one["model"] for one in self.api("vehicles/") if one["id"] == vehicle)
@@ -271,9 +287,20 @@ def nights_steps(starts_at: datetime, ends_at: datetime) -> Iterator[datetime]:
         yield at
 
 
+def left_alone(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Return the stay as the owner could not change it any more once told: by version 2 as known before notice."""
+    stay: dict[str, Any] = evidence["stays"][0]
+    frozen: dict[str, Any] | None = evidence.get("frozen")
+    if evidence["method"]["version"] == 1 or not frozen:
+        return stay
+    if datetime.fromisoformat(stay["plugged_in_at"]) <= datetime.fromisoformat(frozen["noticed_at"]) and frozen["stay"]:
+        return dict(frozen["stay"])
+    return stay if frozen["limit_percent"] is None else {**stay, "limit_percent": frozen["limit_percent"]}
+
+
 def rule_of(evidence: dict[str, Any]) -> recompute.Rule:
     """Return the program's rule and the frozen facts of the stay, as the owner can read them."""
-    event, car, stay = evidence["event"], evidence["car"], evidence["stays"][0]
+    event, car, stay = evidence["event"], evidence["car"], left_alone(evidence)
     return recompute.Rule(
         kind=event["kind"],
         starts_at=datetime.fromisoformat(event["starts_at"]),

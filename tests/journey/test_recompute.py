@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from journey.recompute import Rule, Served, baseline_wh, cents, meter_gap, net_wh, served
+from journey.recompute import Member, Rule, Served, baseline_wh, cents, group_cents, meter_gap, net_wh, served
 from journey.walk import rule_of
 
 START = datetime(2026, 11, 18, 18, 0, tzinfo=UTC)
@@ -89,3 +89,9 @@ def test_the_meter_gap_is_the_difference_inside_the_event(true_wh: float, gap: i
     ]
     read, true = meter_gap(records, HOLD)
     assert read - true == gap
+
+
+def test_the_documentations_group_of_three_comes_out() -> None:
+    members = [Member(True, 19_200, 18_423), Member(True, 5_000, -2_900), Member(True, 11_000, None)]
+    assert group_cents(members, HOLD) == [2_540, 662, 1_455]
+    assert group_cents([Member(False, 1, 500), *members], HOLD) == [0, 2_540, 662, 1_455]

@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from grid.metering import evidence
+from grid.metering import evidence, group_evidence
+from grid.metering.groups import ShareRule, divide, weights
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "settlement.md"
 
@@ -22,14 +23,14 @@ def _stated(result: Any, keys: Any) -> dict[str, Any]:
 
 
 def test_worked_example_comes_out_as_written() -> None:
-    inputs, outcome = _blocks()
+    inputs, outcome = _blocks()[:2]
 
     assert _stated(evidence.recompute(inputs), outcome) == outcome
 
 
 def test_independent_reader_arrives_at_the_same_cents() -> None:
     """Follows the document's words with other means (seconds and rationals, one stay, metered)."""
-    inputs, outcome = _blocks()
+    inputs, outcome = _blocks()[:2]
     starts, ends = (_seconds(inputs["event"][key]) for key in ("starts_at", "ends_at"))
     car, (stay,) = inputs["car"], inputs["stays"]
     room = Fraction(stay["limit_percent"]) - Fraction(stay["soc_percent"])
@@ -48,6 +49,16 @@ def test_independent_reader_arrives_at_the_same_cents() -> None:
 
     assert (baseline, net, credited) == (outcome["baseline_wh"], outcome["net_wh"], outcome["credited_wh"])
     assert amount.quantize(Decimal(1), ROUND_HALF_EVEN) == outcome["amount_minor"]
+
+
+def test_group_of_three_comes_out_as_written() -> None:
+    inputs, outcome = _blocks()[2:]
+    result = group_evidence.recompute(inputs)
+    stated = group_evidence.stated(result)
+    assert {key: stated[key] for key in outcome["result"]} == outcome["result"]
+    by = weights(group_evidence.read(inputs).members, ShareRule.BY_COMMITMENT)
+    for name, whole in (("amount_minor", result.amount_minor), ("credited_wh", result.credited_wh)):
+        assert list(divide(whole, by).shares) == outcome[name]
 
 
 def _seconds(text: str) -> Fraction:
