@@ -13,7 +13,10 @@ from accounts.flows.delivering import send_due_notices
 from grid.flows.dispatching import dispatch_due
 from grid.flows.events import announce_due_events
 from grid.flows.feeds import fetch_due_feeds
+from grid.flows.invoicing import draft_due_invoices
+from grid.flows.nominating import nominate_due
 from grid.flows.planning import plan_due
+from grid.flows.reviewing import close_reviews
 from grid.flows.saving import weigh_due_stays
 from grid.flows.settling import post_due_settlements, settle_due
 from grid.models import Dispatch, Feed, GridEvent, PlanningState
@@ -47,6 +50,7 @@ SWEEPS: tuple[Sweep, ...] = (
     dispatch_due,
     send_due_commands,
     settle_due,
+    close_reviews,
     post_due_settlements,
     weigh_due_stays,
     request_due_payouts,
@@ -55,6 +59,8 @@ SWEEPS: tuple[Sweep, ...] = (
     apply_due_webhooks,
     follow_bank_payouts,
     reconcile_due,
+    nominate_due,
+    draft_due_invoices,
     send_due_notices,
 )
 

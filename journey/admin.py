@@ -9,6 +9,7 @@ from journey.web import Browser, Page
 
 VEN_CLIENT = "chargescape-ven"  # how the utility's server knows us
 ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
+MEMBERS = ("dana@lonestar.example=Dana=lone-star-power=lead",)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from types import FrameType
 from zoneinfo import ZoneInfo
 
 from journey import makers
-from journey.admin import ADMINS
+from journey.admin import ADMINS, MEMBERS
 from journey.owner import PASSWORD
 from journey.stack import HOME, Stack, StackFailed, free_port, is_free
 from journey.world import World
@@ -52,7 +52,8 @@ class Demo:
         """Make database, static files, utilities and admins, and start what serves pages."""
         stack = self.stack
         admins = [f"--admin={email}={name}" for email, name in ADMINS]
-        stack.manage("prepare", *admins, ADMIN_PASSWORD=PASSWORD)
+        members = [f"--member={member}" for member in MEMBERS]
+        stack.manage("prepare", *admins, *members, ADMIN_PASSWORD=PASSWORD, MEMBER_PASSWORD=PASSWORD)
         stack.start("broker", "sandbox", "web")
 
     def start_clock(self) -> None:
@@ -163,6 +164,7 @@ ChargeScape serves at {stack.web_url}  (after {seconds:.0f} s)
 
   Owners    alice@example.com, bob@example.com, chloe@example.com (Canada)
   Admins    {", ".join(email for email, _ in ADMINS)}  at {stack.web_url}/admin/
+  Utility   {", ".join(member.partition("=")[0] for member in MEMBERS)}  at {stack.web_url}/desk/
   Password  {PASSWORD}   (everybody's)
   API       {stack.web_url}/api/docs/
   Sandbox   {stack.sandbox_url}   the pretend outside world: makers, cars, mail, bank

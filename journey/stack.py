@@ -178,6 +178,7 @@ class Stack:
             "STRIPE_API_KEY": f"sk_test_{self.secrets['stripe_key']}",
             "STRIPE_WEBHOOK_SECRET": f"whsec_{self.secrets['stripe_webhook']}",
             "ONBOARDING_ORIGINS": world,
+            "UTILITY_SMALLEST_GROUP": "2",  # the demo's owners are invented: their utility may see how few they are
             "V2G_MAKES": "Hyundai,Ford",  # in the demo's world these makers let a wall box take energy
         }
 

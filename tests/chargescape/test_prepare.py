@@ -5,7 +5,7 @@ from allauth.account.models import EmailAddress
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from grid.models import Program
+from grid.models import Program, UtilityMember
 
 pytestmark = pytest.mark.django_db
 
@@ -29,3 +29,14 @@ def test_an_admin_needs_a_good_password(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(CommandError, match="ADMIN_PASSWORD"):
         call_command("create_admin", "ada@example.org")
     assert not User.objects.exists()
+
+
+def test_prepare_makes_a_utilitys_person_who_can_sign_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMBER_PASSWORD", "charge-the-grid")
+    for _ in range(2):
+        call_command("prepare", "--member=Dana@example.org=Dana=lone-star-power=lead", verbosity=0)
+    member = UtilityMember.objects.get()
+    assert (member.user.email, member.role, member.utility.slug) == ("dana@example.org", "lead", "lone-star-power")
+    assert member.user.check_password("charge-the-grid")
+    with pytest.raises(CommandError, match="no utility 'nowhere'"):
+        call_command("create_member", "eve@example.org", "nowhere")
