@@ -75,11 +75,11 @@ def postgres(*, is_durable: bool = False) -> Iterator[str]:
         "-c",
         "full_page_writes=off",
         "-c",
-        "max_connections=200",
+        "max_connections=400",
     ]
     listen = ["-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
     with (folder / "server.log").open("wb") as log:
-        settings = ["-c", "max_connections=200"] if is_durable else fast
+        settings = ["-c", "max_connections=400"] if is_durable else fast
         command = _as_ordinary_user([server, "-D", str(folder / "data"), *listen, *settings])
         process = subprocess.Popen(command, env=environment, cwd="/", stdout=log, stderr=log)
     try:

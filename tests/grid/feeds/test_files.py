@@ -48,7 +48,9 @@ def test_xml_that_is_none_or_declares_entities_is_unreadable(body: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"PK\x03\x04", zipped(), zipped(a_csv=b"1", b_csv=b"2"), zipped(a_csv=b"1")[:-9]]
+    "body",
+    [b"", b"PK\x03\x04", zipped(), zipped(a_csv=b"1", b_csv=b"2"), zipped(a_csv=b"1")[:-9]],
+    ids=["nothing", "a mark alone", "no file", "two files", "cut off"],  # archives tell the second they were made in
 )
 def test_archive_holds_one_file(body: bytes) -> None:
     with pytest.raises(FeedUnreadable):
