@@ -12,7 +12,7 @@ SOURCES: dict[str, dict[str, str]] = {
     "openei": {"api_base": "https://api.openei.org", "api_key": ""},  # tariffs; not a series
     "electricity_maps": {"api_base": "https://api.electricitymap.org", "token": ""},
 }
-REAL_TIME = ("caiso", "nyiso", "ieso")  # the same operators give five-minute prices at the same address
+REAL_TIME = ("ercot", "caiso", "nyiso", "ieso")  # the same operators give real-time prices at the same address
 
 
 def read_access(env: environ.Env) -> dict[str, dict[str, str]]:

@@ -168,9 +168,16 @@ def duration(long: timedelta, *, reader: Reader) -> str:
 
 
 def time_of_day(at: datetime | time, *, reader: Reader) -> str:
-    """Return a time of day: "5:05 PM", in French "17 h 05". An instant is shown in the active time zone."""
+    """Return a time of day: "5:05 PM", in French "17 h 05". An instant is shown in the active time zone.
+
+    In the hour that an autumn night repeats, the time says which of the two it is: "1:30 AM EDT".
+    """
     if isinstance(at, datetime):
-        at = timezone.localtime(at).time().replace(second=0, microsecond=0)
+        local = timezone.localtime(at)
+        shown = time_of_day(local.time().replace(second=0, microsecond=0, fold=0), reader=reader)
+        if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+            return shown
+        return f"{shown}\N{NO-BREAK SPACE}{dates.get_timezone_name(local, 'short', locale=reader.locale)}"
     if reader.language == "fr":
         # CLDR writes "07 h 30", which breaks at its spaces; French Canadian usage knows no leading zero.
         seconds = f" min {at.second:02d} s" if at.second else ""

@@ -2,7 +2,7 @@
 
 from grid.feeds.caiso import CaisoDayAhead, CaisoRealTime
 from grid.feeds.electricity_maps import ElectricityMapsAverage
-from grid.feeds.ercot import ErcotDayAhead
+from grid.feeds.ercot import ErcotDayAhead, ErcotRealTime
 from grid.feeds.ieso import IesoDayAhead, IesoRealTime
 from grid.feeds.nyiso import NyisoDayAhead, NyisoRealTime
 from grid.feeds.watttime import WattTimeMarginal
@@ -13,6 +13,7 @@ SOURCES: dict[str, type] = {
     "caiso_real_time": CaisoRealTime,
     "electricity_maps": ElectricityMapsAverage,
     "ercot": ErcotDayAhead,
+    "ercot_real_time": ErcotRealTime,
     "ieso": IesoDayAhead,
     "ieso_real_time": IesoRealTime,
     "nyiso": NyisoDayAhead,

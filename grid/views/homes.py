@@ -1,7 +1,7 @@
 """The home page: utility, tariff, charger, permission to give energy back."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -66,7 +66,9 @@ class PricesAhead:
 
 def prices_ahead(tariff: Tariff, *, now: datetime) -> PricesAhead:
     """Return the hourly prices of the next day under a tariff; hours not published yet repeat the day before."""
-    slots = Slots(now.replace(minute=0, second=0, microsecond=0), HOURS_AHEAD * SLOTS_AN_HOUR)
+    # The hours of the utility's clock, which lies half an hour off in Newfoundland: no hour straddles two rates.
+    hour = now.astimezone(tariff.utility.zone).replace(minute=0, second=0, microsecond=0).astimezone(UTC)
+    slots = Slots(hour, HOURS_AHEAD * SLOTS_AN_HOUR)
     known = PriceBook().of(tariff, slots)
     means = known.imports.reshape(HOURS_AHEAD, SLOTS_AN_HOUR).mean(axis=1)
     hours = [

@@ -11,7 +11,7 @@ import responses
 
 from foundation.http import open_session
 from grid.feeds.base import FeedBusy, FeedError, FeedRefused, FeedUnavailable, FeedUnreadable, holes
-from grid.feeds.ercot import ErcotDayAhead, read_hour_ending
+from grid.feeds.ercot import ErcotDayAhead, ErcotRealTime, read_hour_ending
 
 BASE = "https://ercot.test/api"
 URL = f"{BASE}/np4-190-cd/dam_stlmnt_pnt_prices"
@@ -226,3 +226,37 @@ def test_publication_is_fetched_when_it_comes() -> None:
     almost = datetime(2026, 11, 18, 13, 10, tzinfo=LOCAL)
     assert source().next_fetch_at(almost) == datetime(2026, 11, 18, 13, 30, tzinfo=LOCAL)
     assert source().next_fetch_at(NOW) == NOW + timedelta(hours=1)
+
+
+def quarters_of(day: date) -> list[list[Any]]:
+    """Return a whole local day of real time: an hour's number and its four quarters."""
+    return [
+        [day.isoformat(), int(hour[:2]), quarter, "LZ_AEN", price * 4 + quarter - 1, flag]
+        for _, hour, _, price, flag in day_of_rows(day)
+        for quarter in (1, 2, 3, 4)
+    ]
+
+
+def ask_real_time(rows: list[list[Any]], starts_at: datetime, ends_at: datetime) -> list[Any]:
+    names = ("deliveryDate", "deliveryHour", "deliveryInterval", "settlementPoint", "settlementPointPrice", "DSTFlag")
+    answer = page(rows) | {"fields": [{"name": name} for name in names]}
+    responses.upsert("GET", f"{BASE}/np6-905-cd/spp_node_zone_hub", json=answer)
+    real_time = ErcotRealTime(session=open_session(), api_base=BASE, subscription_key="the-key")
+    return real_time.fetch(zone="LZ_AEN", starts_at=starts_at, ends_at=ends_at, now=NOW)
+
+
+@responses.activate
+@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 11, 18), 24)])
+def test_real_time_has_every_quarter_of_every_night(day: date, hours: int) -> None:
+    starts_at = datetime(day.year, day.month, day.day, tzinfo=LOCAL).astimezone(UTC)
+    ends_at = starts_at + timedelta(hours=hours)
+    points = ask_real_time(quarters_of(day), starts_at, ends_at)
+    assert [point.value_micros for point in points] == [place * 1000 for place in range(hours * 4)]
+    assert holes(points, starts_at=starts_at, ends_at=ends_at) == []
+
+
+@responses.activate
+@pytest.mark.parametrize(("hour", "quarter"), [(0, 1), (25, 1), (1, 0), (1, 5), ("1", 1), (True, 1), (1, None)])
+def test_real_time_quarter_that_is_none_is_refused(hour: object, quarter: object) -> None:
+    with pytest.raises(FeedUnreadable):
+        ask_real_time([["2026-11-18", hour, quarter, "LZ_AEN", 1, False]], NOW, NOW + timedelta(hours=1))

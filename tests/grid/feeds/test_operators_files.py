@@ -4,6 +4,7 @@ import io
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import responses
@@ -14,6 +15,7 @@ from foundation.http import open_session
 from grid.feeds.base import FeedError, FeedSource, FeedUnreadable, Point, holes
 from grid.feeds.caiso import CaisoDayAhead, CaisoRealTime
 from grid.feeds.electricity_maps import ElectricityMapsAverage
+from grid.feeds.ercot import ErcotRealTime
 from grid.feeds.ieso import IesoDayAhead, IesoRealTime
 from grid.feeds.nyiso import LOCAL as NEW_YORK
 from grid.feeds.nyiso import NyisoDayAhead, NyisoRealTime, resolve_in_order
@@ -97,6 +99,19 @@ def test_caiso_row_that_cannot_be_true_is_refused(row: str) -> None:
 
 
 @responses.activate
+@pytest.mark.parametrize(("day", "hours"), [(SPRING, 23), (AUTUMN, 25)])
+def test_caiso_night_is_as_long_as_the_clock_makes_it(day: date, hours: int) -> None:
+    starts_at = datetime.combine(day, datetime.min.time(), tzinfo=ZoneInfo("America/Los_Angeles")).astimezone(UTC)
+    rows = "".join(oasis_row(starts_at + HOUR * hour, hour) for hour in range(25))
+    responses.get(f"{BASE}/SingleZip", body=oasis_zip(HEAD + rows))
+    source = CaisoDayAhead(session=open_session(), api_base=BASE)
+    begins, ends = source.window(starts_at + 12 * HOUR)
+    assert begins == starts_at - 24 * HOUR
+    points = source.fetch(zone="DLAP_SCE-APND", starts_at=starts_at, ends_at=ends - 24 * HOUR, now=NOW)
+    assert [point.value_micros for point in points] == [hour * 1000 for hour in range(hours)]
+
+
+@responses.activate
 def test_caiso_real_time_reads_five_minutes() -> None:
     row = oasis_row(NOW, 20).replace("2026-11-19T00:05", "2026-11-18T23:10")
     responses.get(f"{BASE}/SingleZip", body=oasis_zip(HEAD.replace("MW", "VALUE") + row))
@@ -140,6 +155,18 @@ def test_nyiso_day_has_as_many_hours_as_its_night(day: date, hours: int) -> None
 
     assert [point.value_micros for point in points] == [place * 1000 + 500 for place in range(hours)]
     assert holes(points, starts_at=starts_at, ends_at=starts_at + hours * HOUR) == []
+
+
+@responses.activate
+@pytest.mark.parametrize(("day", "hours"), [(SPRING, 23), (AUTUMN, 25)])
+def test_nyiso_real_time_has_every_five_minutes_of_both_nights(day: date, hours: int) -> None:
+    starts_at = datetime.combine(day, datetime.min.time(), tzinfo=NEW_YORK).astimezone(UTC)
+    ends = [starts_at + timedelta(minutes=5) * place for place in range(1, hours * 12 + 1)]
+    stamps = [at.astimezone(NEW_YORK).strftime("%m/%d/%Y %H:%M:%S") for at in ends]
+    responses.get(f"{BASE}/realtime/{day:%Y%m%d}realtime_zone.csv", body=nyiso_file(stamps))
+    points = ask_nyiso(NyisoRealTime(session=open_session(), api_base=BASE), starts_at, ends[-1])
+    assert [point.ends_at for point in points] == ends
+    assert holes(points, starts_at=starts_at, ends_at=ends[-1]) == []
 
 
 @responses.activate
@@ -303,6 +330,7 @@ def test_mix_that_cannot_be_true_is_refused(answer: Any) -> None:
 @pytest.mark.parametrize(
     "source",
     [
+        ErcotRealTime(session=open_session(), api_base=BASE, subscription_key=""),
         CaisoDayAhead(session=open_session(), api_base=BASE),
         CaisoRealTime(session=open_session(), api_base=BASE),
         NyisoDayAhead(session=open_session(), api_base=BASE),
