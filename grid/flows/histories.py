@@ -1,2 +1,211 @@
-def history_of(event, parts, *, ends_at):
-    return None
+"""What an event's group took on earlier days, for the methods that match days: gathered some hundred cars at a time.
+
+A day on which the cars were asked for something, or on which our plans held many of them, is no example of a group left
+alone and is left out beforehand. Of a car of which a slot is not known, the mean of the others stands in, as long as
+four cars in five are known; otherwise the slot is not known, and its day is no example either.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Count, QuerySet
+
+from foundation import clock
+from grid.metering.cases import Car, Reading, Window
+from grid.metering.energy import net_energy
+from grid.models import Dispatch, EventParticipation, GridEvent, LoadHistory
+from vehicles.models import ChargeReading, PlugSession
+
+LOOK_BACK_DAYS = 45
+MOST_DAYS = 20  # similar ones or not: the newest so many that may serve
+AT_ONCE = 200
+LEASE = timedelta(seconds=60)
+SLOT = timedelta(minutes=30)
+BEFORE = (timedelta(hours=4), timedelta(hours=2))  # the adjustment's hours, before the event's begin
+AROUND = timedelta(hours=1)
+FEWEST_KNOWN = Fraction(4, 5)
+MOST_MANAGED = Fraction(1, 20)
+NAMES = ("vehicle", "observed_at", "soc_percent", "imported_wh", "exported_wh")
+
+
+def history_of(event: GridEvent, parts: QuerySet[EventParticipation], *, ends_at: float) -> dict[str, Any] | None:
+    """Return the group's loads on its event's day and earlier ones, as the methods take them; None while unfinished.
+
+    `parts` are the group's; control cars are left out of it. Each batch is added and written down at once, so that a
+    sweep that dies loses a batch and counts none twice.
+    """
+    treated = parts.filter(state=EventParticipation.State.IN)
+    days = _days(event, treated)
+    history, _is_new = LoadHistory.objects.get_or_create(event=event, defaults={"days": days})
+    while not history.is_whole:
+        if time.monotonic() > ends_at:
+            return None
+        GridEvent.objects.filter(pk=event.pk).update(lease_until=clock.wall() + LEASE)
+        _add_batch(event, treated, history)
+    return _told(event, history)
+
+
+def _days(event: GridEvent, parts: QuerySet[EventParticipation]) -> dict[str, Any]:
+    """Return which earlier days are looked at, newest first, and why others are not."""
+    zone, today = _zone(event), _local(event.starts_at, event)
+    asked = EventParticipation.objects.filter(
+        enrollment__in=parts.order_by().values("enrollment"),
+        event__cancelled_at__isnull=True,
+        event__announced_at__isnull=False,
+        event__starts_at__gte=event.starts_at - timedelta(days=LOOK_BACK_DAYS + 1),
+    ).exclude(event=event)
+    excluded = {
+        at.astimezone(zone).date().isoformat(): "event" for at in set(asked.values_list("event__starts_at", flat=True))
+    }
+    looked_at = list[str]()
+    cars = parts.count()
+    for back in range(1, LOOK_BACK_DAYS + 1):
+        day = today - timedelta(days=back)
+        if day.isoformat() not in excluded and _managed(event, parts, day) > MOST_MANAGED * cars:
+            excluded[day.isoformat()] = "managed"
+        if day.isoformat() not in excluded:
+            looked_at.append(day.isoformat())
+        if len(looked_at) == MOST_DAYS:
+            break
+    return {"looked_at": looked_at, "excluded": excluded}
+
+
+def _managed(event: GridEvent, parts: QuerySet[EventParticipation], day: date) -> int:
+    """Return how many of the cars our plans held in the event's hours of a day, or in the adjustment's."""
+    starts_at = _same_time(event.starts_at, day, event)
+    rows = Dispatch.objects.filter(
+        vehicle__in=parts.order_by().values("enrollment__vehicle"),
+        starts_at__lt=starts_at + (event.ends_at - event.starts_at),
+        ends_at__gt=starts_at - BEFORE[0],
+    )
+    found = rows.aggregate(cars=Count("vehicle", distinct=True))["cars"]
+    return int(found or 0)
+
+
+@transaction.atomic
+def _add_batch(event: GridEvent, parts: QuerySet[EventParticipation], history: LoadHistory) -> None:
+    rows = list(
+        parts.filter(pk__gt=history.after)
+        .select_related("enrollment__vehicle", "enrollment__site")
+        .only(
+            "pk",
+            "enrollment__vehicle__capacity_wh",
+            "enrollment__vehicle__charge_efficiency",
+            "enrollment__vehicle__max_charge_w",
+            "enrollment__site__evse_max_charge_w",
+        )
+        .order_by("pk")[:AT_ONCE]
+    )
+    if not rows:
+        history.is_whole = True
+        history.save(update_fields=["is_whole"])
+        return
+    cars = {
+        row.enrollment.vehicle_id: Car(
+            row.enrollment.vehicle.capacity_wh,
+            row.enrollment.vehicle.charge_efficiency,
+            min(row.enrollment.vehicle.max_charge_w, row.enrollment.site.evse_max_charge_w),
+        )
+        for row in rows
+    }
+    loads = dict(history.loads)
+    for day in [_local(event.starts_at, event).isoformat(), *history.days["looked_at"]]:
+        loads[day] = _added(loads.get(day), _load_of(event, date.fromisoformat(day), cars))
+    history.loads, history.after, history.cars = loads, rows[-1].pk, history.cars + len(rows)
+    history.save(update_fields=["loads", "after", "cars"])
+
+
+def _load_of(event: GridEvent, day: date, cars: dict[int, Car]) -> list[list[list[int]]]:
+    """Return what the cars took together in each slot of the event and of the adjustment, and of how many it is known."""
+    starts_at = _same_time(event.starts_at, day, event)
+    ends_at = starts_at + (event.ends_at - event.starts_at)
+    spans = (Window(starts_at, ends_at), Window(starts_at - BEFORE[0], starts_at - BEFORE[1]))
+    readings: dict[int, list[Reading]] = {vehicle: [] for vehicle in cars}
+    near = ChargeReading.objects.filter(
+        vehicle__in=cars, observed_at__gte=spans[1].starts_at - AROUND, observed_at__lte=ends_at + AROUND
+    )
+    for vehicle, *values in near.order_by("observed_at").values_list(*NAMES):
+        readings[vehicle].append(Reading(*values))
+    stays: dict[int, list[Window]] = {vehicle: [] for vehicle in cars}
+    home = PlugSession.objects.filter(vehicle__in=cars, is_at_home=True, plugged_in_at__lt=ends_at)
+    for vehicle, begins, ends in home.exclude(unplugged_at__lte=spans[1].starts_at).values_list(
+        "vehicle", "plugged_in_at", "unplugged_at"
+    ):
+        stays[vehicle].append(Window(begins, max(begins, ends or ends_at + AROUND)))
+    found = []
+    for span in spans:
+        slots = []
+        for slot in _slots(span):
+            taken = [_taken(slot, stays[vehicle], readings[vehicle], car) for vehicle, car in cars.items()]
+            known = [wh for wh in taken if wh is not None]
+            slots.append([sum(known), len(known)])
+        found.append(slots)
+    return found
+
+
+def _taken(slot: Window, stays: Sequence[Window], readings: Sequence[Reading], car: Car) -> int | None:
+    """Return what one car took at home in a slot, whole Wh; None where nobody knows."""
+    if not readings:
+        return None  # a car of which nothing was read at all may have been anywhere
+    energies = [
+        net_energy(readings=readings, window=shared, car=car).net_wh
+        for stay in stays
+        if (shared := stay.clip(slot)) is not None
+    ]
+    known = [wh for wh in energies if wh is not None]
+    return round(sum(known, Fraction(0))) if len(known) == len(energies) else None
+
+
+def _added(so_far: list[list[list[int]]] | None, more: list[list[list[int]]]) -> list[list[list[int]]]:
+    if so_far is None:
+        return more
+    return [
+        [[wh + own, count + one] for (wh, count), (own, one) in zip(slots, others, strict=True)]
+        for slots, others in zip(so_far, more, strict=True)
+    ]
+
+
+def _told(event: GridEvent, history: LoadHistory) -> dict[str, Any]:
+    today = _local(event.starts_at, event).isoformat()
+    loads = {day: _scaled(load, history.cars) for day, load in history.loads.items()}
+    return {
+        "day": today,
+        "today": loads.pop(today, {"event_wh": [], "before_wh": []}),
+        "loads": loads,
+        "excluded": history.days["excluded"],
+        "holidays": [],
+    }
+
+
+def _scaled(load: list[list[list[int]]], cars: int) -> dict[str, list[int | None]]:
+    event_wh, before_wh = (
+        [round(Fraction(wh * cars, known)) if known >= FEWEST_KNOWN * cars and known else None for wh, known in slots]
+        for slots in load
+    )
+    return {"event_wh": event_wh, "before_wh": before_wh}
+
+
+def _slots(span: Window) -> Iterator[Window]:
+    starts_at = span.starts_at
+    while starts_at < span.ends_at:
+        yield Window(starts_at, min(starts_at + SLOT, span.ends_at))
+        starts_at += SLOT
+
+
+def _zone(event: GridEvent) -> ZoneInfo:
+    return ZoneInfo(event.terms.program.utility.time_zone)
+
+
+def _local(at: datetime, event: GridEvent) -> date:
+    return at.astimezone(_zone(event)).date()
+
+
+def _same_time(at: datetime, day: date, event: GridEvent) -> datetime:
+    """Return the instant at which the utility's clock shows on `day` what it shows at `at`."""
+    local = at.astimezone(_zone(event))
+    return local.replace(year=day.year, month=day.month, day=day.day).astimezone(at.tzinfo)

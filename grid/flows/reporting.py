@@ -6,6 +6,7 @@ together, under one opaque name; a car whose energy is not known is left out of 
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.db.models import F
@@ -15,7 +16,15 @@ from grid.flows.report_delivery import deliver, next_try, reason_of
 from grid.gateway import open_operator
 from grid.metering.evidence import read
 from grid.metering.settlement import SERIES_STEP, Interval, series
-from grid.models import EventParticipation, GridEvent, OperatorAsk, OperatorLink, OperatorReport, Settlement
+from grid.models import (
+    EventParticipation,
+    GridEvent,
+    GroupSettlement,
+    OperatorAsk,
+    OperatorLink,
+    OperatorReport,
+    Settlement,
+)
 from grid.operators.base import OperatorError
 from grid.operators.openadr3.reporting import AGGREGATED, Told, write_report
 
@@ -82,31 +91,80 @@ def _send(report: OperatorReport) -> bool:
 
 
 def group_told(event: GridEvent) -> list[Told]:
-    """Return what all cars of the event did together in each quarter hour; what nobody knows is left unknown."""
-    newest = (
-        Settlement.objects.filter(participation__event=event, participation__state=EventParticipation.State.IN)
-        .order_by("participation", "-revision")
-        .iterator(chunk_size=BATCH)
-    )
-    sums: list[list[float]] = []
-    known = whole = 0
-    grades: set[str] = set()
-    seen = 0
-    for settlement in newest:
+    """Return what all cars of the event did together in each quarter hour; what nobody knows is left unknown.
+
+    Where the event was settled by its group, baseline and net energy add up to what that settlement states; where it
+    states nothing, nothing is told.
+    """
+    group = GroupSettlement.objects.filter(event=event).defer("evidence").order_by("-revision").first()
+    treated = _sum_up(event, EventParticipation.State.IN, group)
+    if not treated.known:
+        return []
+    grade = "measured" if treated.grades == {"measured"} and treated.known == treated.cars else "derived"
+    told = [_told(event, place, *watts, grade) for place, watts in enumerate(treated.watts)]
+    if group is None:
+        return told
+    if group.baseline_wh is None or group.net_wh is None:
+        return []
+    share = treated.cars / treated.known
+    baselines = [(one.baseline_wh or 0) * share for one in told]
+    if group.method == "randomised-control-group":
+        controls = _sum_up(event, EventParticipation.State.CONTROL, group)
+        share_of_controls = treated.cars / max(1, controls.known)
+        rows = [_told(event, place, *watts, grade) for place, watts in enumerate(controls.watts)]
+        baselines = [(one.net_wh or 0) * share_of_controls for one in rows] or baselines
+    return [
+        replace(one, baseline_wh=baseline, net_wh=net, demand_w=_mean_w(event, place, net))
+        for place, (one, baseline, net) in enumerate(
+            zip(
+                told,
+                _adding_up(baselines, group.baseline_wh),
+                _adding_up([(one.net_wh or 0) * share for one in told], group.net_wh),
+                strict=True,
+            )
+        )
+    ]
+
+
+def _adding_up(values: Sequence[float], whole: int) -> list[int]:
+    """Return the values as whole numbers that add up to `whole`; what they lack is spread evenly."""
+    lack, told, done, exact = (whole - sum(values)) / len(values), list[int](), 0, 0.0
+    for value in values:
+        exact += value + lack
+        told.append(round(exact) - done)
+        done += told[-1]
+    told[-1] += whole - done
+    return told
+
+
+@dataclass
+class _Sums:
+    """Mean powers of known cars by quarter hour, baseline and net, in W; of how many cars, and how they are known."""
+
+    watts: list[list[float]] = field(default_factory=list)
+    known: int = 0
+    cars: int = 0
+    grades: set[str] = field(default_factory=set)
+
+
+def _sum_up(event: GridEvent, state: str, group: GroupSettlement | None) -> _Sums:
+    """Add up the newest results of the event's cars in a state; of a group those that took part in it."""
+    rows = Settlement.objects.filter(participation__event=event, participation__state=state)
+    if group is not None:
+        rows = rows.filter(group=group).exclude(reason__in=("not_plugged_in", "excluded"))
+    sums, seen = _Sums(), 0
+    for settlement in rows.order_by("participation", "-revision").defer("share").iterator(chunk_size=BATCH):
         if settlement.participation_id == seen:
             continue
         seen = settlement.participation_id
-        whole += 1
+        sums.cars += 1
         intervals = series(read(settlement.evidence))
         if any(interval.net_w is None for interval in intervals):
             continue
-        known += 1
-        grades.add(settlement.grade)
-        _add(sums, intervals)
-    if not known:
-        return []
-    grade = "measured" if grades == {"measured"} and known == whole else "derived"
-    return [_told(event, place, baseline_w, net_w, grade) for place, (baseline_w, net_w) in enumerate(sums)]
+        sums.known += 1
+        sums.grades.add(settlement.grade)
+        _add(sums.watts, intervals)
+    return sums
 
 
 def _add(sums: list[list[float]], intervals: Sequence[Interval]) -> None:
@@ -118,8 +176,7 @@ def _add(sums: list[list[float]], intervals: Sequence[Interval]) -> None:
 
 
 def _told(event: GridEvent, place: int, baseline_w: float, net_w: float, grade: str) -> Told:
-    starts_at = event.starts_at + place * SERIES_STEP
-    hours = (min(starts_at + SERIES_STEP, event.ends_at) - starts_at) / timedelta(hours=1)
+    hours = _hours(event, place)
     is_more = event.kind == GridEvent.Kind.ABSORB
     return Told(
         net_wh=round(net_w * hours),
@@ -128,3 +185,12 @@ def _told(event: GridEvent, place: int, baseline_w: float, net_w: float, grade: 
         operating_state="RUNNING_HEIGHTENED" if is_more else "RUNNING_CURTAILED",
         grade=grade,
     )
+
+
+def _hours(event: GridEvent, place: int) -> float:
+    starts_at = event.starts_at + place * SERIES_STEP
+    return (min(starts_at + SERIES_STEP, event.ends_at) - starts_at) / timedelta(hours=1)
+
+
+def _mean_w(event: GridEvent, place: int, net_wh: int) -> int:
+    return round(net_wh / _hours(event, place))

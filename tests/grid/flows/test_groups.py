@@ -7,6 +7,7 @@ import pytest
 
 from accounts.models import User
 from grid.flows import groups, measuring, settling, shares
+from grid.flows.reporting import group_told
 from grid.flows.settling import post_due_settlements, settle_due
 from grid.metering import group_evidence
 from grid.models import EventParticipation, GridEvent, GroupSettlement, Measurement, Settlement
@@ -15,7 +16,7 @@ from rewards.flows.corrections import corrections_account
 from rewards.flows.statements import owner_totals, owner_transfers, statement_lines
 from rewards.models import LedgerAccount, Transfer
 from tests.factories import nights
-from tests.grid.flows.group_events import event, take_part, took
+from tests.grid.flows.group_events import event, owner, take_part, took
 from vehicles.models import PlugSession
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -264,6 +265,27 @@ def test_absorbing_counts_what_was_taken_beyond_the_baseline(alice: User, now: d
     took(take_part(of, alice, now=now), 24_600)
 
     assert settle(of).delivered_wh == 2_000
+
+
+@pytest.mark.parametrize("method", ["sum-of-cars", "randomised-control-group"])
+def test_report_says_what_the_group_settlement_says(method: str, alice: User, bob: User, now: datetime) -> None:
+    of = event(now=now, group_method=method)
+    drawn, helping = EventParticipation.State.CONTROL, EventParticipation.State.IN
+    cars = ((alice, 0, helping), (bob, 5_555, helping), (owner(1), 22_601, drawn), (owner(2), 20_001, drawn))
+    for one, wh, state in cars:
+        took(take_part(of, one, now=now, state=state), wh)
+    silent = take_part(of, owner(3), now=now)
+    group = settle(of, of.ends_at + 24 * HOUR)
+
+    told = group_told(of)
+
+    assert len(told) == 8
+    assert (sum(one.baseline_wh or 0 for one in told), sum(one.net_wh or 0 for one in told)) == (
+        group.baseline_wh,
+        group.net_wh,
+    )
+    assert {one.grade for one in told} == {"derived"}  # one car is estimated
+    assert Settlement.objects.get(participation=silent).grade == "estimated"
 
 
 STEPS = ["_close", "_insert", "add_result", "keep"]
