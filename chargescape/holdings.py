@@ -137,6 +137,21 @@ HOLDINGS = (
     Holding("grid.Site", "home", ("owner",), decrypted=("address",)),
     Holding("vehicles.Command", "plans", _CAR),
     Holding("grid.Dispatch", "plans", _CAR),
+    Holding("grid.ProgramElsewhere", "home", ("owner",), also=("program__name",), is_deleted=True),
+    Holding(
+        "grid.EnrollmentConfirmation",
+        "events",
+        ("enrollment__vehicle__owner",),
+        without=("taken_by",),
+        decrypted=("account_name", "service_account"),
+    ),
+    Holding(
+        "grid.OperatorResource",
+        "events",
+        ("enrollment__vehicle__owner",),
+        also=("program__program__utility__name",),
+        is_deleted=True,
+    ),
     Holding("grid.Enrollment", "events", _CAR, also=("program__name",)),
     Holding(
         "grid.EventParticipation",

@@ -37,7 +37,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         *_CARS, *_GRID, "grid.add_gridevent", "grid.change_gridevent", "grid.change_feed", "grid.view_seriesupload",
         "grid.add_seriesupload", "grid.change_seriesupload", "grid.add_operatorlink",
         "grid.change_operatorlink", "grid.view_operatorlink", "grid.view_operatorevent",
-        "grid.view_operatorreportrequest",
+        "grid.view_operatorreportrequest", "grid.view_owedreport", "grid.view_operatorresource",
         "vehicles.change_makerswitch", "vehicles.add_makerswitch", "vehicles.add_stoporder",
         "grid.change_dispute", "grid.view_utilitymember",
         "grid.add_utilitymember", "grid.change_utilitymember", "grid.view_invoice",

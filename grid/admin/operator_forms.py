@@ -121,6 +121,13 @@ class OperatorProgramForm(AnyModelForm):
             "targets",
         ]
 
+    def clean_targets(self) -> list[str]:
+        """Refuse what is no list of names."""
+        targets = self.cleaned_data["targets"] or []
+        if not isinstance(targets, list) or not all(isinstance(name, str) and 0 < len(name) <= 128 for name in targets):
+            raise forms.ValidationError('Give names as the utility writes them, such as ["evs-austin"].')
+        return list(targets)
+
     def clean_simple_shares_percent(self) -> dict[str, float]:
         """Refuse levels and shares that SIMPLE does not have."""
         shares = self.cleaned_data["simple_shares_percent"] or {}
