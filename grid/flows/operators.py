@@ -254,10 +254,20 @@ def _is_older(asked: Asked, known: OperatorEvent) -> bool:
     return known.changed_at is not None and asked.changed_at < known.changed_at
 
 
+def count_of(record: Mapping[str, Any]) -> int:
+    """Return how often an event was changed, as its own message counts it (2.0b does; 0 where it does not)."""
+    count = str(record.get("modificationNumber") or "")
+    return int(count) if count.isdecimal() and len(count) < 10 else 0
+
+
 def keep_unread(
     program: OperatorProgram, remote_id: str, record: Mapping[str, Any], reason: str, *, now: datetime
 ) -> OperatorEvent:
     """Keep a message that is not understood for a person to look at; what it asked before stands."""
+    known = OperatorEvent.objects.filter(program=program, remote_id=remote_id).first()
+    revision = count_of(record)
+    if known is not None and revision < known.revision:
+        return known
     kept = record if len(str(record)) <= MOST_RECORD_BYTES else {"id": remote_id}
     logger.warning("an event of %s cannot be read: %s", program, reason)
     row, _ = OperatorEvent.objects.update_or_create(
@@ -265,6 +275,7 @@ def keep_unread(
         remote_id=remote_id,
         defaults={
             "state": OperatorEvent.State.UNREADABLE,
+            "revision": revision,
             "seen_at": now,
             "record": kept,
             "questions": [reason],

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from grid.flows.following import OURS, enrolled_w
+from grid.flows.operators import count_of
 from grid.gateway import read_record
 from grid.models import GridEvent, OperatorEvent, OperatorLink
 from grid.operators.base import Asked, OperatorUnreadable
@@ -27,7 +28,7 @@ def answer_to(row: OperatorEvent, *, now: datetime) -> Answer | None:
     record = row.record
     if record.get("responseRequired") == "never" or _is_over(row, now):
         return None
-    revision = int(record["modificationNumber"]) if str(record.get("modificationNumber")).isdecimal() else 0
+    revision = count_of(record)
     event_id = str(record.get("id"))
 
     def out(reason: str, *, code: int = 200, opt_reason: str = NOT_PARTICIPATING) -> Answer:
