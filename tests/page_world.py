@@ -123,8 +123,8 @@ def _yesterday(enrolled: Any, *, now: datetime) -> EventParticipation:
     return grid.participation(enrolled, now=starts_at, in_event=event)
 
 
-# What has its own doors: staff's, allauth's and apps' addresses are tested where they live.
-FOREIGN = ("admin/", "account/", "_allauth/", "api/", "webhooks/")
+# What has its own doors: staff's, utilities', allauth's and apps' addresses are tested where they live.
+FOREIGN = ("admin/", "desk/", "account/", "_allauth/", "api/", "webhooks/")
 OWN_ACCOUNT = ("account/", "account/close/", "account/keep/")
 
 
