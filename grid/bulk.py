@@ -5,7 +5,7 @@ events pay is planned twice, with and without the rewards (see `worth.pick`), an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -80,10 +80,12 @@ class _SharedTerms:
 
     def of(self, night: Night) -> Terms:
         """Return the night's terms, with what its events promise."""
-        return terms_of(night, with_asks=True) if night.asks else self.plain(night)
+        return _pressed(terms_of(night, with_asks=True), night) if night.asks else self.plain(night)
 
     def plain(self, night: Night) -> Terms:
         """Return the night's terms without its events."""
+        if night.avoid is not None:
+            return _pressed(terms_of(night, with_asks=False), night)
         # The nights keep their arrays, so that no two have the same id as long as ids are looked up.
         series = (id(night.import_price), id(night.export_price), id(night.carbon_kg_per_kwh))
         key = (*series, night.carbon_price, night.charge_efficiency, night.is_eager)
@@ -91,6 +93,15 @@ class _SharedTerms:
         if found is None:
             found = self._known[key] = terms_of(night, with_asks=False)
         return found
+
+
+def _pressed(terms: Terms, night: Night) -> Terms:
+    """Return the terms with what is to be avoided; a car that gives energy back there earns no more for it."""
+    if night.avoid is None:
+        return terms
+    return replace(
+        terms, adder=np.round(terms.adder + night.avoid, 6), export_price=np.round(terms.export_price - night.avoid, 6)
+    )
 
 
 def _solve(tries: Sequence[tuple[Night, Terms]], threads: int) -> _Group:

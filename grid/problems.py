@@ -109,6 +109,7 @@ class Night:
     limit_percent: float = 100.0
     real_charge_w: int = 0  # what was seen of car and charger; 0 = as much as they should do
     care: NightCare = NO_CARE
+    avoid: Floats | None = None  # what charging in each slot is taken to cost on top, currency/kWh: shared wires
 
     @cached_property
     def departure_slots(self) -> list[int]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from foundation import clock
 from grid.bulk import Made, plan_nights
 from grid.columns import row_by_row
+from grid.flows import feeders
 from grid.flows.fleet import Due, load_fleet
 from grid.flows.habits import learn_habits, usual_early
 from grid.flows.nights import RETRY_AFTER, Draft, draft_plan
@@ -120,6 +121,9 @@ def make_plans(loaded: Loaded, *, now: datetime) -> list[Planned]:
                 made[place] = plan_nights([night])[0]
             except Exception:
                 logger.exception("planner refused vehicle %s", night.name)
+    wires = [(place, night, drafts[place][1].car.site) for place, night in ready]
+    hanging = [(place, night, site.feeder_id if site else None) for place, night, site in wires]
+    made = feeders.keep_caps(hanging, made, now=now)
     return [
         Planned(draft, one, made.get(place), has_new_habit=draft.car.vehicle.pk in loaded.learnt)
         for place, (one, draft) in enumerate(drafts)
