@@ -16,6 +16,7 @@ from tests.template_database import copy_template, keep_as_template
 
 let_tests_flush()
 
+LONGEST_NAME = 80
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "django_db_reset_sequences", "live_server"})
 
 
@@ -26,6 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # The journeys start the whole platform as processes of their own, on the database that the environment names.
         if not touches and "journeys" not in item.path.parts:
             item.add_marker(pytest.mark.databaseless)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long values by their argument: some tell when they were made, and all workers must know a test alike."""
+    return argname if isinstance(val, str | bytes) and len(val) > LONGEST_NAME else None
 
 
 @pytest.fixture(scope="session")
