@@ -23,6 +23,8 @@ from tests.vehicles.maker_double import MakerDouble
 from vehicles.management.commands import watchdog
 from vehicles.models import Command
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECOND = timedelta(seconds=1)
 ENVIRONMENT = {

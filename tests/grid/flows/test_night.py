@@ -22,6 +22,8 @@ from vehicles.flows.preferences import charge_now
 from vehicles.flows.telemetry import read_due_vehicles
 from vehicles.models import ChargeReading, Command, PlugSession, VehicleLink
 
+pytestmark = pytest.mark.once
+
 MINUTE = timedelta(minutes=1)
 
 

@@ -20,6 +20,8 @@ from vehicles.flows.commands import renew_hold, request_command, send_due_comman
 from vehicles.flows.telemetry import latest_reading, read_vehicle
 from vehicles.models import ChargeLimit, ChargePreference, ChargeReading, Command, HomePlace, Vehicle
 
+pytestmark = pytest.mark.once
+
 DEPARTURE = datetime(2026, 11, 19, 13, 30, tzinfo=UTC)  # 07:30 in Austin
 
 

@@ -21,6 +21,8 @@ from vehicles.flows.preferences import charge_now, save_preference, set_paused
 from vehicles.flows.telemetry import latest_reading, read_due_vehicles
 from vehicles.models import ChargeReading, Command, MakerSwitch, Vehicle, VehicleLink
 
+pytestmark = pytest.mark.once
+
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
