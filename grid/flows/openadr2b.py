@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from foundation import clock
 from grid.flows import operators
-from grid.flows.following import follow
+from grid.flows.following import enrolled_w, follow
 from grid.flows.opting import answer_to
 from grid.models import OperatorEvent, OperatorLink, OperatorProgram
 from grid.operators.openadr2b.certificates import Credentials
@@ -85,7 +85,7 @@ class Taken:
 def take_distribution(link: OperatorLink, distribution: Distribution, *, now: datetime) -> Taken:
     """Bring our events in line with the records of a list, and return what to answer."""
     programs = {program.remote_id: program for program in link.programs.select_related("link", "program__utility")}
-    power_w = {remote_id: operators.enrolled_w(program) for remote_id, program in programs.items()}
+    power_w = {remote_id: enrolled_w(program) for remote_id, program in programs.items()}
     taken = Taken()
     for record in distribution.records:
         row = _take(link, record, programs, power_w, now=now)
