@@ -13,7 +13,7 @@ from accounts.models import Consent, User
 from chargescape.holdings import DELETED_UNSEEN, HOLDINGS, fields_of, rows_of
 from foundation.refusals import Refusal
 from grid.flows.enrollment import end_enrollment
-from grid.models import Enrollment, EventParticipation, Settlement, Site
+from grid.models import Enrollment, EnrollmentConfirmation, EventParticipation, Settlement, Site
 from rewards import ledger
 from rewards.flows.payouts import pay_now
 from rewards.flows.statements import owner_currencies
@@ -109,6 +109,8 @@ def _forget(user: User, *, now: datetime) -> None:
         owner = "user" if any(field.name == "user" for field in fields_of(model)) else "owner"
         rows_of(model).filter(**{owner: user}).delete()
     Site.objects.filter(owner=user).update(postal_code_prefix="", address="")
+    named = EnrollmentConfirmation.objects.filter(enrollment__vehicle__owner=user)
+    named.update(account_name="", service_account="")
     VehicleLink.objects.filter(owner=user).update(access_token="", refresh_token="", secrets="", subject_hash="")
     for charger in HomeCharger.objects.filter(link__owner=user):
         charger.external_id = charger.name = ""

@@ -579,6 +579,14 @@ class Api(Transport):
         found: models.Participation = self.call("POST", f"/api/v1/participations/{public_id}/opt-in/", key=key)
         return found
 
+    def participations_opt_out_costs_retrieve(
+        self,
+        public_id: str,
+    ) -> models.Leaving:
+        """Return what leaving this event out would cost, for every form of pay that it touches."""
+        found: models.Leaving = self.call("GET", f"/api/v1/participations/{public_id}/opt-out-costs/")
+        return found
+
     def participations_opt_out_create(
         self,
         public_id: str,
@@ -717,6 +725,14 @@ class Api(Transport):
     ) -> models.Program:
         """Programs that utilities offer."""
         found: models.Program = self.call("GET", f"/api/v1/programs/{public_id}/")
+        return found
+
+    def programs_coming_retrieve(
+        self,
+        public_id: str,
+    ) -> models.ComingTerms:
+        """Return the program's next version with what it changes; 204 where none is known."""
+        found: models.ComingTerms = self.call("GET", f"/api/v1/programs/{public_id}/coming/")
         return found
 
     def proof_retrieve(

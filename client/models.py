@@ -55,6 +55,12 @@ ChoiceEnum = Literal[
     "carbon",
 ]
 
+ConfirmationStateEnum = Literal[
+    "waiting",
+    "confirmed",
+    "refused",
+]
+
 CountryEnum = Literal[
     "US",
     "CA",
@@ -224,6 +230,11 @@ RoleEnum = Literal[
     "lead",
 ]
 
+SettlesEnum = Literal[
+    "car",
+    "group",
+]
+
 ShareRuleEnum = Literal[
     "equal",
     "by_commitment",
@@ -240,6 +251,12 @@ StatementLineStateEnum = Literal[
     "pending",
     "paid",
     "cancelled",
+]
+
+StatusEnum = Literal[
+    "open",
+    "pilot",
+    "closed",
 ]
 
 SwitchKindEnum = Literal[
@@ -497,6 +514,23 @@ class Closing(TypedDict):
     money_kept_years: int
 
 
+class ComingTerms(TypedDict):
+    """The program's next version, and what changes with it."""
+
+    terms: Terms
+    changes: list[TermsChange]
+
+
+class Confirmation(TypedDict):
+    """What the utility says about an enrolment whose terms want its word."""
+
+    state: ConfirmationStateEnum
+    asked_at: str
+    shared_at: str | None
+    confirmed_at: str | None
+    reason: str
+
+
 class Consent(TypedDict):
     """One receipt."""
 
@@ -733,6 +767,7 @@ class EnrollRequest(TypedDict):
 
     vehicle: str
     program: str
+    shared: NotRequired[SharedRequest]
 
 
 class Enrollment(TypedDict):
@@ -744,6 +779,7 @@ class Enrollment(TypedDict):
     program_name: str
     enrolled_at: str
     ended_at: str | None
+    confirmation: Confirmation | None
 
 
 class Event(TypedDict):
@@ -864,6 +900,23 @@ class InvoiceLine(TypedDict):
     amount_minor: int
 
 
+class Leaving(TypedDict):
+    """What leaving one event out would cost, told before it is done."""
+
+    expected_minor: int | None
+    currency: str
+    costs: list[LeavingCost]
+
+
+class LeavingCost(TypedDict):
+    """One form of pay that leaving an event out touches, in the reader's language."""
+
+    form: str
+    text: str
+    amount_minor: int
+    is_lost: bool
+
+
 class Link(TypedDict):
     """One linked account at an automaker."""
 
@@ -957,6 +1010,13 @@ class NoticeSettings(TypedDict):
     has_digest: NotRequired[bool]
     digest_at_local: NotRequired[str]
     switches: NotRequired[list[Switch]]
+
+
+class Objection(TypedDict):
+    """One reason against joining; the code is stable, the text is in the reader's language."""
+
+    code: str
+    text: str
 
 
 class ObjectionRequest(TypedDict):
@@ -1396,18 +1456,22 @@ class Program(TypedDict):
     name: str
     summary: str
     utility: Utility
+    status: StatusEnum
+    status_note: str
     is_open: bool
+    is_served: bool
     source: str
     as_of_date: str | None
     terms: Terms | None
 
 
 class ProgramChoice(TypedDict):
-    """Whether one car may join one program; `why_not` is empty where it may."""
+    """Whether one car may join one program; `why_not`, the first of the `objections`, is empty where it may."""
 
     program: Program
     is_open_to_vehicle: bool
     why_not: str
+    objections: list[Objection]
 
 
 class ProofRequest(TypedDict):
@@ -1541,6 +1605,13 @@ class Share(TypedDict):
     amount_minor: Division
 
 
+class SharedRequest(TypedDict):
+    """What the utility may know to confirm the account: the owner's yes to handing it over."""
+
+    account_name: str
+    service_account: str
+
+
 class Site(TypedDict):
     """The owner's home."""
 
@@ -1671,8 +1742,26 @@ class Terms(TypedDict):
     reward_micros_per_kwh: int
     minimum_notice_minutes: int
     max_event_minutes: int
+    season_months: Any
+    windows: Any
+    max_events_per_season: int | None
+    max_minutes_per_season: int | None
+    max_events_per_day: int | None
+    change_notice_days: int
+    eligibility: Any
+    excludes: Any
+    needs_confirmation: bool
+    settles: SettlesEnum
     baseline_method: str
     baseline_version: int
+
+
+class TermsChange(TypedDict):
+    """One thing that a program's next version says otherwise, in the reader's language; "" is nothing."""
+
+    label: str
+    before: str
+    after: str
 
 
 class Tonight(TypedDict):

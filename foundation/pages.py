@@ -69,6 +69,11 @@ def add_refusal(form: BaseForm, refusal: Refusal) -> None:
     form.add_error(field, refusal.reason)
 
 
+def is_part(request: HttpRequest) -> bool:
+    """Say whether a page asks for a part of itself rather than for a whole page."""
+    return "HX-Request" in request.headers
+
+
 def signed_in(request: HttpRequest, model: type[Person]) -> Person:
     """Return the signed-in user as `model`; only for views behind `owner_page`, which keeps strangers out."""
     if not isinstance(request.user, model):

@@ -1,15 +1,18 @@
 """Homes, tariffs, programs, enrollments and events as the API shows them."""
 
 from decimal import Decimal
-from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from foundation import clock
 from grid.flows.abilities import REASONS
-from grid.models import Enrollment, EventParticipation, GridEvent, Program, ProgramTerms, Site, Tariff, Utility
-from vehicles.models import Vehicle
+from grid.models import (
+    EventParticipation,
+    GridEvent,
+    Site,
+    Tariff,
+    Utility,
+)
 
 MICROS = 1_000_000
 
@@ -81,78 +84,6 @@ class HomeSerializer(serializers.Serializer[Site]):
     has_export_permission = serializers.BooleanField(default=False)
     export_limit_w = serializers.IntegerField(default=0)
     export_permission_ends_on_date = serializers.DateField(allow_null=True, default=None)
-
-
-class TermsSerializer(serializers.ModelSerializer[ProgramTerms]):
-    """Terms in force."""
-
-    class Meta:
-        model = ProgramTerms
-        fields = [
-            "version",
-            "valid_from_at",
-            "valid_until_at",
-            "kinds",
-            "reward_micros_per_kwh",
-            "minimum_notice_minutes",
-            "max_event_minutes",
-            "baseline_method",
-            "baseline_version",
-        ]
-        read_only_fields = fields
-
-
-class ProgramSerializer(serializers.ModelSerializer[Program]):
-    """A program with the terms in force now."""
-
-    id = serializers.UUIDField(source="public_id", read_only=True)
-    utility = UtilitySerializer(read_only=True)
-    terms = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Program
-        fields = ["id", "slug", "name", "summary", "utility", "is_open", "source", "as_of_date", "terms"]
-        read_only_fields = fields
-
-    @extend_schema_field(TermsSerializer(allow_null=True))
-    def get_terms(self, program: Program) -> dict[str, Any] | None:
-        terms = ProgramTerms.in_force(program=program, at=clock.now())
-        return None if terms is None else dict(TermsSerializer(terms).data)
-
-
-class ProgramChoiceSerializer(serializers.Serializer[Any]):
-    """Whether one car may join one program; `why_not` is empty where it may."""
-
-    program = ProgramSerializer()
-    is_open_to_vehicle = serializers.BooleanField()
-    why_not = serializers.CharField(allow_blank=True)
-
-
-class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
-    """One car in one program."""
-
-    id = serializers.UUIDField(source="public_id", read_only=True)
-    vehicle = serializers.UUIDField(source="vehicle.public_id", read_only=True)
-    program = serializers.UUIDField(source="program.public_id", read_only=True)
-    program_name = serializers.CharField(source="program.name", read_only=True)
-
-    class Meta:
-        model = Enrollment
-        fields = ["id", "vehicle", "program", "program_name", "enrolled_at", "ended_at"]
-        read_only_fields = fields
-
-
-class EnrollSerializer(serializers.Serializer[Enrollment]):
-    """Which car joins which program."""
-
-    vehicle = serializers.SlugRelatedField(slug_field="public_id", queryset=Vehicle.objects.none())
-    program = serializers.SlugRelatedField(slug_field="public_id", queryset=Program.objects.select_related("utility"))
-
-    def __init__(self, *args: Any, owner: Any = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if owner is not None:  # another owner's car is as unknown as one that does not exist
-            cars = Vehicle.objects.filter(owner=owner).select_related("owner", "link")
-            self.fields["vehicle"] = serializers.SlugRelatedField(slug_field="public_id", queryset=cars)
 
 
 class EventSerializer(serializers.ModelSerializer[GridEvent]):

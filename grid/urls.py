@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from grid.views import carbon, cars, earnings, events, homes
+from grid.views import carbon, cars, earnings, events, homes, programs
 from grid.views.desk import doors as desk_doors
 from grid.views.desk import events as desk_events
 from grid.views.desk import invoices as desk_invoices
@@ -14,9 +14,11 @@ urlpatterns = [
     path("home/", homes.site, name="site"),
     path("cars/<uuid:vehicle>/", cars.car, name="car"),
     path("cars/<uuid:vehicle>/record/", cars.record, name="car_record"),
-    path("cars/<uuid:vehicle>/program/", cars.program, name="car_program"),
-    path("cars/<uuid:vehicle>/enroll/", cars.enroll, name="enroll"),
-    path("cars/<uuid:vehicle>/withdraw/", cars.withdraw, name="withdraw"),
+    path("cars/<uuid:vehicle>/program/", programs.program, name="car_program"),
+    path("cars/<uuid:vehicle>/enroll/", programs.enroll, name="enroll"),
+    path("cars/<uuid:vehicle>/withdraw/", programs.withdraw, name="withdraw"),
+    path("cars/<uuid:vehicle>/elsewhere/", programs.declare, name="declare_elsewhere"),
+    path("elsewhere/<uuid:declared>/end/", programs.undeclare, name="end_elsewhere"),
     path("events/", events.events, name="events"),
     path("events/<uuid:participation>/", events.event, name="event"),
     path("events/<uuid:participation>/opt-out/", events.leave_out, name="opt_out"),

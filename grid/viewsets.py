@@ -13,17 +13,22 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from foundation import clock
+from foundation.formats import reader_in
 from grid.flows import enrollment, events, sites
+from grid.flows.charging_now import expected_minor
+from grid.flows.consequences import costs_of_leaving
+from grid.flows.objections import offers_to
+from grid.flows.planning import current_plan
+from grid.flows.versions import coming_version
 from grid.models import Enrollment, EventParticipation, Program, Site, Tariff
-from grid.serializers import (
+from grid.serializers import HomeSerializer, ParticipationSerializer, SiteSerializer, TariffSerializer
+from grid.serializers_programs import (
+    ComingTermsSerializer,
     EnrollmentSerializer,
     EnrollSerializer,
-    HomeSerializer,
-    ParticipationSerializer,
+    LeavingSerializer,
     ProgramChoiceSerializer,
     ProgramSerializer,
-    SiteSerializer,
-    TariffSerializer,
 )
 from grid.viewsets_carbon import CARBON_ROUTES
 from grid.viewsets_desk import DESK_ROUTES
@@ -84,9 +89,26 @@ class ProgramViewSet(viewsets.ReadOnlyModelViewSet[Program]):
     def open_to(self, request: Request) -> Response:
         """Return each program in the owner's country and whether one car may join it, with the reason if not."""
         vehicle = _own_vehicle(request, request.query_params.get("vehicle"))
-        choices = enrollment.programs_open_to(vehicle, now=clock.now())
-        rows = [{"program": program, "is_open_to_vehicle": not why, "why_not": why} for program, why in choices]
+        rows = [
+            {
+                "program": offer.program,
+                "is_open_to_vehicle": not offer.objections,
+                "why_not": offer.why_not,
+                "objections": offer.objections,
+            }
+            for offer in offers_to(vehicle, now=clock.now())
+        ]
         return Response(ProgramChoiceSerializer(rows, many=True).data)
+
+    @extend_schema(responses={200: ComingTermsSerializer, 204: None})
+    @action(detail=True)
+    def coming(self, request: Request, public_id: str) -> Response:
+        """Return the program's next version with what it changes; 204 where none is known."""
+        reader = reader_in(cast(User, request.user).country)
+        found = coming_version(self.get_object(), now=clock.now(), reader=reader)
+        if found is None:
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(ComingTermsSerializer(found).data)
 
 
 class EnrollmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Enrollment]):
@@ -98,7 +120,7 @@ class EnrollmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 
     def get_queryset(self) -> QuerySet[Enrollment]:
         mine = Enrollment.objects.filter(vehicle__owner=cast(User, self.request.user))
-        return mine.select_related("vehicle", "program")
+        return mine.select_related("vehicle", "program", "confirmation")
 
     @extend_schema(request=EnrollSerializer, responses={201: EnrollmentSerializer})
     def create(self, request: Request) -> Response:
@@ -126,6 +148,19 @@ class ParticipationViewSet(viewsets.ReadOnlyModelViewSet[EventParticipation]):
     def get_queryset(self) -> QuerySet[EventParticipation]:
         mine = EventParticipation.objects.filter(enrollment__vehicle__owner=cast(User, self.request.user))
         return mine.select_related("event__terms__program__utility", "enrollment__vehicle")
+
+    @extend_schema(responses=LeavingSerializer)
+    @action(detail=True, url_path="opt-out-costs")
+    def opt_out_costs(self, request: Request, public_id: str) -> Response:
+        """Return what leaving this event out would cost, for every form of pay that it touches."""
+        part = self.get_object()
+        reader = reader_in(cast(User, request.user).country)
+        found = {
+            "expected_minor": expected_minor(current_plan(part.enrollment.vehicle), part.event),
+            "currency": part.event.terms.program.utility.currency,
+            "costs": costs_of_leaving(part, reader=reader),
+        }
+        return Response(LeavingSerializer(found).data)
 
     @extend_schema(request=None, responses=ParticipationSerializer)
     @action(detail=True, methods=["post"], url_path="opt-out")

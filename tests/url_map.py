@@ -35,7 +35,7 @@ ONE_OWNERS = {
     "car", "enroll", "withdraw", "event", "opt_out", "opt_in", "earning", "link_wait", "choose_vehicles", "unlink",
     "car_preferences", "car_specs", "take_control", "charge_now", "skip_tonight", "pause", "car_charger", "home_here",
     "cancel_override", "car_dates", "remove_date", "car_record", "car_program", "receipt", "notice_do", "notice_read",
-    "push_forget",
+    "push_forget", "declare_elsewhere", "end_elsewhere",
 }  # fmt: skip
 # A utility's desk: for its own people and for staff whose role lets them look; for anybody else there is none.
 UTILITYS = {

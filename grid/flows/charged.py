@@ -1,7 +1,7 @@
 """What cars charged at home in a program's hours, from their readings; what no reading tells is not counted."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -80,7 +80,4 @@ def _readings(vehicle_id: int, stay: Span) -> list[Reading]:
     rows = ChargeReading.objects.filter(
         vehicle=vehicle_id, observed_at__gte=stay.starts_at - HOUR, observed_at__lte=stay.ends_at + HOUR
     ).order_by("observed_at")
-    found: Sequence[tuple[datetime, Decimal, int | None, int | None]] = list(
-        rows.values_list("observed_at", "soc_percent", "imported_wh", "exported_wh")
-    )
-    return [Reading(*one) for one in found]
+    return [Reading(*one) for one in rows.values_list("observed_at", "soc_percent", "imported_wh", "exported_wh")]

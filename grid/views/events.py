@@ -12,10 +12,12 @@ from django.utils.translation import gettext
 
 from accounts.models import User
 from foundation import clock
+from foundation.formats import reader_in
 from foundation.pages import owner_action, owner_read, refusals_as_messages, signed_in
 from grid.flows.abilities import REASONS
 from grid.flows.allowance import allowance_of
 from grid.flows.charging_now import expected_minor
+from grid.flows.consequences import costs_of_leaving
 from grid.flows.planning import current_plan
 from grid.flows.taking_part import opt_in, opt_out
 from grid.models import EventParticipation, GridEvent, Settlement
@@ -94,6 +96,8 @@ def event(request: HttpRequest, participation: UUID) -> HttpResponse:
     if context["can_opt_out"] or context["can_opt_in"]:
         context["expected_minor"] = expected_minor(current_plan(part.enrollment.vehicle), part.event)
         context["allowance"] = allowance_of(vehicle_id=part.enrollment.vehicle_id, at=part.event.starts_at)
+    if context["can_opt_out"]:
+        context["costs"] = costs_of_leaving(part, reader=reader_in(signed_in(request, User).country))
     return render(request, "grid/event.html", context)
 
 
