@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 from lxml import etree
 
+from foundation import clock
 from grid.flows import openadr2b, operators, opting, telemetry
 from grid.models import OperatorLink
 from grid.operators.base import OperatorError, OperatorRefused, OperatorUnreachable
@@ -22,6 +23,9 @@ from grid.operators.openadr2b.messages import Distribution, kind_of, read_distri
 from grid.operators.openadr2b.reporting import ReportWanted, offers
 from grid.operators.openadr2b.ven import REGISTER, REPORT, RegistrationLost, Ven
 from grid.operators.openadr2b.wire import Exchange
+from vehicles.flows import heartbeats
+
+PROCESS = "openadr2b"
 
 logger = logging.getLogger(__name__)
 
@@ -173,12 +177,19 @@ class _Visit:
                 await in_database(telemetry.cancel_wanted)(self.link, [cancelled])
 
 
-async def serve(*, stopped: asyncio.Event, most: int, read_now: Callable[[], datetime]) -> None:
-    """Visit the servers that are due until told to stop: `most` at once, each at its own pace."""
+async def serve(
+    *, stopped: asyncio.Event, most: int, read_now: Callable[[], datetime], freshen: Callable[[], None]
+) -> None:
+    """Visit the servers that are due until told to stop: `most` at once, each at its own pace.
+
+    `freshen` is called in the database's thread before each round: it drops a connection that broke.
+    """
     under_way: dict[int, asyncio.Task[bool]] = {}
+    started_at = clock.wall()
     while not stopped.is_set():
         under_way = {pk: task for pk, task in under_way.items() if not task.done()}
-        for link in await in_database(_claim)(read_now(), most - len(under_way), list(under_way)):
+        await in_database(freshen)()
+        for link in await in_database(_claim)(read_now(), most - len(under_way), list(under_way), started_at):
             under_way[link.pk] = asyncio.create_task(visit(link, now=read_now()))
         try:
             await asyncio.wait_for(stopped.wait(), TICK_SECONDS)
@@ -187,9 +198,9 @@ async def serve(*, stopped: asyncio.Event, most: int, read_now: Callable[[], dat
     await _part(under_way)
 
 
-def _claim(now: datetime, limit: int, busy: list[int]) -> list[OperatorLink]:
-    close_old_connections()
+def _claim(now: datetime, limit: int, busy: list[int], started_at: datetime) -> list[OperatorLink]:
     try:
+        heartbeats.beat(kind=PROCESS, started_at=started_at)
         return openadr2b.claim_due(now=now, limit=limit, busy=busy) if limit > 0 else []
     except DatabaseError:
         logger.exception("database trouble, trying again")

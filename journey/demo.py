@@ -70,7 +70,7 @@ class Demo:
 
     def go_live(self) -> None:
         """Start those who work on due rows, and let time run."""
-        self.stack.start("worker", "beat", "watchdog", *self.stack.listeners())
+        self.stack.start("worker", "beat", "watchdog", *self.stack.listeners(), *self.stack.extras())
         self.stack.set_clock(self.stack.simulated_now(), RATE)
 
     def start_next_job(self) -> None:

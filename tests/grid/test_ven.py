@@ -1,5 +1,6 @@
 """The 2.0b process against openleadr's own server: an event from announcement to report, and all that fails."""
 
+import asyncio
 import os
 import random
 import re
@@ -22,6 +23,7 @@ from grid.models import Enrollment, GridEvent, OperatorEvent, OperatorLink, Oper
 from tests.factories import grid as make
 from tests.factories import vehicles
 from tests.grid.openadr2b_vtn import CONTEXT, VEN_ID, Vtn, signal, word_event
+from vehicles.flows import heartbeats
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -248,6 +250,43 @@ def test_no_answer_where_none_is_wanted(vtn: Vtn, program: OperatorProgram, now:
     vtn.ask(word_event("e-1", starts_at=now + 3 * HOUR, response_required="never"))
     look(now)
     assert (len(standing()), vtn.opts, OperatorEvent.objects.get().answer) == (1, [], "")
+
+
+def test_process_asks_what_is_due_until_it_is_told_to_stop(vtn: Vtn, program: OperatorProgram, now: datetime) -> None:
+    vtn.ask(word_event("e-1", starts_at=now + 3 * HOUR))
+
+    async def run() -> None:
+        stopped, asked = asyncio.Event(), 0
+
+        def read_now() -> datetime:
+            nonlocal asked
+            asked += 1
+            if asked > 1:  # for the first visit
+                stopped.set()
+            return now
+
+        await ven.serve(stopped=stopped, most=5, read_now=read_now, freshen=lambda: None)
+
+    async_to_sync(run)()
+    assert len(standing()) == 1
+    assert (OperatorLink.objects.get().heard_at, OperatorLink.objects.get().lease_until) == (now, None)
+    assert [beat.kind for beat in heartbeats.heartbeats(ven.PROCESS)] == ["openadr2b"]
+
+
+def test_visit_that_is_cut_off_leaves_its_link_to_others(
+    vtn: Vtn, program: OperatorProgram, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ven, "FAREWELL_SECONDS", 0.1)
+    vtn.fault = "stall"
+
+    async def run() -> None:
+        stopped = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.3, stopped.set)
+        await ven.serve(stopped=stopped, most=5, read_now=lambda: now, freshen=lambda: None)
+
+    async_to_sync(run)()
+    link = OperatorLink.objects.get()
+    assert (link.lease_until, link.heard_at) == (None, None)
 
 
 def test_one_process_speaks_for_a_link(vtn: Vtn, program: OperatorProgram, now: datetime) -> None:

@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import close_old_connections
 
 from foundation import clock
 from grid.ven import serve
@@ -32,4 +33,4 @@ class Command(BaseCommand):
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stopped.set)
-        await serve(stopped=stopped, most=most, read_now=clock.now)
+        await serve(stopped=stopped, most=most, read_now=clock.now, freshen=close_old_connections)
