@@ -70,6 +70,10 @@ class OverrideSerializer(serializers.ModelSerializer[ChargeOverride]):
         read_only_fields = fields
 
 
+# Within a car: what a serializer is made of is worked out once, not once a car.
+_READING, _ABILITY, _OVERRIDE = ReadingSerializer(), AbilitySerializer(), OverrideSerializer()
+
+
 class VehicleSerializer(serializers.ModelSerializer[Vehicle]):
     """One car with its latest reading."""
 
@@ -110,19 +114,19 @@ class VehicleSerializer(serializers.ModelSerializer[Vehicle]):
     @extend_schema_field(AbilitySerializer(many=True))
     def get_abilities(self, vehicle: Vehicle) -> list[dict[str, Any]]:
         """What the car can and cannot do by itself, and why."""
-        return [dict(AbilitySerializer(ability).data) for ability in abilities(vehicle.own)]
+        return [_ABILITY.to_representation(ability) for ability in abilities(vehicle.own)]
 
     @extend_schema_field(ReadingSerializer(allow_null=True))
     def get_reading(self, vehicle: Vehicle) -> dict[str, Any] | None:
         """The newest reading by the car's own time."""
         reading = latest_reading(vehicle)
-        return dict(ReadingSerializer(reading).data) if reading else None
+        return _READING.to_representation(reading) if reading else None
 
     @extend_schema_field(OverrideSerializer(allow_null=True))
     def get_override(self, vehicle: Vehicle) -> dict[str, Any] | None:
         """What the owner wants just now, over every plan."""
         override = open_override(vehicle, clock.now())
-        return dict(OverrideSerializer(override).data) if override else None
+        return _OVERRIDE.to_representation(override) if override else None
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_trouble(self, vehicle: Vehicle) -> str | None:

@@ -27,6 +27,8 @@ from vehicles.viewsets_chargers import CHARGER_ROUTES
 from vehicles.viewsets_dates import DATE_ROUTES
 from vehicles.viewsets_links import LINK_ROUTES
 
+_CAR = VehicleSerializer()
+
 
 class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
     """The signed-in owner's cars, offered or taking part."""
@@ -39,6 +41,11 @@ class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
     def get_queryset(self) -> QuerySet[Vehicle]:
         owned = Vehicle.objects.filter(owner=cast(User, self.request.user)).exclude(state=Vehicle.State.UNLINKED)
         return owned.select_related("link", "owner", "preference")
+
+    def list(self, request: Request) -> Response:
+        """Return the owner's cars; what a serializer is made of is worked out once, not once a call."""
+        page = self.paginate_queryset(self.get_queryset()) or []
+        return self.get_paginated_response([_CAR.to_representation(vehicle) for vehicle in page])
 
     def lock_for_write(self) -> None:
         """Lock what the owner wants of the car, for a write that may only follow what was read."""

@@ -1,13 +1,14 @@
 """Everything the grid room knows of cars at one instant, loaded for many cars with a fixed number of queries."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from accounts.models import Consent, User
+from accounts.models import Consent
 from grid.models import Dispatch, EventParticipation, GridEvent, Plan, PlanningState, Site, Tariff
 from vehicles.automakers.base import Capabilities, read_capabilities
 from vehicles.models import (
@@ -21,6 +22,7 @@ from vehicles.models import (
 )
 from vehicles.schedule import Dated, away_until
 
+Row = TypeVar("Row")
 NEEDED = (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION)
 OPEN_EVENT_STATES = (GridEvent.State.ANNOUNCED,)
 DATES_KEPT = timedelta(days=16)  # habits are learnt from departures of so long ago
@@ -137,48 +139,61 @@ def load_cars(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, CarNo
     return {car.vehicle.pk: car for car in _load(Vehicle.objects.filter(pk__in=vehicle_ids), now)}
 
 
-def load_cars_of(owner: User, *, now: datetime) -> list[CarNow]:
-    """Return what is known of each of the owner's cars that take part."""
-    return _load(Vehicle.objects.filter(owner=owner, state=Vehicle.State.ACTIVE), now)
+@dataclass(frozen=True)
+class Known:
+    """Rows by the key of their car; sites by their owner's, readings by their own."""
+
+    sites: dict[int, Site]
+    departures: dict[int, dict[int, time]]
+    dated: dict[int, tuple[Dated, ...]]
+    readings: dict[int, ChargeReading]
+    sessions: dict[int, PlugSession]
+    overrides: dict[int, list[ChargeOverride]]
+    parts: dict[int, list[EventParticipation]]
+    plans: dict[int, Plan]
+    dispatches: dict[int, Dispatch]
 
 
 def _load(cars: "QuerySet[Vehicle]", now: datetime) -> list[CarNow]:
-    vehicles = list(_with_keys(cars).select_related("owner", "preference", "planning").order_by("pk"))
+    vehicles = list(with_keys(cars).select_related("owner", "preference", "planning").order_by("pk"))
     ids = [vehicle.pk for vehicle in vehicles]
-    owner_ids = {vehicle.owner_id for vehicle in vehicles}
-    sites = {site.owner_id: site for site in _sites(owner_ids)}
-    departures = _departures(vehicles)
-    dated = dated_departures(ids, now=now)
-    readings = _newest_readings(vehicles)
-    sessions = {row.vehicle_id: row for row in PlugSession.objects.filter(vehicle__in=vehicles, unplugged_at=None)}
-    overrides = _by_vehicle(overrides_in_force(ids, now))
-    parts: dict[int, list[EventParticipation]] = {}
-    for part in participations_ahead(ids, now=now):
-        parts.setdefault(part.enrollment.vehicle_id, []).append(part)
     plans, dispatches = _under_way(vehicles)
-    return [
-        CarNow(
-            vehicle=vehicle,
-            state=getattr(vehicle, "planning", None),
-            preference=getattr(vehicle, "preference", None),
-            departures=departures.get(vehicle.pk, {}),
-            site=sites.get(vehicle.owner_id),
-            reading=readings.get(_key(vehicle, "newest")),
-            soc_reading=readings.get(_key(vehicle, "newest_soc")),
-            session=sessions.get(vehicle.pk),
-            overrides=tuple(overrides.get(vehicle.pk, ())),
-            participations=tuple(parts.get(vehicle.pk, ())),
-            purposes=frozenset(purpose for purpose in NEEDED if getattr(vehicle, f"agrees_{purpose}")),
-            plan=plans.get(vehicle.pk),
-            dispatch=dispatches.get(vehicle.pk),
-            can=read_capabilities(vehicle.capabilities),
-            dated=dated.get(vehicle.pk, ()),
-        )
-        for vehicle in vehicles
-    ]
+    known = Known(
+        sites={site.owner_id: site for site in _sites({vehicle.owner_id for vehicle in vehicles})},
+        departures=_departures(vehicles),
+        dated=dated_departures(ids, now=now),
+        readings=newest_readings(vehicles),
+        sessions={row.vehicle_id: row for row in PlugSession.objects.filter(vehicle__in=vehicles, unplugged_at=None)},
+        overrides=by_car(overrides_in_force(ids, now), lambda row: row.vehicle_id),
+        parts=by_car(participations_ahead(ids, now=now), lambda part: part.enrollment.vehicle_id),
+        plans=plans,
+        dispatches=dispatches,
+    )
+    return [car_of(vehicle, known) for vehicle in vehicles]
 
 
-def _with_keys(cars: "QuerySet[Vehicle]") -> "QuerySet[Vehicle]":
+def car_of(vehicle: Vehicle, known: Known) -> CarNow:
+    """Put together what is known of one car."""
+    return CarNow(
+        vehicle=vehicle,
+        state=getattr(vehicle, "planning", None),
+        preference=getattr(vehicle, "preference", None),
+        departures=known.departures.get(vehicle.pk, {}),
+        site=known.sites.get(vehicle.owner_id),
+        reading=known.readings.get(_key(vehicle, "newest")),
+        soc_reading=known.readings.get(_key(vehicle, "newest_soc")),
+        session=known.sessions.get(vehicle.pk),
+        overrides=tuple(known.overrides.get(vehicle.pk, ())),
+        participations=tuple(known.parts.get(vehicle.pk, ())),
+        purposes=frozenset(purpose for purpose in NEEDED if getattr(vehicle, f"agrees_{purpose}")),
+        plan=known.plans.get(vehicle.pk),
+        dispatch=known.dispatches.get(vehicle.pk),
+        can=read_capabilities(vehicle.capabilities),
+        dated=known.dated.get(vehicle.pk, ()),
+    )
+
+
+def with_keys(cars: "QuerySet[Vehicle]") -> "QuerySet[Vehicle]":
     """Let each car carry how its link fares, the keys of its newest readings, and what its owner agrees to."""
     # One look into the index a car, whatever the length of its history.
     newest = ChargeReading.objects.filter(vehicle=OuterRef("pk")).order_by("-observed_at")
@@ -203,14 +218,18 @@ def participations_ahead(vehicle_ids: Collection[int], *, now: datetime) -> list
 
     A car in reserve is asked nothing yet, so that its plan and its commands know nothing of the event.
     """
+    return list(parts_ahead(now).filter(enrollment__vehicle__any_of=vehicle_ids))
+
+
+def parts_ahead(now: datetime) -> "QuerySet[EventParticipation]":
+    """Return every car's part in announced events that are not over, soonest first."""
     rows = EventParticipation.objects.filter(
-        enrollment__vehicle__any_of=vehicle_ids,
         enrollment__ended_at__isnull=True,
         state=EventParticipation.State.IN,
         event__state__in=OPEN_EVENT_STATES,
         event__ends_at__gt=now,
-    ).exclude(call=EventParticipation.Call.RESERVE)
-    return list(rows.select_related("event__terms__program__utility", "enrollment").order_by("event__starts_at", "pk"))
+    )
+    return rows.select_related("event__terms__program__utility", "enrollment").order_by("event__starts_at", "pk")
 
 
 def _under_way(vehicles: Collection[Vehicle]) -> tuple[dict[int, Plan], dict[int, Dispatch]]:
@@ -232,13 +251,24 @@ def _departures(vehicles: Collection[Vehicle]) -> dict[int, dict[int, time]]:
 def dated_departures(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, tuple[Dated, ...]]:
     """Return what owners said of single dates, lately past or ahead, by vehicle key; cars without any are left out."""
     rows = DatedDeparture.objects.filter(vehicle__any_of=vehicle_ids, last_date__gte=(now - DATES_KEPT).date())
-    found: dict[int, tuple[Dated, ...]] = {}
-    for row in rows.order_by("vehicle", "first_date"):
-        found[row.vehicle_id] = (*found.get(row.vehicle_id, ()), row.dated)
+    return dated_by_car(rows.order_by("vehicle", "first_date"))
+
+
+def dated_by_car(rows: Iterable[DatedDeparture]) -> dict[int, tuple[Dated, ...]]:
+    """Return what was said of single dates as schedules read it, by car."""
+    return {car: tuple(row.dated for row in said) for car, said in by_car(rows, lambda row: row.vehicle_id).items()}
+
+
+def by_car(rows: Iterable[Row], car: Callable[[Row], int]) -> dict[int, list[Row]]:
+    """Return rows by the key of their car, in the order in which they come."""
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(car(row), []).append(row)
     return found
 
 
-def _newest_readings(vehicles: Collection[Vehicle]) -> dict[int, ChargeReading]:
+def newest_readings(vehicles: Collection[Vehicle]) -> dict[int, ChargeReading]:
+    """Return the readings that `with_keys` named, by their own key."""
     keys = {_key(vehicle, name) for vehicle in vehicles for name in ("newest", "newest_soc")}
     return {reading.pk: reading for reading in ChargeReading.objects.filter(pk__in=keys)}
 
@@ -264,10 +294,3 @@ def overrides_in_force(vehicle_ids: Collection[int], now: datetime) -> Iterable[
 def in_force_at(now: datetime) -> Q:
     """Return the condition under which an override counts at `now`."""
     return Q(cancelled_at__isnull=True, starts_at__lte=now, ends_at__gt=now)
-
-
-def _by_vehicle(rows: Iterable[ChargeOverride]) -> dict[int, list[ChargeOverride]]:
-    found: dict[int, list[ChargeOverride]] = {}
-    for row in rows:
-        found.setdefault(row.vehicle_id, []).append(row)
-    return found

@@ -13,7 +13,8 @@ from accounts.models import User
 from foundation import formats
 from foundation.formats import Reader
 from grid.flows.abilities import REASONS as ABILITIES
-from grid.flows.cars import CarNow, load_cars, load_cars_of
+from grid.flows.cars import CarNow, load_cars
+from grid.flows.cars_of import load_cars_of
 from grid.flows.departures import next_departure
 from grid.flows.explaining import explain_plan, to_next_departure
 from grid.models import Dispatch, EventParticipation, Plan

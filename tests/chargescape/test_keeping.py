@@ -223,4 +223,4 @@ def test_every_table_that_is_shown_is_watched(her: Client, address: str, stamp: 
         her.get(address)
     asked = {table for query in queries for table in tables(query["sql"])}
     assert len(asked) > 3
-    assert sorted(asked - tables(stamp._compiled[0]) - ASIDE) == []
+    assert sorted(asked - tables(stamp.statement.sql) - ASIDE) == []
