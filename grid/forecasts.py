@@ -35,6 +35,10 @@ class Outlook:
     def __add__(self, other: "Outlook") -> "Outlook":
         return Outlook(**{name: value + getattr(other, name) for name, value in vars(self).items()})
 
+    def times(self, count: float) -> "Outlook":
+        """Return the outlook of so many of its kind."""
+        return Outlook(**{name: value * count for name, value in vars(self).items()})
+
 
 class PlanAhead:
     """One plan, laid out so that spans of it can be asked for. `problem` and `solution` as docs/planner-format.md."""

@@ -9,16 +9,16 @@ time from anybody. Nothing that a person called off here is asked again until th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, Sum
 
 from foundation.refusals import Refusal
 from grid.flows import changing, events
+from grid.flows.kept_asks import read_asks
 from grid.flows.targeting_cars import Scope, cars_in
 from grid.models import Enrollment, GridEvent, OperatorAsk, OperatorEvent, OperatorProgram, ProgramTerms
-from grid.operators.base import Ask, Asked, AskKind
+from grid.operators.base import Ask
 
 SOON = timedelta(minutes=1)  # what should have begun already begins then
 SHORTEST = timedelta(minutes=5)  # of what another event leaves; less is not worth asking
@@ -34,38 +34,6 @@ def enrolled_w(program: OperatorProgram, scope: Scope | None = None) -> int:
     """Return the charging power of the cars enrolled in the program, W; with a scope, of those it means."""
     enrolled = Enrollment.objects.filter(program=program.program, ended_at__isnull=True)
     return int(cars_in(scope or {}, enrolled).aggregate(power=Sum("vehicle__max_charge_w"))["power"] or 0)
-
-
-def write_asks(asked: Asked) -> list[dict[str, Any]]:
-    """Return what is asked as it is kept with the event."""
-    return [
-        {
-            "kind": str(ask.kind),
-            "starts_at": ask.starts_at.isoformat(),
-            "ends_at": ask.ends_at.isoformat(),
-            "target_w": ask.target_w,
-            "randomize_seconds": ask.randomize_seconds,
-            "is_emergency": ask.is_emergency,
-            "is_open_ended": ask.is_open_ended,
-        }
-        for ask in asked.asks
-    ]
-
-
-def read_asks(row: OperatorEvent) -> list[Ask]:
-    """Return what the event asks as it was last understood."""
-    return [
-        Ask(
-            kind=AskKind(kept["kind"]),
-            starts_at=datetime.fromisoformat(kept["starts_at"]),
-            ends_at=datetime.fromisoformat(kept["ends_at"]),
-            target_w=kept["target_w"],
-            randomize_seconds=kept["randomize_seconds"],
-            is_emergency=kept["is_emergency"],
-            is_open_ended=kept["is_open_ended"],
-        )
-        for kept in row.wanted.get("asks", [])
-    ]
 
 
 @dataclass
@@ -119,6 +87,8 @@ def _parts(program: OperatorProgram, refused: Mapping[int, set[Ask]], now: datet
     )
     found = OperatorEvent.objects.filter(counts, program=program).distinct()
     rows = list(found.select_related("program__link", "program__program__utility"))
+    # What was never read into asks here is left as it stands until its message is read.
+    rows = [row for row in rows if "asks" in row.wanted or row.state == OperatorEvent.State.GONE]
     rows.sort(key=lambda row: (LAST if row.priority is None else row.priority, row.pk))
     parts = [
         _Part(
@@ -252,6 +222,8 @@ def _changer(event: GridEvent, ask: Ask, row: OperatorEvent, now: datetime) -> C
             )
         except Refusal as refusal:
             return f"its change cannot be followed: {refusal.reason}"
+        how = {"randomize_seconds": ask.randomize_seconds, "is_emergency": ask.is_emergency}
+        OperatorAsk.objects.filter(grid_event=event).exclude(**how).update(**how)
         return ""
 
     return change

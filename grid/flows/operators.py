@@ -16,8 +16,9 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from foundation import clock
-from grid.flows.following import enrolled_w, follow, is_waiting, write_asks
+from grid.flows.following import enrolled_w, follow, is_waiting
 from grid.flows.hearing import learn_targets, take_new_name
+from grid.flows.kept_asks import write_asks
 from grid.flows.reports_owed import owe_reports
 from grid.flows.signals import keep_signals
 from grid.flows.targeting_cars import Scope, is_nobody, scope_of
@@ -197,7 +198,9 @@ def take_record(
     remote_id = str(record.get("id") or "")[:128]
     known = OperatorEvent.objects.filter(program=program, remote_id=remote_id).first()
     if known is not None and known.record == record and known.state != OperatorEvent.State.GONE:
-        return known, False
+        is_read = "asks" in known.wanted or known.state == OperatorEvent.State.UNREADABLE
+        if is_read:  # one kept by an earlier release is read once more
+            return known, False
     try:
         if len(str(record)) > MOST_RECORD_BYTES:
             raise OperatorUnreadable("an event is too long")

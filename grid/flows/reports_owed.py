@@ -13,8 +13,9 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from foundation import clock
 from grid.flows.report_delivery import deliver, next_try, reason_of
+from grid.flows.report_subjects import Telling, events_of, windows_of
 from grid.flows.targeting_cars import scope_of
-from grid.flows.telling import Telling, events_of, tell_of_past, windows_of
+from grid.flows.telling import tell_of_past
 from grid.flows.telling_ahead import tell_ahead, tell_opt_outs
 from grid.gateway import open_operator
 from grid.models import (

@@ -15,32 +15,24 @@ from django.db.models import Max, QuerySet
 
 from grid.flows.cases import cases_of
 from grid.flows.operating_states import state_of, state_of_group
+from grid.flows.report_subjects import Telling, events_of, name_cars, parts_in, scope_of_report, windows_of
 from grid.flows.reporting import group_told
-from grid.flows.targeting_cars import Scope, cars_in, scope_of
+from grid.flows.targeting_cars import Scope, cars_in
 from grid.flows.telemetry import usage_of
 from grid.metering.baselines import Segment, method_of
 from grid.metering.cases import Case, Window
 from grid.metering.energy import net_energy, value_at
 from grid.metering.evidence import read
 from grid.metering.settlement import SERIES_STEP
-from grid.models import Enrollment, EventParticipation, GridEvent, OperatorResource, OwedReport, Settlement
+from grid.models import Enrollment, EventParticipation, GridEvent, OwedReport, Settlement
 from grid.operators.openadr3.reporting import AGGREGATED, Row, Told
 
 FEWEST_CARS = 5
 MOST_SINGLE = 1000  # cars told one by one; of more, all are told together
+MOST_READ = 5000  # cars whose readings are looked at for one report; of more, so many chosen by lot
 BATCH = 500
 HOUR = timedelta(hours=1)
 MISSING = "missing"
-
-
-@dataclass
-class Telling:
-    """What a report says. `is_final`: nothing more will be known but by a correction; `mark`: its newest settlement."""
-
-    rows: dict[str, list[Row]] = field(default_factory=dict)
-    is_final: bool = False
-    mark: int = 0
-    resources: list[OperatorResource] = field(default_factory=list)
 
 
 @dataclass
@@ -56,36 +48,16 @@ class Sum:
     charged: int = 0
     grades: set[str] = field(default_factory=set)
 
+    def scale_up(self, scale: float) -> None:
+        """Let the cars looked at stand for more of their kind; it is an estimate then."""
+        if scale > 1:
+            self.baseline_wh, self.net_wh = self.baseline_wh * Fraction(scale), self.net_wh * Fraction(scale)
+            self.grades.add("estimated")
+
     @property
     def grade(self) -> str:
         """How well the sum is known; a car that is left out lowers it."""
         return "measured" if self.grades == {"measured"} and self.known == self.cars else "derived"
-
-
-def events_of(report: OwedReport) -> list[GridEvent]:
-    """Return our events that stand for the utility's and that owners heard of, in order of time."""
-    told = (GridEvent.State.ANNOUNCED, GridEvent.State.SETTLED)
-    rows = GridEvent.objects.filter(operator_ask__operator_event=report.event, state__in=told)
-    return list(rows.select_related("terms__program__utility").order_by("starts_at"))
-
-
-def windows_of(report: OwedReport) -> list[tuple[int, Window]]:
-    """Return the spans that the report is on, with their ids."""
-    return [
-        (int(number), Window(datetime.fromisoformat(starts), datetime.fromisoformat(ends)))
-        for number, starts, ends in report.windows
-    ]
-
-
-def scope_of_report(report: OwedReport) -> Scope:
-    """Return the cars that the report's own targets mean."""
-    return scope_of(report.event.program, report.targets)[0]
-
-
-def parts_in(event: GridEvent, scope: Scope) -> "QuerySet[EventParticipation]":
-    """Return the parts in an event of the cars that the scope means."""
-    parts = EventParticipation.objects.filter(event=event)
-    return parts.filter(enrollment__in=cars_in(scope, Enrollment.objects.all())) if scope else parts
 
 
 def tell_of_past(report: OwedReport, *, now: datetime) -> Telling:
@@ -151,12 +123,17 @@ def _told(net_wh: int | None, baseline_wh: int | None, window: Window, grade: st
 def _together(event: GridEvent, spans: Sequence[Window], scope: Scope) -> list[dict[str, Told]]:
     """Return what all cars did together in each span: as it was settled, else from the cars' own readings."""
     states = list(parts_in(event, scope).order_by().values_list("state", flat=True).distinct())
-    settled = [None if scope else _as_settled(event, span) for span in spans]
+    is_settled = event.state == GridEvent.State.SETTLED and not scope
+    series = group_told(event) if is_settled and spans else []
+    settled = [_as_settled(event, series, span) for span in spans]
     sums = [Sum() for _ in spans]
     if None in settled:
-        for _, case in _cases(event, parts_in(event, scope).filter(state=EventParticipation.State.IN)):
+        parts, scale = _by_lot(parts_in(event, scope).filter(state=EventParticipation.State.IN))
+        for _, case in _cases(event, parts):
             for total, span in zip(sums, spans, strict=True):
                 _add(total, case, span)
+        for total in sums:
+            total.scale_up(scale)
     found = []
     for span, known, total in zip(spans, settled, sums, strict=True):
         if known is not None:
@@ -179,15 +156,24 @@ def _of_sum(total: Sum, event: GridEvent, span: Window, states: Sequence[str]) -
     return {AGGREGATED: told}
 
 
-def _as_settled(event: GridEvent, span: Window) -> tuple[int, int, str] | None:
+def _by_lot(parts: "QuerySet[EventParticipation]") -> "tuple[QuerySet[EventParticipation], float]":
+    """Return the parts that are read, and of how many each stands for: of very many, some chosen by lot."""
+    count = parts.count()
+    if count <= MOST_READ:
+        return parts, 1.0
+    chosen = list(parts.order_by("public_id").values_list("pk", flat=True)[:MOST_READ])  # random: a lot
+    return EventParticipation.objects.filter(pk__in=chosen), count / len(chosen)
+
+
+def _as_settled(event: GridEvent, series: Sequence[Told], span: Window) -> tuple[int, int, str] | None:
     """Return net and baseline of a settled event's quarter hours in the span, or None where they do not fit it."""
     edges = (span.starts_at - event.starts_at, span.ends_at - event.starts_at)
     is_fit = edges[0] % SERIES_STEP == timedelta(0) and (
         edges[1] % SERIES_STEP == timedelta(0) or span.ends_at == event.ends_at
     )
-    if event.state != GridEvent.State.SETTLED or not is_fit:
+    if not is_fit:
         return None
-    told = group_told(event)[edges[0] // SERIES_STEP : -(-edges[1] // SERIES_STEP)]
+    told = series[edges[0] // SERIES_STEP : -(-edges[1] // SERIES_STEP)]
     net, baseline = [row.net_wh for row in told], [row.baseline_wh for row in told]
     known_net = [value for value in net if value is not None]
     known_baseline = [value for value in baseline if value is not None]
@@ -269,15 +255,3 @@ def _of_car(part: EventParticipation, event: GridEvent, case: Case, span: Window
     if part.state != EventParticipation.State.IN or net is None:
         return Told(operating_state=state)  # energy is told of those who take part alone
     return _told(round(net), round(baseline), span, grade, state)
-
-
-def name_cars(report: OwedReport, enrollment_ids: Sequence[int], telling: Telling) -> dict[int, str]:
-    """Return the opaque name of each car at the report's program, made where it has none."""
-    program = report.event.program
-    OperatorResource.objects.bulk_create(
-        [OperatorResource(program=program, enrollment_id=key) for key in enrollment_ids], ignore_conflicts=True
-    )
-    rows = list(OperatorResource.objects.filter(program=program, enrollment__in=enrollment_ids))
-    known = {row.pk for row in telling.resources}
-    telling.resources += [row for row in rows if row.pk not in known]
-    return {row.enrollment_id: row.name for row in rows}
