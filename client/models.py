@@ -1702,7 +1702,11 @@ class SwitchRequest(TypedDict):
 
 
 class Tariff(TypedDict):
-    """A tariff. Rates are millionths of the utility's currency per kWh."""
+    """A tariff's newest version. Rates are millionths of the utility's currency per kWh; docs/feeds.md says the
+    rest.
+
+    Holidays count as Sundays; a tier is that of the next kWh after `month_kwh` of a month.
+    """
 
     slug: str
     name: str
@@ -1712,6 +1716,12 @@ class Tariff(TypedDict):
     periods: Any
     delivery_micros_per_kwh: int
     export_rate_micros_per_kwh: int
+    holidays: Any
+    month_kwh: int
+    fixed_charge: str
+    version: int
+    valid_from_date: str | None
+    valid_until_date: str | None
     source: str
     as_of_date: str | None
 

@@ -27,7 +27,10 @@ class UtilitySerializer(serializers.ModelSerializer[Utility]):
 
 
 class TariffSerializer(serializers.ModelSerializer[Tariff]):
-    """A tariff. Rates are millionths of the utility's currency per kWh."""
+    """A tariff's newest version. Rates are millionths of the utility's currency per kWh; docs/feeds.md says the rest.
+
+    Holidays count as Sundays; a tier is that of the next kWh after `month_kwh` of a month.
+    """
 
     utility = UtilitySerializer(read_only=True)
 
@@ -42,6 +45,12 @@ class TariffSerializer(serializers.ModelSerializer[Tariff]):
             "periods",
             "delivery_micros_per_kwh",
             "export_rate_micros_per_kwh",
+            "holidays",
+            "month_kwh",
+            "fixed_charge",
+            "version",
+            "valid_from_date",
+            "valid_until_date",
             "source",
             "as_of_date",
         ]
