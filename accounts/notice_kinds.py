@@ -351,7 +351,7 @@ KINDS: dict[str, Kind] = {
     ),
     "utility_dispute": Kind(
         _("An objection is resolved"),
-        NoticeText(_("Your objection about {starts_at} is resolved"), "{resolution}"),
+        NoticeText(_("Your objection about {starts_at} is resolved"), _("What was found: {resolution}")),
         DESK,
         path="/desk/",
         is_locked=True,

@@ -4,6 +4,7 @@ from django.urls import path
 
 from grid.views import carbon, cars, earnings, events, homes, programs
 from grid.views.desk import doors as desk_doors
+from grid.views.desk import enrollments as desk_enrollments
 from grid.views.desk import events as desk_events
 from grid.views.desk import invoices as desk_invoices
 from grid.views.desk import overview as desk_overview
@@ -40,6 +41,8 @@ urlpatterns += [
     path(f"{DESK}events/<uuid:event>/approve/", desk_events.approve, name="desk_approve"),
     path(f"{DESK}events/<uuid:event>/object/", desk_events.dispute, name="desk_object"),
     path(f"{DESK}programs/", desk_programs.programs, name="desk_programs"),
+    path(f"{DESK}programs/enrolments/", desk_enrollments.enrollments, name="desk_enrollments"),
+    path(f"{DESK}programs/enrolments/file.csv", desk_enrollments.enrollment_csv, name="desk_enrollment_file"),
     path(f"{DESK}programs/<uuid:program>/", desk_programs.program, name="desk_program"),
     path(f"{DESK}nominations/", desk_invoices.nominations, name="desk_nominations"),
     path(f"{DESK}nominations/files/nominations.<slug:form>", desk_invoices.nominations_file,

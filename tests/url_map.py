@@ -40,7 +40,8 @@ ONE_OWNERS = {
 # A utility's desk: for its own people and for staff whose role lets them look; for anybody else there is none.
 UTILITYS = {
     "desk", "desk_overview", "desk_events", "desk_events_file", "desk_event", "desk_event_evidence", "desk_event_file",
-    "desk_approve", "desk_object", "desk_programs", "desk_program", "desk_nominations", "desk_nominations_file",
+    "desk_approve", "desk_object", "desk_programs", "desk_program", "desk_enrollments", "desk_enrollment_file",
+    "desk_nominations", "desk_nominations_file",
     "desk_invoices", "desk_invoice", "desk_invoice_file", "desk_rehearsals", "desk_rehearsal", "desk_rehearsal_file",
 }  # fmt: skip
 # Calls of the API whose rows are the same for every owner.

@@ -102,9 +102,7 @@ class InviteForm(AnyModelForm):
         """Refuse an address that has an account."""
         email = str(self.cleaned_data["email"]).lower()
         if User.objects.filter(email=email).exists():
-            raise forms.ValidationError(
-                "This address has an account: a utility's people need one of their own."
-            )
+            raise forms.ValidationError("This address has an account: a utility's people need one of their own.")
         return email
 
     def _post_clean(self) -> None:
@@ -218,7 +216,7 @@ class LineInline(ReadOnlyInline):
 
     model = InvoiceLine
     fields = ["position", "kind", "about_date", "event", "form", "postings_count", "amount_minor"]
-    readonly_fields = fields
+    readonly_fields = ["position", "kind", "about_date", "event", "form", "postings_count", "amount_minor"]
 
 
 @admin.register(Invoice)
