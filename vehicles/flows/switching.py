@@ -32,9 +32,9 @@ def spare() -> timedelta:
 
 def give_turns(*, now: datetime) -> int:
     """Give every due command that switches power its turn, and return how many got one."""
-    waiting = Command.objects.filter(
-        Q(slot_at__isnull=True) | Q(slot_at__lt=now - spare()), state=Command.State.DUE, switch_w__gt=0, due_at__lte=now
-    )
+    has_none = Q(slot_at__isnull=True) | Q(slot_at__lt=now - spare() / 2)
+    may_go = Q(retry_at__isnull=True) | Q(retry_at__lte=clock.wall())
+    waiting = Command.objects.filter(has_none, may_go, state=Command.State.DUE, switch_w__gt=0, due_at__lte=now)
     # Releases stand before holds: `resume` is the last of the kinds.
     rows = list(
         waiting.order_by("switch_group", F("kind").desc(), "due_at", "pk").only("pk", "switch_group", "switch_w")[
@@ -71,7 +71,8 @@ def turns(
     `WINDOW` stays within `limit_w`, but for the one car that crosses it.
     """
     seconds_per_w = (WINDOW + SPARE).total_seconds() / max(limit_w, LEAST_LIMIT_W)
-    at, slots = max(free_at, now - SPARE), []
+    # What was not used lately may be used now, but not on the last instant of its turn.
+    at, slots = max(free_at, now - SPARE / 2), []
     for power_w in powers_w:
         slots.append(at)
         at += timedelta(seconds=power_w * seconds_per_w)

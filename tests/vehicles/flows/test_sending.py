@@ -19,7 +19,7 @@ from tests.vehicles.maker_double import MakerDouble
 from vehicles.flows.commands import confirm_commands, release_expired_holds, request_command, send_due_commands
 from vehicles.flows.preferences import charge_now, save_preference, set_paused
 from vehicles.flows.telemetry import latest_reading, read_due_vehicles
-from vehicles.models import ChargeReading, Command, MakerSwitch, Vehicle, VehicleLink
+from vehicles.models import ChargeReading, Command, MakerSwitch, SwitchLimit, Vehicle, VehicleLink
 
 pytestmark = pytest.mark.once
 
@@ -565,3 +565,33 @@ def test_cars_of_a_slow_maker_are_released_side_by_side(alice: User, maker: Make
     assert all(maker.is_charging[car.external_id] for car in cars)
     assert maker.counts["startCharge"] == 12
     assert 6 <= maker.most_under_way <= 12
+
+
+def test_release_that_nobody_waits_for_takes_its_turn_and_goes(stop_car: Vehicle, maker: MakerDouble) -> None:
+    """Under a limit that one car alone would break, one goes at once, and the next one after it."""
+    now = clock.now()
+    SwitchLimit.objects.create(group="lone-star", limit_w=1)
+    held = make.command(stop_car, now=now, ends_at=now - SECOND, switch_group="lone-star", charge_w=11_000)
+
+    release_expired_holds(now=now)
+
+    resume = Command.objects.get(kind=Command.Kind.RESUME)
+    assert (resume.switch_w, resume.state) == (11_000, Command.State.ACCEPTED)
+    limit = SwitchLimit.objects.get()
+    assert limit.free_at is not None
+    assert limit.free_at - now == pytest.approx(timedelta(seconds=2.2), abs=SECOND / 10)
+    assert held.switch_group == "lone-star"
+
+
+def test_sender_uses_no_turn_that_has_passed(timed_car: Vehicle, maker: MakerDouble, now: datetime) -> None:
+    SwitchLimit.objects.create(group="lone-star", limit_w=1_000_000, free_at=now + MINUTE)
+    command = ask(timed_car, now=now, group="lone-star")
+    assert command.switch_w > 0
+
+    send_due_commands(now=now, limit=10)
+    send_due_commands(now=now + 50 * SECOND, limit=10)
+    assert sum(maker.counts.values()) == 0
+    send_due_commands(now=now + 100 * SECOND, limit=10)  # nobody came while it was its turn: it gets another one
+
+    command.refresh_from_db()
+    assert command.state == Command.State.ACCEPTED
