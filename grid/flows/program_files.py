@@ -57,7 +57,7 @@ def load_program(utility: Utility, record: Mapping[str, Any], loading: Loading) 
 
 def _load_terms(program: Program, record: Mapping[str, Any], versions: set[int], loading: Loading) -> None:
     """Load one version; `versions` are those that owners may know already."""
-    check_names(record, (*_READERS, *_NEEDED, "version", "valid_until_at", "pay"), where=f"Terms of {program.slug}")
+    check_names(record, (*READERS, *_NEEDED, "version", "valid_until_at", "pay"), where=f"Terms of {program.slug}")
     version = record["version"]
     if type(version) is not int or version < 1:
         raise UnableToLoad(f"{program.slug}: a version is a whole number from 1.", code="bad_version")
@@ -109,7 +109,7 @@ def _terms_values(program: Program, record: Mapping[str, Any]) -> dict[str, Any]
         if name not in record:
             raise UnableToLoad(f"{where} needs `{name}`.", code="name_missing")
         values["reward_micros_per_kwh" if name == "reward" else name] = _read(where, name, read, record[name])
-    for name, (read, usual) in _READERS.items():
+    for name, (read, usual) in READERS.items():
         values[name] = _read(where, name, read, record[name]) if name in record else usual
     is_confirmed = values["eligibility"].get("agreement", {}).get("is_confirmed_by_utility")
     if is_confirmed and not values["needs_confirmation"]:
@@ -206,7 +206,7 @@ _NEEDED: dict[str, Callable[[Any], Any]] = {
     "max_event_minutes": _count,
 }
 # How each is read, and what it is where a file says nothing.
-_READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "settles": (lambda value: ProgramTerms.Settles(value).value, "car"),
     "baseline_method": (_name, "uncontrolled-at-plug-in"),
     "baseline_version": (_count, 1),

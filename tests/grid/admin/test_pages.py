@@ -99,6 +99,13 @@ def test_admin_adds_a_version_of_terms_in_currency(desk: Client) -> None:
         kinds="hold",
         minimum_notice_minutes="30",
         max_event_minutes="120",
+        settles="group",
+        group_method="sum-of-cars",
+        group_method_version="1",
+        share_rule="by_commitment",
+        control_share_percent="0",
+        objection_hours="72",
+        change_notice_days="30",
     )
     answer = desk.post(reverse("admin:grid_program_change", args=[program.pk]), wishes)
     assert answer.status_code == 302, answer.context["errors"]
