@@ -1,8 +1,10 @@
 """Reports that a 2.0b server asked for: the energy of a program's cars step by step, and what it would have been.
 
-Usage is that of all enrolled cars at home, from their meters, else from the state of charge. The baseline is known in
-events alone, once they are settled: the usage then, and what the settlements say was delivered on top, so that the
-difference of both is what owners are paid for. What nobody knows is left out.
+Usage is that of all enrolled cars at home, from their meters, else from the state of charge, and told of no fewer than
+`FEWEST_CARS`: owners agreed that their utility receives what a car delivers, not how it is used. The baseline is known
+in events alone, once they are settled: the usage then, and what the settlements say was delivered on top, so that the
+difference of both is what owners are paid for. Of too few cars both are those of the event alone. What nobody knows
+is left out.
 """
 
 from collections import defaultdict
@@ -34,6 +36,7 @@ from vehicles.models import ChargeReading
 LATE = timedelta(minutes=15)  # by then the reading after a quarter hour has come
 SHORTEST_EVERY = timedelta(minutes=15)
 LONGEST_STEP = timedelta(days=1)
+FEWEST_CARS = 5
 MOST_REQUESTS = 100
 BATCH = 500
 ONCE_BACK = timedelta(days=1)
@@ -131,7 +134,7 @@ def _usage_values(
     first = since + (EPOCH - since) % step  # steps begin on the clock, in UTC
     count = max(0, (until - first) // step)
     windows = [Window(first + place * step, first + (place + 1) * step) for place in range(count)]
-    known = usage_of(program.program, windows)
+    known = usage_of(program.program, windows, fewest=FEWEST_CARS)
     values = [
         Value(r_id, window.starts_at, step, round(energy[0]), energy[1])
         for window, energy in zip(windows, known, strict=True)
@@ -154,9 +157,11 @@ def _baseline_values(
         told = group_told(event)
         edges = [min(event.starts_at + place * STEP, event.ends_at) for place in range(len(told) + 1)]
         windows = [Window(*pair) for pair in pairwise(edges)]
-        for window, row, usage in zip(windows, told, usage_of(program.program, windows), strict=True):
-            if usage is None or row.baseline_wh is None or row.net_wh is None:
+        known = usage_of(program.program, windows, fewest=FEWEST_CARS)
+        for window, row, all_cars in zip(windows, told, known, strict=True):
+            if row.baseline_wh is None or row.net_wh is None:
                 continue
+            usage = all_cars or (Fraction(row.net_wh), row.grade)
             length = window.ends_at - window.starts_at
             grade = row.grade if usage[1] == MEASURED else usage[1]
             delivered_wh = row.baseline_wh - row.net_wh
@@ -166,10 +171,11 @@ def _baseline_values(
     return values, until.isoformat()
 
 
-def usage_of(program: Program, windows: Sequence[Window]) -> list[tuple[Fraction, str] | None]:
+def usage_of(program: Program, windows: Sequence[Window], *, fewest: int) -> list[tuple[Fraction, str] | None]:
     """Return what the program's cars took at home in each window, Wh, and how well it is known; None for unknown.
 
     A car of which nothing is known is left out of the sum and lowers its grade; a car that was elsewhere took nothing.
+    Of fewer cars than `fewest` nothing is told.
     """
     if not windows:
         return []
@@ -180,6 +186,8 @@ def usage_of(program: Program, windows: Sequence[Window]) -> list[tuple[Fraction
         .select_related("vehicle", "site")
     )
     sums: list[Fraction | None] = [None] * len(windows)
+    if len(cars) < fewest:
+        return [None] * len(windows)
     grades = [MEASURED] * len(windows)
     for place in range(0, len(cars), BATCH):
         batch = cars[place : place + BATCH]

@@ -14,6 +14,7 @@ from asgiref.sync import async_to_sync
 from accounts.models import User
 from foundation import clock
 from grid import ven
+from grid.flows import telemetry
 from grid.flows.announcing import announce_due_events
 from grid.flows.events import cancel_event
 from grid.flows.following import enrolled_w
@@ -75,10 +76,11 @@ def standing() -> list[tuple[str, datetime, datetime, int]]:
 
 
 def test_ask_becomes_an_event_is_changed_and_called_off(vtn: Vtn, program: OperatorProgram, now: datetime) -> None:
-    vtn.ask(word_event("e-1", starts_at=now + 3 * HOUR, startafter=timedelta(minutes=5)))
+    vtn.ask(word_event("e-1", starts_at=now + 3 * HOUR, startafter=timedelta(minutes=4)))
     assert look(now)
-    assert standing() == [("hold", now + 3 * HOUR, now + 4 * HOUR, 20_000)]
-    assert OperatorEvent.objects.get().asks.get().randomize_seconds == 300
+    later = timedelta(minutes=2)
+    assert standing() == [("hold", now + 3 * HOUR + later, now + 4 * HOUR + later, 20_000)]
+    assert OperatorEvent.objects.get().asks.get().randomize_seconds == 120
     assert vtn.opts == [("e-1", "optIn")]
     link = OperatorLink.objects.get()
     assert (link.ven_id, link.registration_id, link.least_poll_seconds) == (VEN_ID, "registration-1", 10)
@@ -305,7 +307,10 @@ def test_server_that_forgot_us_is_registered_with_again(vtn: Vtn, program: Opera
     assert len(standing()) == 1
 
 
-def test_report_that_was_asked_for_arrives(vtn: Vtn, program: OperatorProgram, now: datetime) -> None:
+def test_report_that_was_asked_for_arrives(
+    vtn: Vtn, program: OperatorProgram, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "FEWEST_CARS", 1)
     vtn.report_every = HOUR
     start = now.replace(minute=0)
     look(start)

@@ -18,6 +18,7 @@ from grid.operators.openadr2b.messages import LONGEST, read_length
 from grid.operators.openadr3.times import NOW, read_instant
 
 LONGEST_ASKED = timedelta(days=14)
+LONGEST_STARTAFTER = timedelta(hours=1)
 MOST_INTERVALS = 3000
 MOST_W = 1e12
 MOST_PRICE = 100.0  # a kWh
@@ -78,13 +79,18 @@ class _Signal:
         return watts
 
     def ask(self, kind: AskKind, interval: _Interval, target_w: float | None) -> Ask:
-        """Return the ask over an interval."""
+        """Return the ask over an interval.
+
+        2.0b moves a whole event later, by up to `startafter`; our cars move either way, so by half of it around its
+        middle.
+        """
+        half = timedelta(seconds=self.randomize_seconds / 2)
         return Ask(
             kind,
-            interval.starts_at,
-            interval.ends_at,
+            interval.starts_at + half,
+            interval.ends_at + half,
             None if target_w is None else round(target_w),
-            self.randomize_seconds,
+            round(half.total_seconds()),
             is_open_ended=interval.is_open_ended,
         )
 
@@ -160,7 +166,7 @@ def _signals(record: Mapping[str, Any], *, words: ProgramWords, enrolled_w: int)
             intervals=tuple(_intervals(signal["intervals"], start=start, whole=whole)),
             words=words,
             enrolled_w=enrolled_w,
-            randomize_seconds=min(round(randomize.total_seconds()), 86_400),
+            randomize_seconds=round(min(randomize, LONGEST_STARTAFTER).total_seconds()),
         )
         for signal in record.get("signals", ())
     ]

@@ -154,7 +154,8 @@ def test_ids_priority_and_targets_are_kept_as_told() -> None:
     )
     asked = read_asked(told, words=ProgramWords(), enrolled_w=1, now=START)
     assert (asked.remote_id, asked.revision, asked.priority, asked.targets) == ("007", 3, 2, ("r",))
-    assert asked.asks[0].randomize_seconds == 300
+    first = timedelta(minutes=2.5)  # half of five minutes either way around it: never before the start
+    assert (asked.asks[0].starts_at - START, asked.asks[0].randomize_seconds) == (first, 150)
     alone = read_asked(record(targets={"venID": ["v"]}), words=ProgramWords(), enrolled_w=1, now=START)
     assert (alone.priority, alone.targets) == (None, ("v",))
 
