@@ -1,5 +1,7 @@
 """From readings to credits on PostgreSQL: one event with 100,000 cars is settled and posted, end to end.
 
+Once each car alone, and once by the group: every car measured, the group priced once, its shares reserved, and posted.
+
 SETTLEMENT_CARS names another count. The work runs in `benchmarks.settlement_work`, in programs of their own. The
 server is a throw-away one; each sweep commits as in production.
 """
@@ -22,12 +24,29 @@ SHORT_CARS, CARS = 5_000, 100_000
 def run(*, is_short: bool) -> Iterator[Ratio]:
     """Yield cars a second of settling, of posting, and of both; none where PostgreSQL's binaries are missing."""
     cars = int(os.environ.get("SETTLEMENT_CARS", SHORT_CARS if is_short else CARS))
-    try:
-        with postgres() as url, tempfile.TemporaryDirectory() as folder:
-            made, settled, credited = (_tell(url, folder, part, cars) for part in ("make", "settle", "credit"))
-    except Missing as missing:
-        sys.stdout.write(f"  left out: {missing}\n")
-        return
+    for settles, measure in (("car", _alone), ("group", _together)):
+        try:
+            with postgres() as url, tempfile.TemporaryDirectory() as folder:
+                yield from measure(url, folder, cars, settles)
+        except Missing as missing:
+            sys.stdout.write(f"  left out: {missing}\n")
+            return
+
+
+def _together(url: str, folder: str, cars: int, settles: str) -> Iterator[Ratio]:
+    _made, settled, reserved, credited = (
+        _tell(url, folder, part, cars, settles) for part in ("make", "settle", "reserve", "credit")
+    )
+    detail = f"{settled['sweeps']} sweeps; {settled['cpu'] / cars * 1e6:.0f} us of Python a car"
+    yield Ratio("event settled by the group, cars/s", cars / settled["seconds"], detail=detail)
+    detail = f"{reserved['cpu'] / cars * 1e6:.0f} us of Python a car"
+    yield Ratio("shares reserved, cars/s", cars / reserved["seconds"], detail=detail)
+    detail = f"{credited['credits']:,} shares; {credited['cpu'] / cars * 1e6:.0f} us of Python a car"
+    yield Ratio("reserved shares posted, cars/s", cars / credited["seconds"], detail=detail)
+
+
+def _alone(url: str, folder: str, cars: int, settles: str) -> Iterator[Ratio]:
+    made, settled, credited = (_tell(url, folder, part, cars, settles) for part in ("make", "settle", "credit"))
     seconds = settled["seconds"] + credited["seconds"]
     detail = f"{made['readings']:,} readings; {settled['cpu'] / cars * 1e6:.0f} us of Python a car"
     yield Ratio("event settled, cars/s", cars / settled["seconds"], detail=f"{settled['sweeps']} sweeps; {detail}")
@@ -36,10 +55,10 @@ def run(*, is_short: bool) -> Iterator[Ratio]:
     yield Ratio("readings to credits, cars/s", cars / seconds, detail=f"{cars:,} cars in {seconds:.0f} s, one process")
 
 
-def _tell(url: str, folder: str, part: str, cars: int) -> dict[str, float]:
+def _tell(url: str, folder: str, part: str, cars: int, settles: str) -> dict[str, float]:
     environment = {"DATABASE_URL": url, "VAR_DIR": folder, "DJANGO_SETTINGS_MODULE": "chargescape.settings"}
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.settlement_work", part, str(cars)],
+        [sys.executable, "-m", "benchmarks.settlement_work", part, str(cars), settles],
         cwd=ROOT,
         env={**os.environ, **environment, "LOG_LEVEL": "CRITICAL"},
         capture_output=True,

@@ -20,10 +20,18 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402 - Django first
 from django.db import connection  # noqa: E402
+from django.db.models import Sum  # noqa: E402
 
 from accounts.models import User  # noqa: E402
 from grid.flows import settling  # noqa: E402
-from grid.models import Enrollment, EventParticipation, GridEvent, Settlement, Site  # noqa: E402
+from grid.models import (  # noqa: E402
+    Enrollment,
+    EventParticipation,
+    GridEvent,
+    GroupSettlement,
+    Settlement,
+    Site,
+)
 from rewards import ledger  # noqa: E402
 from rewards.models import Transfer  # noqa: E402
 from tests.factories import grid  # noqa: E402
@@ -46,10 +54,11 @@ FROM vehicles_vehicle AS vehicle, generate_series(0, %s) AS slot,
 """
 
 
-def make(cars: int) -> dict[str, float]:
-    """Make the event and `cars` cars in it."""
+def make(cars: int, settles: str) -> dict[str, float]:
+    """Make the event and `cars` cars in it; `settles` says whose delivery is priced."""
     call_command("migrate", verbosity=0)
-    event = grid.event(now=NOW, state=GridEvent.State.ANNOUNCED, announced_at=NOW)
+    terms = grid.terms(now=NOW, settles=settles, objection_hours=24, baseline_version=2 if settles == "group" else 1)
+    event = grid.event(now=NOW, of=terms, state=GridEvent.State.ANNOUNCED, announced_at=NOW)
     numbers = iter(range(cars))
     while chunk := list(itertools.islice(numbers, AT_ONCE)):
         _make_chunk(chunk, event)
@@ -101,8 +110,12 @@ def _make_chunk(numbers: list[int], event: GridEvent) -> None:
         Enrollment(program=program, vehicle=car, site=site, enrolled_at=NOW)
         for car, site in zip(cars, sites, strict=True)
     )
+    frozen = {"noticed_at": NOW.isoformat(), "limit_percent": "90.00", "stay": None}
     EventParticipation.objects.bulk_create(
-        EventParticipation(event=event, enrollment=one, invited_at=NOW) for one in enrollments
+        EventParticipation(
+            event=event, enrollment=one, invited_at=NOW, committed_wh=5_000 + 7 * number % 9_000, frozen=frozen
+        )
+        for number, one in zip(numbers, enrollments, strict=True)
     )
 
 
@@ -112,6 +125,17 @@ def settle() -> dict[str, float]:
     return _sweep(lambda: settling.settle_due(now=event.settle_at, limit=20))
 
 
+def reserve() -> dict[str, float]:
+    """Sweep until every share is pending, then let the group's result stand."""
+    told = _sweep(lambda: settling.post_due_settlements(now=NOW + HOUR * 5, limit=5_000))
+    group = GroupSettlement.objects.get()
+    shares = Settlement.objects.filter(group=group).aggregate(cents=Sum("amount_minor"), wh=Sum("credited_wh"))
+    if (shares["cents"], shares["wh"]) != (group.amount_minor, group.delivered_wh):
+        raise RuntimeError(f"shares add up to {shares}, the group's are {group.amount_minor} and {group.delivered_wh}")
+    GroupSettlement.objects.update(review=GroupSettlement.Review.APPROVED)
+    return told
+
+
 def credit() -> dict[str, float]:
     """Sweep until every settlement is in the ledger, and prove the books."""
     told = _sweep(lambda: settling.post_due_settlements(now=NOW + HOUR * 5, limit=5_000))
@@ -119,7 +143,10 @@ def credit() -> dict[str, float]:
     if findings:
         raise RuntimeError(findings[0])
     earned = Settlement.objects.filter(amount_minor__gt=0).count()
-    if Transfer.objects.count() != earned or Settlement.objects.filter(posted_at__isnull=True).exists():
+    if (
+        Transfer.objects.exclude(kind="pending").count() != earned
+        or Settlement.objects.filter(posted_at__isnull=True).exists()
+    ):
         raise RuntimeError(f"{earned} settlements earned, {Transfer.objects.count()} are in the ledger")
     return told | {"credits": earned}
 
@@ -134,8 +161,8 @@ def _sweep(sweep: Callable[[], int]) -> dict[str, float]:
 
 def main() -> None:
     """Do the part that the arguments name."""
-    part, cars = sys.argv[1], int(sys.argv[2])
-    told = {"make": lambda: make(cars), "settle": settle, "credit": credit}[part]()
+    part, cars, settles = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    told = {"make": lambda: make(cars, settles), "settle": settle, "reserve": reserve, "credit": credit}[part]()
     sys.stdout.write("\n" + json.dumps(told))
 
 

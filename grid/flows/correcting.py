@@ -15,6 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 
 from foundation.refusals import Refusal
 from grid.flows.cases import READINGS_NEAR, cases_of
@@ -117,11 +118,11 @@ def correct_group(
     """
     group = newest_group(event)
     if group is None or group.shared_at is None:
-        raise UnableToCorrect("There is no whole result to correct yet.", code="not_settled")
+        raise UnableToCorrect(gettext("There is no whole result to correct yet."), code="not_settled")
     ids = {UUID(str(one)) for one in excluded_cars}
     excluded = set(parts_of(event).filter(public_id__in=ids).values_list("pk", flat=True))
     if len(excluded) != len(ids):
-        raise UnableToCorrect("A car that is to be left out took no part in the event.", code="unknown_car")
+        raise UnableToCorrect(gettext("A car that is to be left out took no part in the event."), code="unknown_car")
     changed = _measured_again(event, group, now)
     return restate_group(event, changed, reason=reason, now=now, settled_by=settled_by, excluded=excluded)
 
@@ -140,7 +141,7 @@ def _add_revision(
     before = GroupSettlement.objects.filter(event=event).order_by("-revision")[0]
     revision = before.revision + 1
     if any(one.revision != revision for one in changed):
-        raise UnableToCorrect("The result was corrected in the meantime.", code="corrected_meanwhile")
+        raise UnableToCorrect(gettext("The result was corrected in the meantime."), code="corrected_meanwhile")
     _prepare(before, changed, revision)
     if excluded:
         LoadHistory.objects.filter(event=event).delete()  # those cars count in no earlier day either

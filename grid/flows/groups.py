@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from foundation import clock
 from foundation.refusals import Refusal
@@ -37,7 +38,7 @@ def settle_group_of(event: GridEvent, now: datetime) -> GroupSettlement:
     go_on_with(event, now, ends_at=NO_LIMIT)
     group = newest_group(event)
     if group is None:
-        raise UnableToSettle("Readings of the event's cars are still waited for.", code="readings_awaited")
+        raise UnableToSettle(gettext("Readings of the event's cars are still waited for."), code="readings_awaited")
     return group
 
 

@@ -121,7 +121,7 @@ def _add_batch(event: GridEvent, parts: QuerySet[EventParticipation], history: L
 
 
 def _load_of(event: GridEvent, day: date, cars: dict[int, Car]) -> list[list[list[int]]]:
-    """Return what the cars took together in each slot of the event and of the adjustment, and of how many it is known."""
+    """Return what the cars took in each slot of the event and of the adjustment, and of how many it is known."""
     starts_at = _same_time(event.starts_at, day, event)
     ends_at = starts_at + (event.ends_at - event.starts_at)
     spans = (Window(starts_at, ends_at), Window(starts_at - BEFORE[0], starts_at - BEFORE[1]))

@@ -94,18 +94,18 @@ def finish_shares(group: GroupSettlement, now: datetime, *, ends_at: float) -> i
 
     What is left when `ends_at` (of `time.monotonic`) has passed is left to the next sweep.
     """
-    made = 0
+    made, after = 0, 0
     if group.shared_at is None:
         numbers = {part: number for number, part in enumerate(_members(group).values_list("participation", flat=True))}
         shares = _Shares.of(GroupSettlement.objects.get(pk=group.pk))
-        while rows := list(_without_share(group)[:SHARED_AT_ONCE]):
+        while rows := list(_without_share(group).filter(pk__gt=after)[:SHARED_AT_ONCE]):
             if time.monotonic() > ends_at:
                 GridEvent.objects.filter(pk=group.event_id).update(lease_until=None)
                 return made
             GridEvent.objects.filter(pk=group.event_id).update(lease_until=clock.wall() + LEASE)
             with transaction.atomic():
                 _insert(shares, rows, [numbers[participation] for _pk, participation, _grade in rows], now)
-            made += len(rows)
+            made, after = made + len(rows), rows[-1][0]
     _close(group, now)
     return made
 
