@@ -164,7 +164,7 @@ def test_staff_see_servers_and_never_their_secrets(
     OperatorEvent.objects.create(
         program=program, remote_id="e-9", seen_at=now, record={}, questions=["a time has no zone"]
     )
-    for page in ("operatorlink", "operatorevent", "operatorreport", f"operatorlink/{bell.pk}/change"):
+    for page in ("operatorlink", "operatorevent", "operatorreport", "owedreport", f"operatorlink/{bell.pk}/change"):
         shown = client.get(f"/admin/grid/{page}/")
         assert shown.status_code == 200, page
         assert "secret-one" not in shown.content.decode()
