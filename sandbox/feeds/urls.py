@@ -1,6 +1,6 @@
 from django.urls import path
 
-from sandbox.feeds import ercot, views, watttime
+from sandbox.feeds import caiso, ercot, views, watttime
 
 app_name = "feeds"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("control/faults/<int:pk>", views.control_fault, name="control-fault"),
     path("ercot/np4-190-cd/dam_stlmnt_pnt_prices", ercot.day_ahead_prices, name="ercot-prices"),
     path("ercot/<path:rest>", ercot.unknown),
+    path("caiso/SingleZip", caiso.single_zip, name="caiso-single-zip"),
     path("watttime/login", watttime.login, name="watttime-login"),
     path("watttime/v3/forecast", watttime.forecast, name="watttime-forecast"),
     path("watttime/v3/historical", watttime.historical, name="watttime-historical"),

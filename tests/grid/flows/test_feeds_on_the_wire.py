@@ -1,8 +1,9 @@
 """The feeds against the sandbox's own process: both nights of the clock, faults, recovery."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -116,3 +117,27 @@ def test_late_correction_becomes_a_newer_issue(feeds: SandboxProcess, now: datet
     assert before is not None
     assert values_between(**span) == [before + 10_000]
     assert prices.points.filter(starts_at=starts_at).count() == 2
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime(2026, 11, 18, 23, 5, tzinfo=UTC), datetime(2026, 11, 1, 23, 5, tzinfo=UTC)]
+)
+def test_california_comes_as_its_operator_packs_it_with_the_gaps_that_its_series_has(
+    feeds: SandboxProcess, settings: Settings, moment: datetime
+) -> None:
+    settings.FEEDS = {"caiso": {"api_base": f"{feeds.url}/feeds/caiso"}}
+    Feed.objects.update(is_active=False)
+    kind = Feed.Kind.DAY_AHEAD_PRICE
+    prices = Feed.objects.create(source="caiso", zone="DLAP_SCE-APND", kind=kind)
+    nowhere = Feed.objects.create(source="caiso", zone="NOWHERE", kind=kind)
+    assert fetch_due_feeds(now=at(feeds, moment), limit=10) == 2
+    prices.refresh_from_db()
+    local = ZoneInfo("America/Los_Angeles")
+    nights = [datetime.fromisoformat(begins).astimezone(local).hour for begins, _ in prices.gaps]
+    assert (prices.failure, nights) == ("", [0, 0, 0])  # each of the three days lacks the hours before nine
+    assert prices.points.count() == 3 * 15
+    assert prices.latest_ends_at == datetime.combine(
+        moment.astimezone(local).date() + timedelta(days=2), time(), tzinfo=local
+    )
+    nowhere.refresh_from_db()
+    assert (nowhere.failure, nowhere.points.count(), len(nowhere.gaps)) == ("", 0, 1)
