@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from chargescape.staff.bases import admin_list
 from chargescape.staff.queues import Queue
+from foundation import clock
+from grid.flows.openadr2b import running_out, unasked
 from grid.models import Feed, Feeder, GridEvent, OperatorLink
 from rewards.flows.pauses import current_pause, open_findings
 from rewards.models import Payout
@@ -80,6 +82,11 @@ def grid_alerts(*, now: datetime) -> list[Alert]:
         Alert(f"The server of {link.utility} does not answer: {link.failure}.", admin_list("grid_operatorlink"))
         for link in links
     ]
+    if silent := unasked(now=now).count():
+        where = admin_list("grid_operatorlink", "protocol__exact=openadr-2.0b")
+        found.append(Alert(f"{silent} servers of OpenADR 2.0b are not asked. Does openadr2b run?", where))
+    if late := ", ".join(str(link) for link in running_out(at=clock.wall())):
+        found.append(Alert(f"Our certificate runs out within 30 days: {late}.", admin_list("grid_operatorlink")))
     return found
 
 

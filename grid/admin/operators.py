@@ -11,6 +11,7 @@ from foundation import clock
 from grid.admin.operator_forms import OperatorLinkForm, OperatorProgramForm
 from grid.flows import operators
 from grid.models import OperatorEvent, OperatorLink, OperatorProgram, OperatorReport, OperatorReportRequest
+from grid.operators.openadr2b.certificates import expires_at
 
 
 class OperatorProgramInline(AnyInline):
@@ -25,7 +26,7 @@ class OperatorProgramInline(AnyInline):
 class OperatorLinkAdmin(AnyAdmin):
     form = OperatorLinkForm
     inlines = [OperatorProgramInline]
-    list_display = ["__str__", "is_active", "heard_at", "failure", "failures", "unclear"]
+    list_display = ["__str__", "is_active", "heard_at", "failure", "failures", "unclear", "valid_until"]
     list_filter = ["is_active", "protocol"]
     list_select_related = ["utility"]
     readonly_fields = ["ven_id", "heard_at", "failure", "failures"]
@@ -45,6 +46,14 @@ class OperatorLinkAdmin(AnyAdmin):
     def unclear(self, link: OperatorLink) -> int:
         """How many of its events cannot be read."""
         return int(link.unclear_count)  # type: ignore[attr-defined]  # annotated above
+
+    @admin.display(description="certificate until")
+    def valid_until(self, link: OperatorLink) -> str:
+        """Until when our certificate can be used, "-" for none."""
+        try:
+            return f"{expires_at(link.certificate):%Y-%m-%d}" if link.certificate else "-"
+        except ValueError:
+            return "not readable"
 
     @admin.action(description="Ask the server now")
     def ask_now(self, request: HttpRequest, queryset: "QuerySet[OperatorLink]") -> None:

@@ -19,7 +19,7 @@ from grid.flows import operators
 from grid.flows.following import enrolled_w, follow
 from grid.flows.opting import answer_to
 from grid.models import OperatorEvent, OperatorLink, OperatorProgram
-from grid.operators.openadr2b.certificates import Credentials
+from grid.operators.openadr2b.certificates import Credentials, faults
 from grid.operators.openadr2b.messages import Distribution
 from grid.operators.openadr2b.saying import Answer, Registration
 
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 SYNC_EVERY = timedelta(minutes=15)
 OVERDUE = timedelta(minutes=5)
+RENEW_AHEAD = timedelta(days=30)
 LINKS = OperatorLink.objects.filter(protocol=OperatorLink.Protocol.OPENADR_2_0B)
 
 
@@ -41,6 +42,12 @@ def unasked(*, now: datetime) -> "QuerySet[OperatorLink]":
     overdue = Q(next_poll_at__lte=now - OVERDUE) | Q(next_poll_at__isnull=True, heard_at__isnull=True)
     is_free = Q(lease_until__isnull=True) | Q(lease_until__lte=clock.wall() - OVERDUE)
     return LINKS.filter(overdue & is_free, is_active=True)
+
+
+def running_out(*, at: datetime) -> list[OperatorLink]:
+    """Return the 2.0b links whose certificate cannot be used for another `RENEW_AHEAD`."""
+    links = LINKS.filter(is_active=True).exclude(certificate="").select_related("utility")[:200]
+    return [link for link in links if faults(credentials_of(link), at=at + RENEW_AHEAD).get("certificate")]
 
 
 def credentials_of(link: OperatorLink) -> Credentials:
