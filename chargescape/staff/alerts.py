@@ -17,6 +17,7 @@ from vehicles.flows.stopping import stop_in_force
 from vehicles.models import Command, VehicleLink
 
 STALE_FEED = timedelta(hours=30)  # a day-ahead market speaks once a day
+BEHIND = timedelta(hours=6)  # no source's newest value ends so long ago while it has something to say
 OFTEN = 3  # failures in a row
 
 
@@ -75,7 +76,9 @@ def grid_alerts(*, now: datetime) -> list[Alert]:
     found += [
         Alert(f"{feed} brings nothing new: {feed.failure or 'silent'}.", admin_list("grid_feed"))
         for feed in feeds
-        if feed.failures >= OFTEN or (feed.fetched_at is not None and feed.fetched_at < now - STALE_FEED)
+        if feed.failures >= OFTEN
+        or (feed.fetched_at is not None and feed.fetched_at < now - STALE_FEED)
+        or (feed.latest_ends_at is not None and feed.latest_ends_at < now - BEHIND)
     ]
     links = OperatorLink.objects.filter(is_active=True, failures__gte=OFTEN).select_related("utility")[:50]
     found += [

@@ -62,6 +62,9 @@ def test_each_trouble_is_an_alert_that_leads_to_its_list(world: World, now: date
     before = {alert.text for alert in look_around(may_see=everything, now=now, wall=clock.wall()).alerts}
     VehicleLink.objects.update(state=VehicleLink.State.NEEDS_RELINK)
     Feed.objects.create(source="ercot", zone="LZ_AUSTIN", kind=KIND, failures=3, failure="silent for a day")
+    behind = {"source": "caiso", "kind": KIND, "fetched_at": now}  # answers, and has nothing new to say
+    for hours, zone in ((7, "STALE"), (5, "FRESH")):
+        Feed.objects.create(**behind, zone=zone, latest_ends_at=now - timedelta(hours=hours))
     GridEvent.objects.filter(pk=world.coming.event.pk).update(state=GridEvent.State.DRAFT)
     pause_payouts(reason="3 cents too many", now=now)
 
@@ -70,6 +73,8 @@ def test_each_trouble_is_an_alert_that_leads_to_its_list(world: World, now: date
     texts = " ".join(alert.text for alert in new)
     for part in ("link again", "silent for a day", "second person", "3 cents too many"):
         assert part in texts
+    assert "caiso STALE day_ahead_price brings nothing new" in texts
+    assert "FRESH" not in texts
     assert all(alert.href.startswith("/admin/") for alert in new)
 
 
