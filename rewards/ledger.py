@@ -6,7 +6,7 @@ conditional UPDATE (no balance is checked before it is locked), inside one short
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError
@@ -219,7 +219,7 @@ def balances_of(owner: User) -> dict[str, OwnerBalance]:
     rows = LedgerAccount.objects.filter(owner=owner, kind=LedgerAccount.Kind.OWNER_PAYABLE).order_by("currency")
     values = rows.values_list("currency", "pk", "credits_posted", "debits_posted", "debits_pending", "credits_pending")
     return {
-        currency: OwnerBalance(account_id, *astuple(_balance(credited - debited, reserved)), expected)
+        currency: OwnerBalance(account_id, credited - debited - reserved, reserved, credited - debited, expected)
         for currency, account_id, credited, debited, reserved, expected in values
     }
 

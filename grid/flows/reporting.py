@@ -101,7 +101,7 @@ def group_told(event: GridEvent) -> list[Told]:
     if not treated.known:
         return []
     grade = "measured" if treated.grades == {"measured"} and treated.known == treated.cars else "derived"
-    told = [_told(event, place, *watts, grade) for place, watts in enumerate(treated.watts)]
+    told = [_told(event, place, watts, grade) for place, watts in enumerate(treated.watts)]
     if group is None:
         return told
     if group.baseline_wh is None or group.net_wh is None:
@@ -111,7 +111,7 @@ def group_told(event: GridEvent) -> list[Told]:
     if group.method == "randomised-control-group":
         controls = _sum_up(event, EventParticipation.State.CONTROL, group)
         share_of_controls = treated.cars / max(1, controls.known)
-        rows = [_told(event, place, *watts, grade) for place, watts in enumerate(controls.watts)]
+        rows = [_told(event, place, watts, grade) for place, watts in enumerate(controls.watts)]
         baselines = [(one.net_wh or 0) * share_of_controls for one in rows] or baselines
     return [
         replace(one, baseline_wh=baseline, net_wh=net, demand_w=_mean_w(event, place, net))
@@ -175,7 +175,8 @@ def _add(sums: list[list[float]], intervals: Sequence[Interval]) -> None:
         sums[place][1] += interval.net_w or 0
 
 
-def _told(event: GridEvent, place: int, baseline_w: float, net_w: float, grade: str) -> Told:
+def _told(event: GridEvent, place: int, watts: Sequence[float], grade: str) -> Told:
+    baseline_w, net_w = watts
     hours = _hours(event, place)
     is_more = event.kind == GridEvent.Kind.ABSORB
     return Told(

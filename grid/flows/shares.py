@@ -123,7 +123,7 @@ def _without_share(group: GroupSettlement) -> QuerySet[Measurement, Any]:
 
 def _insert(shares: _Shares, rows: Sequence[tuple[int, int, str]], numbers: Sequence[int], now: datetime) -> None:
     group = shares.group
-    columns = {
+    columns: dict[str, list[Any]] = {
         "credited_wh": [shares.energy.shares[number] for number in numbers],
         "amount_minor": [shares.money.shares[number] for number in numbers],
         "grade": [str(shares.grade(grade)) for _pk, _participation, grade in rows],
@@ -132,7 +132,7 @@ def _insert(shares: _Shares, rows: Sequence[tuple[int, int, str]], numbers: Sequ
     told = [shares.told(number) for number in numbers]
     if connection.vendor == "postgresql":
         # The evidence is there already: it is copied without ever leaving the database.
-        values = [group.pk, group.rate_micros_per_kwh, group.currency, now, [row[0] for row in rows]]
+        values: list[Any] = [group.pk, group.rate_micros_per_kwh, group.currency, now, [row[0] for row in rows]]
         with connection.cursor() as cursor:
             cursor.execute(_INSERT, [*values, *columns.values(), [json.dumps(one) for one in told]])
         return
