@@ -83,7 +83,7 @@ def read_draft(raw: object, *, currency: str = "USD", time_zone: str = "UTC") ->
         opt_out_percent=_whole(raw, "opt_out_percent", 0, 100, 10),
         currency=_choice(raw, "currency", CURRENCIES, currency),
         time_zone=_zone(str(raw.get("time_zone", time_zone))),
-        seed=str(raw.get("seed", "1"))[:64],
+        seed=_seed(raw),
     )
 
 
@@ -94,9 +94,21 @@ _KEYS = ("name", "kind", "from", "to", "weekdays", "season_months", "max_events"
 
 def _text(raw: Mapping[Any, Any], key: str) -> str:
     value = raw.get(key)
-    if not isinstance(value, str) or not value.strip() or len(value) > 120 or "\x00" in value:
+    if not isinstance(value, str) or not value.strip() or len(value) > 120 or not _is_writable(value):
         raise DraftError(f"{key}: must be a text of 1 to 120 characters.")
     return value.strip()
+
+
+def _is_writable(text: str) -> bool:
+    """Say whether a database takes the text: JSON can hold NUL bytes and halves of characters, which none does."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _seed(raw: Mapping[Any, Any]) -> str:
+    value = raw.get("seed", "1")
+    if not isinstance(value, str) or not 0 < len(value) <= 64 or not _is_writable(value):
+        raise DraftError("seed: must be a text of 1 to 64 characters.")
+    return value
 
 
 def _choice(raw: Mapping[Any, Any], key: str, known: Sequence[str], default: str = "") -> str:

@@ -6,6 +6,7 @@ Owners' credits stay pending meanwhile; they are posted by the sweep of settleme
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -85,7 +86,7 @@ def resolve_dispute(
     dispute = Dispute.objects.select_for_update(of=("self",)).select_related("group__event").get(pk=dispute.pk)
     verdict = Dispute.State.UPHELD if is_upheld else Dispute.State.REJECTED
     _check_verdict(dispute, resolution, resolved_by)
-    cars = sorted(map(str, excluded_cars)) if is_upheld else []
+    cars = _car_numbers(excluded_cars) if is_upheld else []
     is_same = (dispute.proposed_state, dispute.excluded_cars) == (verdict, cars)
     if dispute.proposed_by_id in {None, resolved_by.pk} or not is_same:
         dispute.proposed_state, dispute.proposed_by, dispute.proposed_at = verdict, resolved_by, now
@@ -147,6 +148,15 @@ def _check_verdict(dispute: Dispute, resolution: str, person: User) -> None:
         )
     if person.pk == dispute.raised_by_id or member_of(person) is not None:
         raise UnableToReview(gettext("An objection is judged by people of the platform."), code="own_dispute")
+
+
+def _car_numbers(numbers: Sequence[str]) -> list[str]:
+    try:
+        return sorted({str(UUID(str(number))) for number in numbers})
+    except ValueError:
+        raise UnableToReview(
+            gettext("Name cars by their whole numbers in the event, as its file has them."), code="unknown_car"
+        ) from None
 
 
 def _carry_out(dispute: Dispute, now: datetime) -> None:

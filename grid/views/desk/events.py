@@ -59,7 +59,10 @@ def events(request: HttpRequest, desk: Desk) -> HttpResponse:
 def events_file(request: HttpRequest, desk: Desk, form: str) -> HttpResponse:
     """Hand out the events of a program, or of all of them, as CSV or JSON."""
     rows = events_of(desk.utility)
-    if program := request.GET.get("program"):
+    program = request.GET.get("program", "")
+    if "\x00" in program:
+        raise Http404("no such program")
+    if program:
         rows = rows.filter(terms__program__slug=program)
     lines = event_lines(rows[:MOST_ROWS], now=clock.now())
     return as_file(form, f"events-{desk.utility.slug}", sheets.EVENT_COLUMNS, [sheets.event_row(one) for one in lines])

@@ -38,8 +38,8 @@ def overview(request: HttpRequest, desk: Desk) -> HttpResponse:
         "upcoming": [line for line in ahead if line.phase == "upcoming"],
         "past": past[:SHOWN],
         "to_review": to_review(desk, past) if desk.can_review else [],
-        "sums": sums_of(past),
-        "kept": departures_kept(desk.utility, now=now),
+        "sums": sums_of(past) | ({"opt_out_percent": None} if is_small else {}),
+        "kept": None if is_small else departures_kept(desk.utility, now=now),
     }
     return show(request, desk, "overview", context)
 

@@ -49,6 +49,9 @@ def test_draft_is_played_kept_and_played_again_alike(db: None, now: datetime) ->
         ({"currency": "EUR"}, "currency: must be one of USD, CAD"),
         ({"group_method": "ten-of-ten"}, "group_method: must be one of"),
         ({"group_method": "randomised-control-group"}, "control_share_percent: a control group needs"),
+        ({"name": "\ud800"}, "name: must be a text"),
+        ({"seed": "\x00"}, "seed: must be a text"),
+        ({"seed": [1]}, "seed: must be a text"),
         ({"surprise": 1}, "surprise: no such key"),
     ],
 )
