@@ -13,7 +13,7 @@ BENCHMARKS = (
     "closed_loop",
     "flexmeasures",
     "pipeline",
-    "links",
+    "links", "event",
     "feeds",
     "ledger",
     "settlement",

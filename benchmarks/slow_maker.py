@@ -19,6 +19,7 @@ STATE = {
         "vehicleLocation": {"latitude": "30.2672", "longitude": "-97.7431", "timestamp": "{at}"},
     },
 }
+TAKEN = b'{"status": "SUCCESS", "commandStatus": "PENDINGRESPONSE", "commandId": "one"}'
 TOKEN = {"refresh_token": "r" * 900, "expires_in": 1200, "refresh_expires_in": 7776000}
 
 
@@ -45,13 +46,15 @@ class Maker:
                 )
                 if length:
                     await reader.readexactly(length)
-                is_token = b"/token" in head.split(b"\r\n", 1)[0]
-                self.counts["token" if is_token else "read"] += 1
+                first = head.split(b"\r\n", 1)[0]
+                is_token = b"/token" in first
+                is_command = not is_token and not first.startswith(b"GET")
+                self.counts["token" if is_token else "command" if is_command else "read"] += 1
                 self.now += 1
                 self.most = max(self.most, self.now)
                 await asyncio.sleep(self.seconds)
                 self.now -= 1
-                body = self.token() if is_token else self.state
+                body = self.token() if is_token else TAKEN if is_command else self.state
                 writer.write(
                     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
                     % (len(body), body)

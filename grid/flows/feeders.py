@@ -26,6 +26,7 @@ from grid.flows.moments import Around, moment_of
 from grid.models import Enrollment, Feeder, Plan, Site, Utility
 from grid.packing import unpack_plan
 from grid.problems import Night
+from grid.wishes import MAX_PLAN_AGE
 from vehicles.models import Vehicle
 
 logger = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ def _others(
     """Return what the plans of other cars draw through each wire in each slot (counted from 1970), W."""
     concerned = {key for feeder in feeders for key in wires.above(feeder)}
     homes = dict(Site.objects.filter(feeder__in=wires.below(concerned)).values_list("owner", "feeder"))
-    plans = Plan.objects.filter(vehicle__owner__in=homes, is_current=True, made_at__gt=now - steering.MAX_PLAN_AGE)
+    plans = Plan.objects.filter(vehicle__owner__in=homes, is_current=True, made_at__gt=now - MAX_PLAN_AGE)
     load: dict[tuple[int, int], float] = {}
     for plan in plans.exclude(vehicle__public_id__in=names).select_related("vehicle"):
         first = int(plan.starts_at.timestamp()) // (plan.slot_minutes * 60)

@@ -167,6 +167,7 @@ def _tell(cars: Sequence[tuple[CarNow, Wish]], *, now: datetime) -> tuple[int, s
             if car.dispatch is not None and in_force_until(car.dispatch.command, now) is None:
                 dispatch.stop(reason=answer.reason_code, now=now)
             continue
+        assert wish.ends_at is not None
         dispatch.command, dispatch.renewals = answer, dispatch.renewals + 1
         dispatch.plan, dispatch.ends_at = car.plan, wish.ends_at
         (renewed if car.dispatch else made).append(dispatch)
@@ -177,6 +178,7 @@ def _tell(cars: Sequence[tuple[CarNow, Wish]], *, now: datetime) -> tuple[int, s
 
 
 def _new_dispatch(car: CarNow, wish: Wish, now: datetime) -> Dispatch:
+    assert wish.ends_at is not None
     return Dispatch(
         vehicle=car.vehicle,
         plan=car.plan,

@@ -110,7 +110,7 @@ def _makers_off(vehicles: Mapping[int, Vehicle]) -> set[int]:
     # A wall box in use: commands go through its maker.
     boxed = [key for key, vehicle in vehicles.items() if vehicle.own_capabilities]
     boxes = HomeCharger.objects.filter(serves__in=boxed, link__maker__in=makers)
-    return off | {key for key in boxes.values_list("serves", flat=True) if key is not None}
+    return off.union(boxes.values_list("serves", flat=True))
 
 
 def check_facts(intent: Intent, facts: Facts, *, now: datetime) -> None:

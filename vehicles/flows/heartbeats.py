@@ -29,7 +29,7 @@ def beat(*, kind: str, started_at: datetime, failures: int = 0) -> None:
 
 def heartbeats(kind: str) -> Sequence[Heartbeat]:
     """Return the processes of this kind that were heard within a day, the newest first."""
-    return Heartbeat.objects.filter(kind=kind, beat_at__gt=clock.wall() - FORGOTTEN_AFTER)[:50]
+    return list(Heartbeat.objects.filter(kind=kind, beat_at__gt=clock.wall() - FORGOTTEN_AFTER)[:50])
 
 
 def is_silent(beats: Sequence[Heartbeat], *, wall: datetime) -> bool:
