@@ -21,6 +21,7 @@ UNSEEN_BY_OWNERS = frozenset({
     "UnableToSaveTariff",
     "UnableToSaveTerms",
     "UnableToSwitch",
+    "UnableToTakeFile",
     "UnableToUpload",
 })  # fmt: skip
 STAFF_FILES = ("/admin", "/management/", "/migrations/", "/staff/")
