@@ -127,7 +127,8 @@ def _together(event: GridEvent, spans: Sequence[Window], scope: Scope) -> list[d
     series = group_told(event) if is_settled and spans else []
     settled = [_as_settled(event, series, span) for span in spans]
     sums = [Sum() for _ in spans]
-    if None in settled:
+    is_unsaid = is_settled and not series  # what the settlement does not state is told by nobody
+    if None in settled and not is_unsaid:
         parts, scale = _by_lot(parts_in(event, scope).filter(state=EventParticipation.State.IN))
         for _, case in _cases(event, parts):
             for total, span in zip(sums, spans, strict=True):
