@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, cast
 from zoneinfo import available_timezones
 
@@ -25,6 +26,11 @@ from grid.models import Feed, SeriesUpload
 COUNTS = ("lines", "good", "bad", "duplicate", "blank", "flagged", "known", "corrections", "gap_count", "overlap_count")
 
 
+@lru_cache(maxsize=1)
+def _zones() -> list[str]:
+    return sorted(available_timezones())  # reads a folder of hundreds of files
+
+
 class FeedChoice(AnyModelChoice):
     """All feeds, those that are not fetched, too."""
 
@@ -41,7 +47,7 @@ class UploadForm(forms.Form):
     )
     time_zone = forms.ChoiceField(
         required=False,
-        choices=lambda: [("", "refuse them"), *((name, name) for name in sorted(available_timezones()))],
+        choices=lambda: [("", "refuse them"), *((name, name) for name in _zones())],
         label="Times without an offset",
         help_text="The clock by which they are read. Times that an autumn night repeats need their offset anyway.",
     )

@@ -56,15 +56,15 @@ def by_hand(record: dict[str, Any], at: datetime, zone: ZoneInfo, month_kwh: int
 def assert_priced_as_told(record: dict[str, Any], zone: ZoneInfo, month_kwh: int = MONTH_KWH, days: int = 366) -> None:
     rates = Rates("time_of_use", zone, periods=parse_periods(read_record(record).periods, month_kwh=month_kwh))
     starts_at = datetime(2026, 1, 1, tzinfo=UTC)
-    told: dict[str, Any] = {"starts_at": starts_at, "slot_minutes": 30, "slot_count": days * 48}
-    expected = [by_hand(record, starts_at + timedelta(minutes=30) * slot, zone, month_kwh) for slot in range(days * 48)]
+    told: dict[str, Any] = {"starts_at": starts_at, "slot_minutes": 60, "slot_count": days * 24}
+    expected = [by_hand(record, starts_at + timedelta(hours=1) * slot, zone, month_kwh) for slot in range(days * 24)]
     assert import_prices(rates, **told) == [rate for rate, _ in expected]
     assert export_prices(rates, **told) == [sell for _, sell in expected]
 
 
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "America/Phoenix"])
 @pytest.mark.parametrize("month_kwh", [349, 350])
-def test_each_half_hour_of_a_year_costs_what_the_record_says(zone: str, month_kwh: int) -> None:
+def test_each_hour_of_a_year_costs_what_the_record_says(zone: str, month_kwh: int) -> None:
     assert_priced_as_told(RECORD, ZoneInfo(zone), month_kwh)
 
 

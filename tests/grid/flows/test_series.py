@@ -39,7 +39,7 @@ def test_history_of_issues_is_the_models(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(series, "BATCH", 7)
     dice, feed = random.Random(3), make.feed()  # noqa: S311 - examples, nothing secret
     model: dict[tuple[int, int], int] = {}
-    for _ in range(60):
+    for _ in range(25):
         rows = [(dice.randrange(24), dice.randrange(6), dice.randrange(3)) for _ in range(dice.randint(1, 12))]
         for hour, issue, value in sorted({(hour, issue): (hour, issue, value) for hour, issue, value in rows}.values()):
             in_force = [model[hour, day] for day in range(issue + 1) if (hour, day) in model]
