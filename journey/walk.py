@@ -184,7 +184,7 @@ class Walk:
 
     def get_paid(self, expected_minor: int) -> None:
         """Ask for the payout and wait until the bank has it, exactly once."""
-        self.wait_for("the balance", lambda: self._available() == expected_minor, minutes=60)
+        self.wait_for("the balance", lambda: self._available() == expected_minor, minutes=180)
         self.owner.ask_for_payout()
         self.wait_for("the bank", self.world.bank, minutes=300)
         time.sleep(3)  # a second payment would come now

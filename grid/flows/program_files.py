@@ -212,6 +212,8 @@ READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "baseline_version": (_count, 1),
     "group_method": (_name, "sum-of-cars"),
     "group_method_version": (_count, 1),
+    "fallback_method": (lambda value: _name(value) if value else "", ""),
+    "fallback_method_version": (_count, 1),
     "share_rule": (lambda value: ShareRule(value).value, "by_commitment"),
     "has_penalty": (_flag, False),
     "control_share_percent": (_share, 0),
