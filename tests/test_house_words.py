@@ -13,6 +13,7 @@ ROOMS = ("accounts", "chargescape", "foundation", "grid", "rewards", "vehicles")
 UNSEEN_BY_OWNERS = frozenset({
     "UnableToApprove",
     "UnableToCommand",
+    "UnableToInvoice",
     "UnableToLoad",
     "UnableToNotify",
     "UnableToReceive",
