@@ -171,7 +171,7 @@ def _baseline_values(
     return values, until.isoformat()
 
 
-def usage_of(program: Program, windows: Sequence[Window], *, fewest: int) -> list[tuple[Fraction, str] | None]:
+def usage_of(program: Program, windows: Sequence[Window], *, fewest: int = 1) -> list[tuple[Fraction, str] | None]:
     """Return what the program's cars took at home in each window, Wh, and how well it is known; None for unknown.
 
     A car of which nothing is known is left out of the sum and lowers its grade; a car that was elsewhere took nothing.
