@@ -396,6 +396,7 @@ class Histories:
         self.vtn.ask(event, number=self.numbers[identity])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("seed", range(500 if os.environ.get("CHARGESCAPE_FULL") else 12))
 def test_random_history_agrees_with_its_model(vtn: Vtn, program: OperatorProgram, now: datetime, seed: int) -> None:
     history = Histories(vtn, now, seed)
