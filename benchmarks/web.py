@@ -58,7 +58,7 @@ PLACES = {
 def run(*, is_short: bool) -> Iterator[Ratio]:
     """Yield one ratio an address; none without PostgreSQL's binaries."""
     owners = int(os.environ.get("WEB_OWNERS", SHORT_OWNERS if is_short else OWNERS))
-    rounds, seconds = (3, 1.5) if is_short else (5, 3.0)
+    rounds, visits = (3, 4) if is_short else (5, 12)
     try:
         with postgres() as url, tempfile.TemporaryDirectory() as folder:
             environment = _environment(url, folder)
@@ -66,15 +66,15 @@ def run(*, is_short: bool) -> Iterator[Ratio]:
             with _server(environment, folder) as port:
                 load = Load(port=port, database_url=url, callers=callers)
                 for name, place in PLACES.items():
-                    yield _measure(load, name, place, rounds=rounds, seconds=seconds)
+                    yield _measure(load, name, place, rounds=rounds, visits=visits)
     except Missing as missing:
         sys.stdout.write(f"  left out: {missing}\n")
 
 
-def _measure(load: Load, name: str, place: Place, *, rounds: int, seconds: float) -> Ratio:
+def _measure(load: Load, name: str, place: Place, *, rounds: int, visits: int) -> Ratio:
     for how in (COLD, WARM):  # templates are compiled at their first use
-        load.ask(place, how=how, seconds=0.5)
-    turns = [_turn(load, place, seconds) for _ in range(rounds)]
+        load.ask(place, how=how, visits=1)
+    turns = [_turn(load, place, visits) for _ in range(rounds)]
     mixed, cold, warm = (
         median(turn[how].per_second / turn[EMPTY].per_second for turn in turns) for how in (MIXED, COLD, WARM)
     )
@@ -87,13 +87,13 @@ def _measure(load: Load, name: str, place: Place, *, rounds: int, seconds: float
     return Ratio(f"{name}, to an empty view", mixed, TARGET, detail=detail)
 
 
-def _turn(load: Load, place: Place, seconds: float) -> dict[str, Round]:
+def _turn(load: Load, place: Place, visits: int) -> dict[str, Round]:
     """Let the empty view and the address answer in turn, the empty view to the same visits with the same changes."""
     return {
-        EMPTY: load.ask(Place("/empty/", place.change), how=MIXED, seconds=seconds / 2),
-        MIXED: load.ask(place, how=MIXED, seconds=seconds),
-        COLD: load.ask(place, how=COLD, seconds=seconds / 2),
-        WARM: load.ask(place, how=WARM, seconds=seconds / 2),
+        EMPTY: load.ask(Place("/empty/", place.change), how=MIXED, visits=visits),
+        MIXED: load.ask(place, how=MIXED, visits=visits),
+        COLD: load.ask(place, how=COLD, visits=visits // 4),
+        WARM: load.ask(place, how=WARM, visits=visits),
     }
 
 

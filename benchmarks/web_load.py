@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import psycopg
@@ -45,31 +45,31 @@ class Load:
         self.database_url = database_url
         self._callers = callers
         self._next = count()
+        self._dice = random.Random(7)  # noqa: S311 - which ask finds a change, nothing secret
 
-    def ask(self, place: Place, *, how: str, seconds: float) -> Round:
-        """Return how many requests were answered a second and how long the slowest twentieth took at least.
+    def ask(self, place: Place, *, how: str, visits: int) -> Round:
+        """Let each connection make some visits; return the requests a second and what the slowest twentieth took.
 
         `mixed`: each owner asks some times in a row; the first time nothing is kept of it, and before one in ten asks
         the owner's data changes. `cold`: nothing is ever kept of what is asked. `warm`: all of it is. Raises
         RuntimeError for an answer that is no success.
         """
-        until = time.perf_counter() + seconds
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             begun = time.perf_counter()
-            asked = [pool.submit(self._connection, place, how, until, seed) for seed in range(CONNECTIONS)]
+            asked = [pool.submit(self._connection, place, how, visits, seed) for seed in range(CONNECTIONS)]
             every = sorted(one for some in asked for one in some.result())
             spent = time.perf_counter() - begun
         return Round(len(every) / spent, every[int(len(every) * 0.95)])
 
-    def _connection(self, place: Place, how: str, until: float, seed: int) -> list[float]:
+    def _connection(self, place: Place, how: str, visits: int, seed: int) -> list[float]:
         times: list[float] = []
-        dice = random.Random(seed)  # noqa: S311 - which ask finds a change, nothing secret
         server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         with psycopg.connect(self.database_url, autocommit=True) as database:
-            for caller, address in self._asks(place, how):
-                if time.perf_counter() >= until:
-                    break
-                if how == MIXED and dice.random() < CHANGED:
+            if how == WARM:
+                caller, address = next(self._asks(place, how, seed))
+                _ask(server, address, caller)
+            for caller, address in islice(self._asks(place, how, seed), visits * ASKS):
+                if how == MIXED and self._dice.random() < CHANGED:
                     database.execute(place.change, caller)
                 begun = time.perf_counter()
                 answer = _ask(server, address, caller)
@@ -79,15 +79,16 @@ class Load:
         server.close()
         return times
 
-    def _asks(self, place: Place, how: str) -> Iterator[tuple[Caller, str]]:
+    def _asks(self, place: Place, how: str, seed: int) -> Iterator[tuple[Caller, str]]:
         """Yield who asks for which address; what nobody asked for before is named by a number of its own."""
         mark = "&" if "?" in place.path else "?"
         while True:
-            caller = self._callers[next(self._next) % len(self._callers)]
+            number = seed if how == WARM else next(self._next)
+            caller = self._callers[number % len(self._callers)]
             visit = 0 if how == WARM else next(_visits)
             for ask in range(ASKS):
-                number = f"{visit}-{ask}" if how == COLD else f"{visit}"
-                yield caller, f"{place.path.replace('{cursor}', caller['cursor'])}{mark}visit={number}"
+                name = f"{visit}-{ask}" if how == COLD else f"{visit}"
+                yield caller, f"{place.path.replace('{cursor}', caller['cursor'])}{mark}visit={name}"
 
 
 def _ask(server: http.client.HTTPConnection, address: str, caller: Caller) -> bytes:

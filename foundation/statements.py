@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import connection
 from django.db.models import Model, QuerySet
-from django.db.models.query import get_related_populators
+from django.db.models import query as querying
 
 Row = TypeVar("Row", bound=Model)
 Rows: TypeAlias = Callable[[int, datetime], "QuerySet[Any]"]
@@ -70,8 +70,8 @@ class Once(Generic[Row]):
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
 
-    def of(self, owner_id: int, *, at: datetime) -> list[Row]:
-        """Return the rows of an owner at an instant; one query."""
+    def of(self, owner_id: int, *, at: datetime = AT) -> list[Row]:
+        """Return the rows of an owner, at an instant where `rows` goes by it; one query."""
         compiler, statement, joined = self._compiled
         about: dict[str, Any] = compiler.klass_info
         first, last = about["select_fields"][0], about["select_fields"][-1] + 1
@@ -90,7 +90,8 @@ class Once(Generic[Row]):
     def _compiled(self) -> tuple[Any, Statement, list[Any]]:
         compiler: Any = self.rows(OWNER, AT).query.get_compiler(connection=connection)
         sql, values = compiler.as_sql()
-        joined = get_related_populators(compiler.klass_info, compiler.select, connection.alias)
+        populators_of: Any = querying.get_related_populators  # the stubs know another Django's arguments
+        joined = populators_of(compiler.klass_info, compiler.select, connection.alias)
         return compiler, Statement(sql, tuple(values)), list(joined)
 
 

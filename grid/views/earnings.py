@@ -1,10 +1,8 @@
 """What the owner's cars earned: month by month, and each line down to the readings behind it."""
 
 import re
-from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -14,6 +12,7 @@ from foundation import clock
 from foundation.formats import reader_in
 from foundation.keeping import kept_page
 from foundation.pages import owner_read, signed_in
+from foundation.statements import Once
 from foundation.templatetags.show import locale_for
 from grid.bars import month_bars
 from grid.charts import settlement_chart
@@ -50,23 +49,23 @@ def earnings(request: HttpRequest) -> HttpResponse:
         "pause": current_pause(),
         "paused_text": PAUSED,
         "worth": worth_of(owner=owner, now=now),
-        "waiting": _waiting(owner, now),
+        "waiting": _WAITING.of(owner.pk, at=now),
         "proof_years": sorted({month.starts_on_date.year for month in months}, reverse=True),
         "now": now,
     }
     return render(request, "grid/earnings.html", context)
 
 
-def _waiting(owner: User, now: datetime) -> QuerySet[EventParticipation]:
-    """Return the events of the owner's cars that are over and not worked out yet."""
-    rows = EventParticipation.objects.filter(
+# The events of the owner's cars that are over and not worked out yet.
+_WAITING = Once[EventParticipation](
+    lambda owner, at: EventParticipation.objects.filter(
         enrollment__vehicle__owner=owner,
         state=EventParticipation.State.IN,
-        event__ends_at__lte=now,
+        event__ends_at__lte=at,
         event__cancelled_at__isnull=True,
         settlements__isnull=True,
-    )
-    return rows.select_related("event", "enrollment__vehicle")
+    ).select_related("event", "enrollment__vehicle")
+)
 
 
 @owner_read

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.formats import reader_in
+from foundation.statements import Once
 from grid.models import Program, Settlement
 from rewards.flows.statements import money_states
 from rewards.models import Earning
@@ -127,9 +128,18 @@ def _follow_the_money(owner: User, lines: Iterable[Settlement]) -> None:
 
 def _others(owner: User) -> list[Earning]:
     """Return what was paid by other forms, newest first, each with the name of its program and its title."""
-    names: Any = Program.objects.filter(slug=OuterRef("terms__program")).order_by().values("name")[:1]
-    rows = Earning.objects.filter(owner=owner).defer("calculation", "terms__forms")
-    return [named(row) for row in rows.select_related("terms").annotate(found_name=Subquery(names))[:SHOWN_OTHERS]]
+    return [named(row) for row in _OTHERS.of(owner.pk)]
+
+
+_NAMES: Any = Program.objects.filter(slug=OuterRef("terms__program")).order_by().values("name")[:1]
+_OTHERS = Once[Earning](
+    lambda owner, _at: (
+        Earning.objects.filter(owner=owner)
+        .select_related("terms")
+        .defer("calculation", "terms__forms")
+        .annotate(found_name=Subquery(_NAMES))[:SHOWN_OTHERS]
+    )
+)
 
 
 def named(row: Earning) -> Earning:

@@ -13,6 +13,7 @@ from accounts.models import User
 from foundation.formats import reader_in
 from foundation.money import major_units
 from foundation.sheets import harmless_cell
+from foundation.statements import Once
 from rewards import ledger
 from rewards.models import Earning, LedgerAccount, Payout, PayoutAccount, Transfer
 from rewards.wording import earning_title, line_title
@@ -98,7 +99,7 @@ def owner_totals(owner: User, currency: str) -> OwnerTotals:
 def all_totals(owner: User) -> list[OwnerTotals]:
     """Return the owner's money in each currency in which they earn or ever earned, their own first; three queries."""
     balances = ledger.balances_of(owner)
-    accounts = {account.currency: account for account in _with_payouts(owner)}
+    accounts = {account.currency: account for account in _WITH_PAYOUTS.of(owner.pk)}
     earned = _earned(balances)
     return [
         OwnerTotals(
@@ -114,11 +115,12 @@ def all_totals(owner: User) -> list[OwnerTotals]:
     ]
 
 
-def _with_payouts(owner: User) -> "QuerySet[PayoutAccount]":
-    return PayoutAccount.objects.filter(owner=owner).annotate(
+_WITH_PAYOUTS = Once[PayoutAccount](
+    lambda owner, _at: PayoutAccount.objects.filter(owner=owner).annotate(
         under_way=Sum("payouts__amount_minor", filter=~Q(payouts__state__in=["paid", "cancelled"])),
         paid=Sum("payouts__amount_minor", filter=Q(payouts__state="paid")),
     )
+)
 
 
 def _payday(account: PayoutAccount | None) -> datetime | None:
