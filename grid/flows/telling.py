@@ -27,7 +27,7 @@ from grid.metering.settlement import SERIES_STEP
 from grid.models import Enrollment, EventParticipation, GridEvent, OwedReport, Settlement
 from grid.operators.openadr3.reporting import AGGREGATED, Row, Told
 
-FEWEST_CARS = 5
+FEWEST_CARS = 3
 MOST_SINGLE = 1000  # cars told one by one; of more, all are told together
 MOST_READ = 5000  # cars whose readings are looked at for one report; of more, so many chosen by lot
 BATCH = 500

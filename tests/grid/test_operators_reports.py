@@ -125,7 +125,7 @@ def drive(cars: list[Enrollment], *, at: datetime, imported_wh: int, soc: float 
 
 
 def test_reports_go_out_before_while_and_after_the_event(utility: Utility, now: datetime) -> None:
-    cars = fleet(5, now)
+    cars = fleet(3, now)
     utility.link(cars[0].program)
     event = utility.ask(reports="before, in quarter hours, and the result")
     assert utility.poll() == 1
@@ -147,7 +147,7 @@ def test_reports_go_out_before_while_and_after_the_event(utility: Utility, now: 
     quarters = [report for name, report in utility.reports(event).items() if name.startswith("usage 1")]
     (first,) = [report for report in quarters if len(report["resources"][0]["intervals"]) == 1]
     (row,) = told(first)
-    assert row["USAGE"] == pytest.approx(5 * 0.15)
+    assert row["USAGE"] == pytest.approx(3 * 0.15)
     assert row["BASELINE"] > row["USAGE"]
     assert row["OPERATING_STATE"] == "RUNNING_CURTAILED"
     assert first["resources"][0]["intervals"][0]["intervalPeriod"]["duration"] == "PT15M"
@@ -166,7 +166,7 @@ def test_reports_go_out_before_while_and_after_the_event(utility: Utility, now: 
     whole = next(
         report for report in utility.reports(event).values() if len(told(report)) == 4 and "USAGE" in told(report)[0]
     )
-    assert sum(row["USAGE"] for row in told(whole)) == pytest.approx(5 * 0.6, rel=0.02)
+    assert sum(row["USAGE"] for row in told(whole)) == pytest.approx(3 * 0.6, rel=0.02)
     assert not OwedReport.objects.filter(due_at__isnull=False).exists()
     assert utility.send() == 0
 
