@@ -63,7 +63,7 @@ class Load:
 
     def _connection(self, place: Place, how: str, visits: int, seed: int) -> list[float]:
         times: list[float] = []
-        server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         with psycopg.connect(self.database_url, autocommit=True) as database:
             if how == WARM:
                 caller, address = next(self._asks(place, how, seed))
