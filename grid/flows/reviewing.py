@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext
 
 from accounts.flows.notices import notify, notify_all
-from accounts.models import User
+from accounts.models import Notice, User
 from foundation.refusals import Refusal
 from grid.flows.membership import member_of, people_of
-from grid.models import Dispute, GroupSettlement
+from grid.models import Dispute, GroupSettlement, UtilityMember
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def close_reviews(*, now: datetime, limit: int) -> int:
 
     The utility's people are told of new results on the way, each once.
     """
-    for group in _fresh(now)[:limit]:
+    for group in _untold(now, limit):
         try:
             _tell_of_result(group, now)
         except Exception:
@@ -176,9 +176,21 @@ def _carry_out(dispute: Dispute, now: datetime) -> None:
     )
 
 
-def _fresh(now: datetime) -> "QuerySet[GroupSettlement]":
-    rows = GroupSettlement.objects.filter(created_at__gt=now - TOLD_FOR, created_at__lte=now)
-    return rows.select_related("event__terms__program__utility").defer("evidence").order_by("-created_at")
+def _untold(now: datetime, limit: int) -> list[GroupSettlement]:
+    """Return new results of utilities that have people, as far as nobody was told of them."""
+    has_people = UtilityMember.objects.filter(
+        utility=OuterRef("event__terms__program__utility"), ended_at__isnull=True, user__is_active=True
+    )
+    rows = GroupSettlement.objects.filter(Exists(has_people), created_at__gt=now - TOLD_FOR, created_at__lte=now)
+    fresh = list(
+        rows.select_related("event__terms__program__utility").defer("evidence").order_by("-created_at")[:limit]
+    )
+    told = set(Notice.objects.filter(key__in=[_key(group) for group in fresh]).values_list("key", flat=True))
+    return [group for group in fresh if _key(group) not in told]
+
+
+def _key(group: GroupSettlement) -> str:
+    return f"group:{group.public_id}"
 
 
 def _tell_of_result(group: GroupSettlement, now: datetime) -> None:
@@ -186,7 +198,7 @@ def _tell_of_result(group: GroupSettlement, now: datetime) -> None:
     notify_all(
         user_ids=people_of(program.utility),
         kind="utility_result",
-        key=f"group:{group.public_id}",
+        key=_key(group),
         params={
             "program": program.name,
             "starts_at": group.event.starts_at.isoformat(),
