@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import responses
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foundation.http import open_session
@@ -204,6 +204,7 @@ def test_nyiso_file_that_cannot_be_true_is_refused(body: str) -> None:
         ask_nyiso(NyisoDayAhead(session=open_session(), api_base=BASE), NOW, NOW + HOUR)
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)), st.integers(2, 400))  # noqa: DTZ001 - UTC comes next
 def test_wall_clock_stamps_in_order_become_the_instants_they_were(start: datetime, count: int) -> None:
     first = start.replace(tzinfo=UTC, second=0, microsecond=0)

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grid.feeds.uploads import LONGEST_LINE, Reading, Series, UploadRefused, read_upload, safe_cell
@@ -185,7 +185,7 @@ def test_report_names_gaps_and_overlaps() -> None:
     assert (report["lowest"], report["highest"], report["good"]) == (7_000, 31_500, 5)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.one_of(st.just(""), st.text(max_size=60), st.integers(0, 22).map(lambda hour: row(hour=hour))), max_size=30
