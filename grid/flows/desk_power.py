@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.db.models.functions import Least
 
-from grid.models import Enrollment, Nomination, Plan, Utility
+from grid.models import TAKES_PART, Enrollment, Nomination, Plan, Utility
 from grid.planner.problem import Floats
 from grid.slots import EPOCH, SLOT, SLOTS_A_DAY
 
@@ -63,7 +63,7 @@ def available_power(utility: Utility, *, now: datetime) -> Available:
 
 def enrolled_in(utility: Utility) -> "QuerySet[Enrollment]":
     """Return the cars that are enrolled with the utility today."""
-    return Enrollment.objects.filter(program__utility=utility, ended_at__isnull=True)
+    return Enrollment.objects.filter(TAKES_PART, program__utility=utility, ended_at__isnull=True)
 
 
 def _work_out(utility: Utility, now: datetime) -> Available:

@@ -17,7 +17,7 @@ from foundation.refusals import Refusal
 from grid.flows import changing, events
 from grid.flows.kept_asks import read_asks
 from grid.flows.targeting_cars import Scope, cars_in
-from grid.models import Enrollment, GridEvent, OperatorAsk, OperatorEvent, OperatorProgram, ProgramTerms
+from grid.models import TAKES_PART, Enrollment, GridEvent, OperatorAsk, OperatorEvent, OperatorProgram, ProgramTerms
 from grid.operators.base import Ask
 
 SOON = timedelta(minutes=1)  # what should have begun already begins then
@@ -32,7 +32,7 @@ _Claim = tuple[datetime, datetime, OperatorEvent]
 
 def enrolled_w(program: OperatorProgram, scope: Scope | None = None) -> int:
     """Return the charging power of the cars enrolled in the program, W; with a scope, of those it means."""
-    enrolled = Enrollment.objects.filter(program=program.program, ended_at__isnull=True)
+    enrolled = Enrollment.objects.filter(TAKES_PART, program=program.program, ended_at__isnull=True)
     return int(cars_in(scope or {}, enrolled).aggregate(power=Sum("vehicle__max_charge_w"))["power"] or 0)
 
 
