@@ -36,7 +36,7 @@ from vehicles.models import ChargeReading
 LATE = timedelta(minutes=15)  # by then the reading after a quarter hour has come
 SHORTEST_EVERY = timedelta(minutes=15)
 LONGEST_STEP = timedelta(days=1)
-FEWEST_CARS = 5
+FEWEST_CARS = 3
 MOST_REQUESTS = 100
 BATCH = 500
 ONCE_BACK = timedelta(days=1)

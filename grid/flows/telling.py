@@ -18,7 +18,7 @@ from grid.flows.operating_states import state_of, state_of_group
 from grid.flows.report_subjects import Telling, events_of, name_cars, parts_in, scope_of_report, windows_of
 from grid.flows.reporting import group_told
 from grid.flows.targeting_cars import Scope, cars_in
-from grid.flows.telemetry import usage_of
+from grid.flows.telemetry import FEWEST_CARS, usage_of
 from grid.metering.baselines import Segment, method_of
 from grid.metering.cases import Case, Window
 from grid.metering.energy import net_energy, value_at
@@ -27,7 +27,6 @@ from grid.metering.settlement import SERIES_STEP
 from grid.models import Enrollment, EventParticipation, GridEvent, OwedReport, Settlement
 from grid.operators.openadr3.reporting import AGGREGATED, Row, Told
 
-FEWEST_CARS = 3
 MOST_SINGLE = 1000  # cars told one by one; of more, all are told together
 MOST_READ = 5000  # cars whose readings are looked at for one report; of more, so many chosen by lot
 BATCH = 500
@@ -97,9 +96,10 @@ def _tell_of_usage(report: OwedReport, scope: Scope, now: datetime) -> Telling:
     if scope or not report.is_aggregate or cars.count() < FEWEST_CARS:
         return Telling(is_final=True)
     windows = [(number, window) for number, window in windows_of(report) if window.ends_at <= now]
+    spans = [window for _, window in windows]
     rows = [
         Row(number, window.starts_at, window.ends_at, _told(round(usage[0]), None, window, usage[1]))
-        for (number, window), usage in zip(windows, usage_of(program, [window for _, window in windows]), strict=True)
+        for (number, window), usage in zip(windows, usage_of(program, spans, fewest=FEWEST_CARS), strict=True)
         if usage is not None
     ]
     return Telling({AGGREGATED: rows} if rows else {}, is_final=True)

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from grid.flows.operating_states import state_of, state_of_group
 from grid.flows.report_subjects import Telling, events_of, name_cars, parts_in, scope_of_report, windows_of
-from grid.flows.telling import BATCH, FEWEST_CARS, MOST_SINGLE
+from grid.flows.telemetry import FEWEST_CARS
+from grid.flows.telling import BATCH, MOST_SINGLE
 from grid.forecasts import Outlook, PlanAhead
 from grid.metering.cases import Window
 from grid.models import EventParticipation, GridEvent, OwedReport, Plan
