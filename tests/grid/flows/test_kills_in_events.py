@@ -121,15 +121,15 @@ class Tally:
 
 
 class Evening:
-    """Three cars of both kinds at one event of two and a half hours, and whatever is alive of us."""
+    """Three cars of both kinds at one event of five and a half hours, and whatever is alive of us."""
 
     def __init__(self, owners: list[User], now: datetime, dice: random.Random, tally: Tally, world: Any):
         self.dice, self.tally, self.time, self.now = dice, tally, world[1], now
         self.event = grid.event(
             now=now, kind="discharge", target_w=60_000, state=GridEvent.State.ANNOUNCED,
-            starts_at=now + 10 * MINUTE, ends_at=now + 160 * MINUTE,
+            starts_at=now + 10 * MINUTE, ends_at=now + 340 * MINUTE,
         )  # fmt: skip
-        self.departure = now + 395 * MINUTE
+        self.departure = now + 575 * MINUTE
         kinds = ("v2g", "timed", "start_stop")
         self.cars = [
             self._car(owner, kind, soc, world[0]) for owner, kind, soc in zip(owners, kinds, (55, 45, 50), strict=True)
@@ -170,7 +170,7 @@ class Evening:
             for car in self.cars:
                 car.advance(self.now)
             self._look()
-            self.now += STEP if self.now < self.event.ends_at + 40 * MINUTE else 4 * STEP
+            self.now += STEP if self.now < self.event.ends_at + 40 * MINUTE else 6 * STEP
 
     def _kill(self) -> None:
         self.dead = self.dice.choice(PARTS)
