@@ -5,7 +5,7 @@ car that enrols. What was answered is kept, and where the answer is another one 
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from grid.flows.following import OURS, enrolled_w
 from grid.flows.operators import count_of
@@ -20,7 +20,6 @@ from grid.operators.openadr3.times import read_instant
 INVALID_DATA, SIGNAL_NOT_SUPPORTED = 454, 460
 NOT_PARTICIPATING, OVERRIDE = "notParticipating", "overrideStatus"
 STANDING = (GridEvent.State.SCHEDULED, GridEvent.State.ANNOUNCED, GridEvent.State.SETTLED)
-LATEST = timedelta(days=14)
 
 
 def answer_to(row: OperatorEvent, *, now: datetime) -> Answer | None:
@@ -81,7 +80,7 @@ def _first(questions: Sequence[object]) -> str:
 
 def changed_answers(link: OperatorLink, *, now: datetime, limit: int) -> list[tuple[OperatorEvent, Answer]]:
     """Return the events that were answered otherwise than we would answer now, and what to say instead."""
-    answered = OperatorEvent.objects.filter(program__link=link, seen_at__gt=now - LATEST).exclude(answer="")
+    answered = OperatorEvent.objects.filter(program__link=link, wanted_until__gt=now).exclude(answer="")
     answered = answered.exclude(state=OperatorEvent.State.GONE)
     rows = answered.exclude(record__status__in=sorted(OVER)).select_related(
         "program__link", "program__program__utility"
