@@ -8,7 +8,7 @@ from grid.models import EventParticipation, GridEvent, ProgramTerms
 from tests.factories import grid, nights
 
 MINUTE = timedelta(minutes=1)
-GROUP_TERMS = {"settles": ProgramTerms.Settles.GROUP, "objection_hours": 0, "version": 2}
+GROUP_TERMS: dict[str, Any] = {"settles": ProgramTerms.Settles.GROUP, "objection_hours": 0, "version": 2}
 
 
 def event(*, now: datetime, kind: str = "hold", **terms: Any) -> GridEvent:

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 
 
-def scheduled(now: datetime, **terms: object) -> GridEvent:
+def scheduled(now: datetime, **terms: Any) -> GridEvent:
     return grid.event(now=now, of=grid.terms(now=now, **(GROUP_TERMS | terms)), state=GridEvent.State.SCHEDULED)
 
 

@@ -35,7 +35,7 @@ def case(
         baseline_wh=[baseline] * len(deliveries),
         net_wh=[None if one is None else baseline - sign * one for one in deliveries],
     )
-    values = {"kind": "hold", "method": "sum-of-cars", "method_version": 1, "rule": ShareRule.EQUAL,
+    values: dict[str, Any] = {"kind": "hold", "method": "sum-of-cars", "method_version": 1, "rule": ShareRule.EQUAL,
               "rate_micros_per_kwh": RATE, "currency": "USD"}  # fmt: skip
     return GroupCase(members=members, **(values | changes))
 
