@@ -2,7 +2,6 @@
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -27,11 +26,11 @@ class AnswersForm(forms.Form):
 
     def clean_answers(self) -> str:
         """Return the file's text; refuses what is too large or no text."""
-        file: UploadedFile = self.cleaned_data["answers"]
+        file = self.cleaned_data["answers"]
         if (file.size or 0) > MOST_BYTES:
             raise ValidationError(gettext("The file is too large: send it in parts."))
         try:
-            return file.read().decode("utf-8-sig")
+            return str(file.read(), "utf-8-sig")
         except UnicodeDecodeError as error:
             raise ValidationError(gettext("The file is not UTF-8 text: save it as CSV (UTF-8).")) from error
 
