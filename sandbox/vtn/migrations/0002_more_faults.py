@@ -4,15 +4,33 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('vtn', '0001_initial'),
+        ("vtn", "0001_initial"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='vtnfault',
-            name='kind',
-            field=models.CharField(choices=[('outage', '503 on every call'), ('rate_limit', '429 on every call'), ('stall', 'answers take real seconds'), ('unauthorized', 'tokens are refused'), ('empty', 'lists of events come back empty'), ('cut', 'lists of events break off'), ('malformed', 'events come with broken periods'), ('flood', 'thousands of events come at once'), ('imposter', 'events are said to be of another program'), ('endless', 'lists repeat their first page for ever'), ('renaming', 'each list gives the events other ids'), ('huge', 'lists of events are 100 MB long'), ('trickle', 'answers come byte by byte'), ('forgetful', 'reports are kept, but the answer is 500'), ('loose_stamps', 'stamps without a zone, no expires_in, as the reference server has them')], max_length=16),
+            model_name="vtnfault",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("outage", "503 on every call"),
+                    ("rate_limit", "429 on every call"),
+                    ("stall", "answers take real seconds"),
+                    ("unauthorized", "tokens are refused"),
+                    ("empty", "lists of events come back empty"),
+                    ("cut", "lists of events break off"),
+                    ("malformed", "events come with broken periods"),
+                    ("flood", "thousands of events come at once"),
+                    ("imposter", "events are said to be of another program"),
+                    ("endless", "lists repeat their first page for ever"),
+                    ("renaming", "each list gives the events other ids"),
+                    ("huge", "lists of events are 100 MB long"),
+                    ("trickle", "answers come byte by byte"),
+                    ("forgetful", "reports are kept, but the answer is 500"),
+                    ("loose_stamps", "stamps without a zone, no expires_in, as the reference server has them"),
+                ],
+                max_length=16,
+            ),
         ),
     ]
