@@ -59,6 +59,7 @@ def test_pages_and_the_api_tell_the_share(share: Settlement, alice: User, client
 
 def test_unknown_group_and_a_control_are_told_plainly(share: Settlement, alice: User, client: Client) -> None:
     GroupSettlement.objects.update(delivered_wh=None, amount_minor=0)
+    assert share.group is not None
     share.group.refresh_from_db()
     assert "No number is made up" in explain_settlement(settlement=share, zone=CHICAGO).steps[-2].text
     EventParticipation.objects.filter(pk=share.participation_id).update(state=EventParticipation.State.CONTROL)
