@@ -947,7 +947,7 @@ class Api(Transport):
         cursor: str | None = None,
         page_size: int | None = None,
     ) -> models.PaginatedVehicleList:
-        """The signed-in owner's cars, offered or taking part."""
+        """Return the owner's cars; what a serializer is made of is worked out once, not once a call."""
         found: models.PaginatedVehicleList = self.call("GET", "/api/v1/vehicles/", query={"cursor": cursor, "page_size": page_size})
         return found
 

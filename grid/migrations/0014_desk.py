@@ -7,189 +7,506 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('grid', '0013_groups'),
-        ('rewards', '0009_utility_paid'),
+        ("grid", "0013_groups"),
+        ("rewards", "0009_utility_paid"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Invoice',
+            name="Invoice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('number', models.PositiveIntegerField(blank=True, help_text='One after the other for each utility.', null=True)),
-                ('month_date', models.DateField(help_text="The first day of its month, of the utility's time zone.")),
-                ('currency', models.CharField(max_length=3)),
-                ('amount_minor', models.BigIntegerField(default=0, help_text='The sum of its lines.')),
-                ('state', models.CharField(choices=[('draft', 'being prepared'), ('sent', 'sent'), ('paid', 'paid'), ('void', 'withdrawn')], default='draft', max_length=8)),
-                ('made_at', models.DateTimeField()),
-                ('sent_at', models.DateTimeField(blank=True, null=True)),
-                ('due_date', models.DateField(blank=True, null=True)),
-                ('payment_reference', models.CharField(blank=True, help_text='As the bank statement says it.', max_length=120)),
-                ('recorded_at', models.DateTimeField(blank=True, null=True)),
-                ('paid_at', models.DateTimeField(blank=True, null=True)),
-                ('voided_at', models.DateTimeField(blank=True, null=True)),
-                ('void_reason', models.CharField(blank=True, max_length=200)),
-                ('confirmed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='confirmed_payments', to=settings.AUTH_USER_MODEL)),
-                ('payment', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='paid_invoice', to='rewards.transfer')),
-                ('recorded_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recorded_payments', to=settings.AUTH_USER_MODEL)),
-                ('sent_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sent_invoices', to=settings.AUTH_USER_MODEL)),
-                ('utility', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='grid.utility')),
-                ('voided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='voided_invoices', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "number",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="One after the other for each utility.", null=True
+                    ),
+                ),
+                ("month_date", models.DateField(help_text="The first day of its month, of the utility's time zone.")),
+                ("currency", models.CharField(max_length=3)),
+                ("amount_minor", models.BigIntegerField(default=0, help_text="The sum of its lines.")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "being prepared"),
+                            ("sent", "sent"),
+                            ("paid", "paid"),
+                            ("void", "withdrawn"),
+                        ],
+                        default="draft",
+                        max_length=8,
+                    ),
+                ),
+                ("made_at", models.DateTimeField()),
+                ("sent_at", models.DateTimeField(blank=True, null=True)),
+                ("due_date", models.DateField(blank=True, null=True)),
+                (
+                    "payment_reference",
+                    models.CharField(blank=True, help_text="As the bank statement says it.", max_length=120),
+                ),
+                ("recorded_at", models.DateTimeField(blank=True, null=True)),
+                ("paid_at", models.DateTimeField(blank=True, null=True)),
+                ("voided_at", models.DateTimeField(blank=True, null=True)),
+                ("void_reason", models.CharField(blank=True, max_length=200)),
+                (
+                    "confirmed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="confirmed_payments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "payment",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="paid_invoice",
+                        to="rewards.transfer",
+                    ),
+                ),
+                (
+                    "recorded_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="recorded_payments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "sent_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sent_invoices",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "utility",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="invoices", to="grid.utility"
+                    ),
+                ),
+                (
+                    "voided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="voided_invoices",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-month_date', '-pk'],
+                "ordering": ["-month_date", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='InvoiceLine',
+            name="InvoiceLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('event', 'event'), ('earning', 'other pay'), ('correction', 'correction of an earlier invoice')], max_length=12)),
-                ('form', models.CharField(blank=True, help_text='The form of pay, where it is no event.', max_length=24)),
-                ('program', models.CharField(blank=True, help_text="The program's slug, where it is no event.", max_length=80)),
-                ('about_date', models.DateField(help_text="The event's day, or the first day of the month paid for.")),
-                ('postings_count', models.PositiveIntegerField()),
-                ('amount_minor', models.BigIntegerField()),
-                ('event', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='invoice_lines', to='grid.gridevent')),
-                ('group', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='invoice_lines', to='grid.groupsettlement')),
-                ('invoice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='grid.invoice')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("event", "event"),
+                            ("earning", "other pay"),
+                            ("correction", "correction of an earlier invoice"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "form",
+                    models.CharField(blank=True, help_text="The form of pay, where it is no event.", max_length=24),
+                ),
+                (
+                    "program",
+                    models.CharField(blank=True, help_text="The program's slug, where it is no event.", max_length=80),
+                ),
+                ("about_date", models.DateField(help_text="The event's day, or the first day of the month paid for.")),
+                ("postings_count", models.PositiveIntegerField()),
+                ("amount_minor", models.BigIntegerField()),
+                (
+                    "event",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invoice_lines",
+                        to="grid.gridevent",
+                    ),
+                ),
+                (
+                    "group",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invoice_lines",
+                        to="grid.groupsettlement",
+                    ),
+                ),
+                (
+                    "invoice",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="lines", to="grid.invoice"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['invoice', 'position'],
+                "ordering": ["invoice", "position"],
             },
         ),
         migrations.CreateModel(
-            name='InvoicePosting',
+            name="InvoicePosting",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount_minor', models.BigIntegerField(help_text='Above 0: the utility owes it.')),
-                ('is_released', models.BooleanField(default=False, help_text='The invoice was withdrawn: another one may ask for it.')),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='postings', to='grid.invoiceline')),
-                ('transfer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoice_postings', to='rewards.transfer')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount_minor", models.BigIntegerField(help_text="Above 0: the utility owes it.")),
+                (
+                    "is_released",
+                    models.BooleanField(
+                        default=False, help_text="The invoice was withdrawn: another one may ask for it."
+                    ),
+                ),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="postings", to="grid.invoiceline"
+                    ),
+                ),
+                (
+                    "transfer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invoice_postings",
+                        to="rewards.transfer",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Nomination',
+            name="Nomination",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('starts_at', models.DateTimeField(help_text='The start of its hour.')),
-                ('hold_w', models.PositiveBigIntegerField(help_text='Charging that could be held.')),
-                ('discharge_w', models.PositiveBigIntegerField(help_text='What could be given back.')),
-                ('cars', models.PositiveIntegerField(help_text='Enrolled when it was made.')),
-                ('method', models.SlugField(max_length=40)),
-                ('method_version', models.PositiveSmallIntegerField(default=1)),
-                ('inputs', models.JSONField()),
-                ('made_at', models.DateTimeField()),
-                ('program', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='nominations', to='grid.program')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("starts_at", models.DateTimeField(help_text="The start of its hour.")),
+                ("hold_w", models.PositiveBigIntegerField(help_text="Charging that could be held.")),
+                ("discharge_w", models.PositiveBigIntegerField(help_text="What could be given back.")),
+                ("cars", models.PositiveIntegerField(help_text="Enrolled when it was made.")),
+                ("method", models.SlugField(max_length=40)),
+                ("method_version", models.PositiveSmallIntegerField(default=1)),
+                ("inputs", models.JSONField()),
+                ("made_at", models.DateTimeField()),
+                (
+                    "program",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="nominations", to="grid.program"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['program', 'starts_at'],
+                "ordering": ["program", "starts_at"],
             },
         ),
         migrations.CreateModel(
-            name='Rehearsal',
+            name="Rehearsal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('draft', models.JSONField(help_text='The terms as they were typed.')),
-                ('inputs', models.JSONField(help_text='Days, cars and assumptions: with the draft, all that it depends on.')),
-                ('result', models.JSONField()),
-                ('method_version', models.PositiveSmallIntegerField(default=1)),
-                ('made_at', models.DateTimeField()),
-                ('made_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rehearsals', to=settings.AUTH_USER_MODEL)),
-                ('utility', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rehearsals', to='grid.utility')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("draft", models.JSONField(help_text="The terms as they were typed.")),
+                (
+                    "inputs",
+                    models.JSONField(help_text="Days, cars and assumptions: with the draft, all that it depends on."),
+                ),
+                ("result", models.JSONField()),
+                ("method_version", models.PositiveSmallIntegerField(default=1)),
+                ("made_at", models.DateTimeField()),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="rehearsals",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "utility",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="rehearsals",
+                        to="grid.utility",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-made_at'],
+                "ordering": ["-made_at"],
             },
         ),
         migrations.CreateModel(
-            name='UtilityMember',
+            name="UtilityMember",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('role', models.CharField(choices=[('reader', 'reads'), ('reviewer', 'approves results or objects to them'), ('lead', 'reviews, and rehearses programs')], default='reader', max_length=12)),
-                ('invited_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('invited_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='invited_members', to=settings.AUTH_USER_MODEL)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='utility_member', to=settings.AUTH_USER_MODEL)),
-                ('utility', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='grid.utility')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("reader", "reads"),
+                            ("reviewer", "approves results or objects to them"),
+                            ("lead", "reviews, and rehearses programs"),
+                        ],
+                        default="reader",
+                        max_length=12,
+                    ),
+                ),
+                ("invited_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "invited_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invited_members",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="utility_member",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "utility",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="members", to="grid.utility"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': "utility's person",
-                'verbose_name_plural': "utilities' people",
-                'ordering': ['utility', 'pk'],
+                "verbose_name": "utility's person",
+                "verbose_name_plural": "utilities' people",
+                "ordering": ["utility", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Dispute',
+            name="Dispute",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('reason', models.CharField(max_length=200)),
-                ('evidence', models.TextField(blank=True)),
-                ('raised_at', models.DateTimeField()),
-                ('state', models.CharField(choices=[('open', 'being looked at'), ('upheld', 'upheld: the result was worked out anew'), ('rejected', 'rejected: the result stands')], default='open', max_length=12)),
-                ('proposed_state', models.CharField(blank=True, choices=[('open', 'being looked at'), ('upheld', 'upheld: the result was worked out anew'), ('rejected', 'rejected: the result stands')], max_length=12)),
-                ('proposed_at', models.DateTimeField(blank=True, null=True)),
-                ('excluded_cars', models.JSONField(blank=True, default=list, help_text='Cars that are left out when it is worked out anew, by their event number.')),
-                ('resolution', models.TextField(blank=True)),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='disputes', to='grid.groupsettlement')),
-                ('proposed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='proposed_disputes', to=settings.AUTH_USER_MODEL)),
-                ('raised_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='raised_disputes', to=settings.AUTH_USER_MODEL)),
-                ('resolved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='resolved_disputes', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("reason", models.CharField(max_length=200)),
+                ("evidence", models.TextField(blank=True)),
+                ("raised_at", models.DateTimeField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "being looked at"),
+                            ("upheld", "upheld: the result was worked out anew"),
+                            ("rejected", "rejected: the result stands"),
+                        ],
+                        default="open",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "proposed_state",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("open", "being looked at"),
+                            ("upheld", "upheld: the result was worked out anew"),
+                            ("rejected", "rejected: the result stands"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("proposed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "excluded_cars",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Cars that are left out when it is worked out anew, by their event number.",
+                    ),
+                ),
+                ("resolution", models.TextField(blank=True)),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "group",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="disputes", to="grid.groupsettlement"
+                    ),
+                ),
+                (
+                    "proposed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="proposed_disputes",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "raised_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="raised_disputes",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "resolved_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="resolved_disputes",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-raised_at'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('group',), name='one_open_dispute_per_result'), models.CheckConstraint(condition=models.Q(models.Q(('resolved_at__isnull', True), ('resolved_by__isnull', True), ('state', 'open')), models.Q(models.Q(('state', 'open'), _negated=True), ('proposed_by__isnull', False), ('resolved_at__isnull', False), ('resolved_by__isnull', False)), _connector='OR'), name='dispute_is_resolved_by_somebody'), models.CheckConstraint(condition=models.Q(('resolved_by__isnull', True), models.Q(('resolved_by', models.F('proposed_by')), _negated=True), _connector='OR'), name='dispute_is_resolved_by_two'), models.CheckConstraint(condition=models.Q(models.Q(('resolved_by__isnull', True), models.Q(('resolved_by', models.F('raised_by')), _negated=True), _connector='OR'), models.Q(('proposed_by__isnull', True), models.Q(('proposed_by', models.F('raised_by')), _negated=True), _connector='OR')), name='nobody_judges_their_own_dispute')],
+                "ordering": ["-raised_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "open")), fields=("group",), name="one_open_dispute_per_result"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("resolved_at__isnull", True), ("resolved_by__isnull", True), ("state", "open")),
+                            models.Q(
+                                models.Q(("state", "open"), _negated=True),
+                                ("proposed_by__isnull", False),
+                                ("resolved_at__isnull", False),
+                                ("resolved_by__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="dispute_is_resolved_by_somebody",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("resolved_by__isnull", True),
+                            models.Q(("resolved_by", models.F("proposed_by")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="dispute_is_resolved_by_two",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("resolved_by__isnull", True),
+                                models.Q(("resolved_by", models.F("raised_by")), _negated=True),
+                                _connector="OR",
+                            ),
+                            models.Q(
+                                ("proposed_by__isnull", True),
+                                models.Q(("proposed_by", models.F("raised_by")), _negated=True),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="nobody_judges_their_own_dispute",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(fields=('utility', 'number'), name='one_invoice_per_number'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(fields=("utility", "number"), name="one_invoice_per_number"),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'draft')), fields=('utility', 'month_date'), name='one_draft_invoice_per_month'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "draft")),
+                fields=("utility", "month_date"),
+                name="one_draft_invoice_per_month",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('number__isnull', True), ('state', 'draft')), ('state', 'void'), ('number__isnull', False), _connector='OR'), name='a_sent_invoice_has_a_number'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("number__isnull", True), ("state", "draft")),
+                    ("state", "void"),
+                    ("number__isnull", False),
+                    _connector="OR",
+                ),
+                name="a_sent_invoice_has_a_number",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('confirmed_by__isnull', True), models.Q(('confirmed_by', models.F('recorded_by')), _negated=True), _connector='OR'), name='a_payment_is_confirmed_by_a_second_person'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("confirmed_by__isnull", True),
+                    models.Q(("confirmed_by", models.F("recorded_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="a_payment_is_confirmed_by_a_second_person",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'paid'), _negated=True), models.Q(('confirmed_by__isnull', False), ('paid_at__isnull', False)), _connector='OR'), name='a_paid_invoice_says_by_whom'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "paid"), _negated=True),
+                    models.Q(("confirmed_by__isnull", False), ("paid_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="a_paid_invoice_says_by_whom",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(fields=('invoice', 'position'), name='one_line_per_position'),
+            model_name="invoiceline",
+            constraint=models.UniqueConstraint(fields=("invoice", "position"), name="one_line_per_position"),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'event'), _negated=True), ('event__isnull', False), _connector='OR'), name='event_line_has_an_event'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "event"), _negated=True), ("event__isnull", False), _connector="OR"
+                ),
+                name="event_line_has_an_event",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceposting',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_released', False)), fields=('transfer',), name='a_posting_is_invoiced_once'),
+            model_name="invoiceposting",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_released", False)), fields=("transfer",), name="a_posting_is_invoiced_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='nomination',
-            constraint=models.UniqueConstraint(fields=('program', 'starts_at'), name='one_nomination_per_hour'),
+            model_name="nomination",
+            constraint=models.UniqueConstraint(fields=("program", "starts_at"), name="one_nomination_per_hour"),
         ),
         migrations.AddConstraint(
-            model_name='rehearsal',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='rehearsal_has_a_name'),
+            model_name="rehearsal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name", ""), _negated=True), name="rehearsal_has_a_name"
+            ),
         ),
     ]
