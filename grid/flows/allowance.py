@@ -79,7 +79,9 @@ def _terms(programs: Collection[str], at: datetime) -> dict[str, tuple[PayTerms,
         Q(valid_until_at__isnull=True) | Q(valid_until_at__gt=at)
     )
     newest = {terms.program: terms for terms in in_force.order_by("version")}
-    forms = {slug: next((one for one in terms.forms if _counts(one, terms, at)), None) for slug, terms in newest.items()}
+    forms = {
+        slug: next((one for one in terms.forms if _counts(one, terms, at)), None) for slug, terms in newest.items()
+    }
     return {slug: (newest[slug], form) for slug, form in forms.items() if form}
 
 
