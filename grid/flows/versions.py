@@ -27,12 +27,14 @@ def lines_of(terms: Collection[ProgramTerms], *, reader: Reader) -> dict[int, li
 
 def coming_version(program: Program, *, now: datetime, reader: Reader) -> Coming | None:
     """Return the version that holds next, and what it changes in the one that holds now; None where none is known."""
-    ahead = ProgramTerms.objects.filter(program=program, valid_from_at__gt=now).select_related("program__utility")
-    coming = ahead.order_by("valid_from_at", "-version").first()
-    if coming is None:
-        return None
-    held = ProgramTerms.in_force(program=program, at=now)
-    if held is not None and held.version > coming.version:
-        return None  # a newer version holds already
-    told = lines_of([one for one in (held, coming) if one], reader=reader)
-    return Coming(coming, changes(told[held.pk] if held else [], told[coming.pk]))
+    return held_and_coming(program, now=now, reader=reader)[1]
+
+
+def held_and_coming(program: Program, *, now: datetime, reader: Reader) -> tuple[list[Line], Coming | None]:
+    """Return what the version that holds now says, and the one that holds next; two queries."""
+    held, following = ProgramTerms.held_and_next(program=program, at=now)
+    told = lines_of([one for one in (held, following) if one], reader=reader)
+    lines = told[held.pk] if held else []
+    if following is None or (held is not None and held.version > following.version):  # a newer one holds already
+        return lines, None
+    return lines, Coming(following, changes(lines, told[following.pk]))

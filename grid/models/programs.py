@@ -144,12 +144,21 @@ class ProgramTerms(models.Model):
     @classmethod
     def in_force(cls, *, program: Program, at: datetime) -> "ProgramTerms | None":
         """Return the version of the program's terms that counts at `at`, or None."""
-        return (
-            cls.objects.filter(program=program, valid_from_at__lte=at)
+        return cls.held_and_next(program=program, at=at)[0]
+
+    @classmethod
+    def held_and_next(cls, *, program: Program, at: datetime) -> "tuple[ProgramTerms | None, ProgramTerms | None]":
+        """Return the version that counts at `at` and the one that begins next, or None for either; one query."""
+        rows = list(
+            cls.objects.filter(program=program)
             .filter(Q(valid_until_at__isnull=True) | Q(valid_until_at__gt=at))
             .order_by("-version")
-            .first()
         )
+        for row in rows:
+            row.program = program
+        held = next((row for row in rows if row.valid_from_at <= at), None)
+        ahead = [row for row in rows if row.valid_from_at > at]
+        return held, min(ahead, key=lambda row: (row.valid_from_at, -row.version), default=None)
 
     @classmethod
     def all_in_force(cls, programs: Collection[int], *, at: datetime) -> dict[int, "ProgramTerms"]:

@@ -46,7 +46,7 @@ def car(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         "dates": dates,
         "override": open_override(found, now),
         "maker_name": maker_name(found.link.maker),
-        "health": link_health(found.link),
+        "health": link_health(found.link, boxes=boxes),
         "abilities": abilities(found.own),
         "trouble": wording.message(found.read_failure) if found.read_failure else "",
         "knows_home": bool(getattr(home, "has_place", False)) if home else place.exists(),

@@ -16,8 +16,8 @@ from foundation.pages import is_part, owner_action, owner_read, refusals_as_mess
 from grid.flows.elsewhere import declare_program, end_declaration
 from grid.flows.enrollment import Shared, enroll_vehicle, withdraw_vehicle
 from grid.flows.objections import offers_to
-from grid.flows.versions import coming_version, lines_of
-from grid.models import Enrollment, EnrollmentConfirmation, Program, ProgramElsewhere, ProgramTerms
+from grid.flows.versions import held_and_coming, lines_of
+from grid.models import Enrollment, EnrollmentConfirmation, Program, ProgramElsewhere
 from vehicles.models import HomePlace, Vehicle
 from vehicles.views import owned_vehicle
 
@@ -45,13 +45,13 @@ def membership(vehicle: Vehicle, now: datetime) -> dict[str, Any]:
     if enrollment is None:
         return {"enrollment": None}
     reader = reader_in(vehicle.owner.country)
-    terms = ProgramTerms.in_force(program=enrollment.program, at=now)
+    lines, coming = held_and_coming(enrollment.program, now=now, reader=reader)
     confirmation = getattr(enrollment, "confirmation", None)
     return {
         "enrollment": enrollment,
         "is_waiting": confirmation is not None and confirmation.state == EnrollmentConfirmation.State.WAITING,
-        "lines": lines_of([terms], reader=reader)[terms.pk] if terms else [],
-        "coming": coming_version(enrollment.program, now=now, reader=reader),
+        "lines": lines,
+        "coming": coming,
     }
 
 

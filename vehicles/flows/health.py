@@ -22,28 +22,40 @@ class LinkHealth:
     last_reading_at: datetime | None
 
 
-def link_health(link: VehicleLink) -> LinkHealth:
-    """Return how the link fares, from its own row and its cars' last values."""
-    return healths([link])[link.pk]
+def link_health(link: VehicleLink, *, boxes: Sequence[HomeCharger] | None = None) -> LinkHealth:
+    """Return how the link fares, from its own row, its cars' last values and its `boxes`, which are read if not given.
+
+    Boxes of other links say nothing here.
+    """
+    return healths([link], boxes=boxes)[link.pk]
 
 
-def healths(links: Sequence[VehicleLink]) -> dict[int, LinkHealth]:
-    """Return the same of several links, by key; their cars are read together."""
+def healths(links: Sequence[VehicleLink], *, boxes: Sequence[HomeCharger] | None = None) -> dict[int, LinkHealth]:
+    """Return the same of several links, by key; their cars and boxes are read together."""
+    if boxes is None:
+        boxes = list(HomeCharger.objects.filter(link__in=links).exclude(state=HomeCharger.State.UNLINKED))
     # One look into the index a car, whatever the length of its history.
     readings = ChargeReading.objects.filter(vehicle=OuterRef("pk")).order_by("-observed_at")
     rows = Vehicle.objects.filter(link__in=links).exclude(state=Vehicle.State.UNLINKED)
     found = list(rows.annotate(seen_at=Subquery(readings.values("observed_at")[:1])))
-    return {link.pk: _health(link, [car for car in found if car.link_id == link.pk]) for link in links}
+    return {
+        link.pk: _health(
+            link, [car for car in found if car.link_id == link.pk], [box for box in boxes if box.link_id == link.pk]
+        )
+        for link in links
+    }
 
 
-def _health(link: VehicleLink, cars: Sequence[Vehicle]) -> LinkHealth:
+def _health(link: VehicleLink, cars: Sequence[Vehicle], boxes: Sequence[HomeCharger]) -> LinkHealth:
     active = [car for car in cars if car.state == Vehicle.State.ACTIVE]
     newest = max((car.seen_at for car in active if car.seen_at), default=None)  # type: ignore[attr-defined]
-    reason, next_step = _reason(link, active, offered=len(cars) > len(active))
+    reason, next_step = _reason(link, active, boxes, offered=len(cars) > len(active))
     return LinkHealth(link.state, link.state_since_at or link.linked_at, reason, next_step, newest)
 
 
-def _reason(link: VehicleLink, active: Sequence[Vehicle], *, offered: bool) -> tuple[str, str]:
+def _reason(
+    link: VehicleLink, active: Sequence[Vehicle], boxes: Sequence[HomeCharger], *, offered: bool
+) -> tuple[str, str]:
     if link.state == VehicleLink.State.NEEDS_RELINK:
         return wording.relink_reason(link.state_reason), "relink"
     if link.state == VehicleLink.State.LEAVING:
@@ -57,9 +69,8 @@ def _reason(link: VehicleLink, active: Sequence[Vehicle], *, offered: bool) -> t
         return wording.message(failing[0]), "relink" if failing[0] in wording.RELINK_FAILURES else "wait"
     if offered and not active:
         return gettext("No car is chosen yet."), "choose"
-    boxes = HomeCharger.objects.filter(link=link).exclude(state=HomeCharger.State.UNLINKED)
-    if failures := list(boxes.exclude(failure="").values_list("failure", flat=True)):
+    if failures := [box.failure for box in boxes if box.failure]:
         return wording.message(failures[0]), "wait"
-    if not active and not boxes.exists():
+    if not active and not boxes:
         return gettext("The maker has listed no electric car yet. We look again every day."), "wait"
     return "", "none"

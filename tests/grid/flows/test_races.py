@@ -64,10 +64,10 @@ def test_two_admins_make_one_of_two_overlapping_events(ada: User, now: datetime)
     assert GridEvent.objects.count() == 1
 
 
-def test_two_approvals_are_one(ada: User, alice: User, now: datetime) -> None:
+def test_two_approvals_are_one(ada: User, alice: User, bob: User, now: datetime) -> None:
     User.objects.filter(pk=alice.pk).update(is_staff=True)
     alice.refresh_from_db()
-    event = make.event(now=now, state=GridEvent.State.DRAFT)
+    event = make.event(now=now, state=GridEvent.State.DRAFT, created_by=bob)
     results = together(
         lambda: approve_event(event=event, approved_by=ada, now=now),
         lambda: approve_event(event=event, approved_by=alice, now=now),

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from accounts.models import User
-from grid.flows.cars import load_cars
-from grid.flows.dispatching import dispatch_due, steer
+from grid.flows import dispatching
+from grid.flows.dispatching import dispatch_due
 from grid.flows.planning import plan_due
 from grid.flows.settling import post_due_settlements, settle_due
-from grid.models import Dispatch, GridEvent, Plan, PlanningState, Settlement
+from grid.models import Dispatch, GridEvent, Plan, Settlement
 from rewards import ledger
 from rewards.models import Transfer
 from tests.factories import grid, nights
@@ -54,15 +54,12 @@ def test_four_dispatchers_ask_once_a_car(fleet: datetime) -> None:
     assert Command.objects.count() == Dispatch.objects.count() == CARS
 
 
-def test_dispatchers_whose_lease_lapsed_still_ask_once_a_car(fleet: datetime) -> None:
+def test_dispatchers_whose_lease_lapsed_still_ask_once_a_car(fleet: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lease spares work; the row's lock and the command's key are what keep a car from being told twice."""
     plan_due(now=fleet, limit=100)
-    vehicle_ids = list(PlanningState.objects.values_list("vehicle", flat=True))
+    monkeypatch.setattr(dispatching, "LEASE_SECONDS", 0)
 
-    def steer_all(_: int) -> int:
-        return sum(steer(car, now=fleet) for car in load_cars(vehicle_ids, now=fleet).values())
-
-    assert sum(race(steer_all, runners=4)) == CARS
+    assert together(dispatch_due, fleet) == CARS
     assert Command.objects.count() == Dispatch.objects.count() == CARS
 
 
