@@ -17,7 +17,7 @@ from grid.flows.elsewhere import declare_program, end_declaration
 from grid.flows.enrollment import Shared, enroll_vehicle, withdraw_vehicle
 from grid.flows.objections import offers_to
 from grid.flows.versions import held_and_coming, lines_of
-from grid.models import Enrollment, EnrollmentConfirmation, Program, ProgramElsewhere
+from grid.models import Enrollment, EnrollmentConfirmation, Program, ProgramElsewhere, ProgramTerms
 from vehicles.models import HomePlace, Vehicle
 from vehicles.views import owned_vehicle
 
@@ -83,7 +83,8 @@ def enroll(request: HttpRequest, vehicle: UUID) -> HttpResponse:
     if request.POST.get("shares"):
         shared = Shared(request.POST.get("account_name", ""), request.POST.get("service_account", ""))
     success = gettext("{car} takes part in {program} now.")
-    if ProgramTerms.objects.filter(program=wanted, needs_confirmation=True).exists():
+    terms = ProgramTerms.in_force(program=wanted, at=clock.now())
+    if terms is not None and terms.needs_confirmation:
         success = gettext("{car} has asked to join {program}.")
     with refusals_as_messages(request, success=success.format(car=found, program=wanted)):
         enroll_vehicle(vehicle=found, program=wanted, shared=shared, now=clock.now())
