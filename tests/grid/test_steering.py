@@ -13,13 +13,13 @@ from grid.steering import (
     FREE,
     HOLD,
     MAX_COMMAND,
-    MIN_COMMAND,
     EventWindow,
     Moment,
     PlanSlot,
     decide,
     must_renew,
 )
+from grid.wishes import MIN_COMMAND
 
 SIX = datetime(2026, 11, 18, 18, 0, tzinfo=UTC)
 SLOT = timedelta(minutes=15)

@@ -45,7 +45,7 @@ class Histories:
         elif does == "shrink":
             self.vtn.changes += 1
             stamp = self.vtn.now + timedelta(seconds=self.vtn.changes)
-            changes = {"targets": None, "intervals": [], "modificationDateTime": stamp.isoformat()}
+            changes: dict[str, Any] = {"targets": None, "intervals": [], "modificationDateTime": stamp.isoformat()}
             self.vtn.events[identity] = self.vtn.events[identity] | changes
             del self.expected[identity]
         elif identity in self.unseen:
