@@ -110,7 +110,7 @@ class Demo:
         try:
             known = {str(event["intervalPeriod"]["start"])[:16] for event in world.utility_events()}
             if starts_at.isoformat()[:16] not in known:
-                world.utility_asks(kind="discharge", starts_at=starts_at, minutes=120, target_kw=30)
+                world.utility_asks(kind="discharge", starts_at=starts_at, minutes=120, target_kw=40)
         except OSError:
             return  # the sandbox is starting again; the next look comes soon
         self.asked_on = today

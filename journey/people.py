@@ -65,7 +65,7 @@ def ask_for_help(admin: Admin, *, first_date: datetime) -> None:
                 starts_at=starts_at,
                 ends_at=starts_at + timedelta(hours=2),
                 zone=zone,
-                target_kw=30,
+                target_kw=40,
                 announce_at=max(starts_at - timedelta(hours=4), first_date + timedelta(minutes=5)),
             )
 
