@@ -10,7 +10,7 @@ import responses
 from accounts.models import Notice, PushDevice
 from chargescape.models import DataExport
 from foundation import clock
-from grid.models import Dispatch, Invoice, ProgramElsewhere
+from grid.models import Dispatch, Invoice
 from rewards.flows.payouts import pay_now
 from rewards.models import Earning, PayTerms
 from tests.factories import vehicles as make
@@ -50,7 +50,6 @@ def build_api_world(owner: Any, *, now: datetime) -> World:
     HomeCharger.objects.create(
         link=make.link(owner, maker="homebox"), external_id="box", external_id_hash="box", created_at=now
     )
-    ProgramElsewhere.objects.create(owner=owner, program=world.past.event.terms.program, declared_at=now, ended_at=now)
     Invoice.objects.create(
         utility=world.past.event.terms.program.utility, month_date=date(2026, 10, 1), currency="USD", made_at=now
     )
@@ -82,5 +81,4 @@ def values_of(world: World) -> dict[str, Any]:
         "receipt": owner.consents.order_by("pk")[0].public_id,
         "notice": Notice.objects.filter(user=owner)[0].public_id,
         "device": PushDevice.objects.filter(user=owner)[0].public_id,
-        "declared": owner.programs_elsewhere.all()[0].public_id,
     }

@@ -49,6 +49,8 @@ ON_CAR = {
     "remove_date",
     "enroll",
     "withdraw",
+    "declare_elsewhere",
+    "end_elsewhere",
 }
 READ = {"car_record", "car_program"}  # pages below a car that only read
 ACTIONS = ON_OWNER | ON_NOTICE | ON_CAR | {"welcome_put_off", "opt_out", "opt_in", "choose_language"}
