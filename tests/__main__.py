@@ -35,7 +35,7 @@ def main() -> int:
         again = 0
         if servers:
             print("The suite on PostgreSQL and Redis", flush=True)
-            again = run_pytest("-m", "not browser and not databaseless", **servers)
+            again = run_pytest("-m", "not browser and not databaseless and (once or not shows)", **servers)
     return failed or again
 
 

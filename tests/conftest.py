@@ -1,5 +1,6 @@
 """The standing cast of every test: alice owns, bob owns something else, charlie is a stranger, ada is an admin."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -17,16 +18,21 @@ from tests.template_database import copy_template, keep_as_template
 let_tests_flush()
 
 LONGEST_NAME = 80
+# Strangers, though pages too, are refused on both: that is the one test that opens every page there is.
+SHOWN = "admin|views|viewsets|pages|api|languages|queries|mobile|welcome"
+SHOWS = re.compile(rf"/test_({SHOWN})\w*\.py$|/(admin|staff)/test_")
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "django_db_reset_sequences", "live_server"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that touch no database of the platform: on a second one they would only repeat themselves."""
+    """Mark the tests that a second database would only repeat: they touch none, or look at what is shown of it."""
     for item in items:
         touches = DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db")
         # The journeys start the whole platform as processes of their own, on the database that the environment names.
         if not touches and "journeys" not in item.path.parts:
             item.add_marker(pytest.mark.databaseless)
+        if SHOWS.search(item.path.as_posix()):
+            item.add_marker(pytest.mark.shows)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
