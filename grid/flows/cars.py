@@ -222,13 +222,13 @@ def participations_ahead(vehicle_ids: Collection[int], *, now: datetime) -> list
 
 
 def parts_ahead(now: datetime) -> "QuerySet[EventParticipation]":
-    """Return every car's part in announced events that are not over, soonest first."""
+    """Return every car's part in announced events that are not over, soonest first; none of cars in reserve."""
     rows = EventParticipation.objects.filter(
         enrollment__ended_at__isnull=True,
         state=EventParticipation.State.IN,
         event__state__in=OPEN_EVENT_STATES,
         event__ends_at__gt=now,
-    )
+    ).exclude(call=EventParticipation.Call.RESERVE)
     return rows.select_related("event__terms__program__utility", "enrollment").order_by("event__starts_at", "pk")
 
 

@@ -49,7 +49,7 @@ def test_open_pages_are_sound(visitor: Visitor) -> None:
     for path in OPEN_PAGES:
         check_page(visitor.open(path))
     visitor.open("/api/docs/")
-    expect(visitor.page.get_by_role("heading", name="ChargeScape API")).to_be_visible()
+    expect(visitor.page.get_by_role("heading", name="ChargeScape API")).to_be_visible(timeout=20_000)
     assert visitor.complaints == []
 
 
