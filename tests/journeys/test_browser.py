@@ -32,6 +32,7 @@ OWNER_PAGES = (
 
 def check_page(page: Page) -> None:
     """Fail on accessibility faults and on a page wider than its window."""
+    page.wait_for_load_state("load")  # a page just asked for has no document yet
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0, f"{page.url} is {overflow} px too wide"
     size = page.viewport_size

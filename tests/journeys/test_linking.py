@@ -46,6 +46,7 @@ def test_owner_links_by_code_and_sees_what_the_car_can_do(
     page.get_by_text("What it can do, and what not").click()
     check_page(page)
     page.get_by_role("link", name="Tell us the true ones").click()
+    page.wait_for_url("**/specs/")
     check_page(page)
     VehicleLink.objects.filter(maker="scripted").update(state="needs_relink", state_reason="login_required")
     visitor.open("/cars/")
