@@ -20,7 +20,7 @@ def make(count: int) -> dict[str, float]:
 
     from benchmarks.rows import make_cars  # noqa: PLC0415
     from foundation import clock  # noqa: PLC0415
-    from grid.flows.planning import plan_due  # noqa: PLC0415
+    from grid.flows.plans.planning import plan_due  # noqa: PLC0415
     from grid.models import Enrollment, Site, Utility  # noqa: PLC0415
     from tests.factories import grid  # noqa: PLC0415
     from vehicles.models import ChargeReading, Vehicle, VehicleLink  # noqa: PLC0415
@@ -65,8 +65,8 @@ def make(count: int) -> dict[str, float]:
 
 def announce() -> float:
     """Take the utility's message and invite every car."""
-    from grid.flows.announcing import announce_due_events  # noqa: PLC0415
-    from grid.flows.operators import take_event  # noqa: PLC0415
+    from grid.flows.events.announcing import announce_due_events  # noqa: PLC0415
+    from grid.flows.operators.operators import take_event  # noqa: PLC0415
     from grid.models import EventParticipation, GridEvent, OperatorProgram  # noqa: PLC0415
 
     program = OperatorProgram.objects.get()
@@ -94,14 +94,14 @@ def announce() -> float:
 
 def plan() -> float:
     """Plan every car anew."""
-    from grid.flows.planning import plan_due  # noqa: PLC0415
+    from grid.flows.plans.planning import plan_due  # noqa: PLC0415
 
     return _until_nothing(lambda: plan_due(now=NOW, limit=AT_ONCE))
 
 
 def dispatch() -> float:
     """Steer every car."""
-    from grid.flows.dispatching import dispatch_due  # noqa: PLC0415
+    from grid.flows.dispatch.dispatching import dispatch_due  # noqa: PLC0415
     from grid.models import Dispatch, PlanningState  # noqa: PLC0415
 
     before = Dispatch.objects.count()

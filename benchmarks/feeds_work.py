@@ -18,9 +18,9 @@ django.setup()
 from django.core.management import call_command  # noqa: E402 - Django first
 from django.db import connection  # noqa: E402
 
-from grid.columns import micros_of  # noqa: E402
-from grid.flows.series import TABLE, Values, store_values  # noqa: E402
+from grid.flows.prices.series import TABLE, Values, store_values  # noqa: E402
 from grid.models import Feed, SeriesPoint  # noqa: E402
+from grid.rows.columns import micros_of  # noqa: E402
 
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 NOW, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)

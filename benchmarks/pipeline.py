@@ -101,8 +101,8 @@ def _race(url: str, workers: int, cars: int) -> tuple[list[dict[str, float]], fl
 def _work(cars: int) -> dict[str, float]:
     from django.db import connection  # noqa: PLC0415 - after django.setup()
 
-    from grid.flows import planning  # noqa: PLC0415
-    from grid.flows.storing import store_plans  # noqa: PLC0415
+    from grid.flows.plans import planning  # noqa: PLC0415
+    from grid.flows.plans.storing import store_plans  # noqa: PLC0415
     from grid.models import PlanningState  # noqa: PLC0415
 
     due_at = PlanningState.objects.order_by("due_at").values_list("due_at", flat=True)[0]
@@ -154,7 +154,7 @@ def main() -> None:
     from django.db import connection  # noqa: PLC0415
 
     from benchmarks.rows import make_cars  # noqa: PLC0415 - models need django.setup()
-    from grid.flows.staleness import mark_stale  # noqa: PLC0415
+    from grid.flows.plans.staleness import mark_stale  # noqa: PLC0415
     from grid.models import PlanningState  # noqa: PLC0415
 
     part, cars = sys.argv[1], int(sys.argv[2])

@@ -23,7 +23,7 @@ from django.db import connection  # noqa: E402
 from django.db.models import Sum  # noqa: E402
 
 from accounts.models import User  # noqa: E402
-from grid.flows import settling  # noqa: E402
+from grid.flows.settlement import settling  # noqa: E402
 from grid.models import (  # noqa: E402
     Enrollment,
     EventParticipation,

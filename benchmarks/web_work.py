@@ -19,7 +19,7 @@ def make(count: int) -> list[dict[str, str]]:
     from benchmarks.rows import make_cars  # noqa: PLC0415
     from benchmarks.web_year import make_year  # noqa: PLC0415
     from foundation import clock  # noqa: PLC0415
-    from grid.flows.planning import plan_due  # noqa: PLC0415
+    from grid.flows.plans.planning import plan_due  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)

@@ -20,7 +20,7 @@ from accounts.notice_actions import ACTIONS, CHARGE_NOW, OPT_OUT, RELINK, STOP_D
 from foundation import clock
 from foundation.pages import owner_action, refusals_as_messages, signed_in
 from foundation.refusals import Refusal
-from grid.flows.taking_part import opt_out
+from grid.flows.events.taking_part import opt_out
 from grid.models import EventParticipation
 from vehicles.flows.preferences import charge_now
 from vehicles.models import Vehicle

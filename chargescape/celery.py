@@ -15,7 +15,7 @@ app.autodiscover_tasks()
 @worker_init.connect
 def warm_planner(**_about: object) -> None:
     """Load the compiled planner once, before the worker's processes part from it, so that no sweep waits for it."""
-    from grid.bulk import warm  # noqa: PLC0415 - the web process needs no compiler
+    from grid.arrays.bulk import warm  # noqa: PLC0415 - the web process needs no compiler
 
     warm()
 

@@ -12,7 +12,7 @@ from accounts.flows.consents import revoke_consent
 from accounts.models import Consent, User
 from chargescape.holdings import DELETED_UNSEEN, HOLDINGS, fields_of, rows_of
 from foundation.refusals import Refusal
-from grid.flows.enrollment import end_enrollment
+from grid.flows.programs.enrollment import end_enrollment
 from grid.models import Enrollment, EnrollmentConfirmation, EventParticipation, Settlement, Site
 from rewards import ledger
 from rewards.flows.payouts import pay_now

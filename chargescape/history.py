@@ -10,15 +10,15 @@ from typing import Protocol
 from django.db.models import Min
 
 from accounts.flows.delivering import send_due_notices
-from grid.flows.dispatching import dispatch_due
-from grid.flows.events import announce_due_events
-from grid.flows.feeds import fetch_due_feeds
-from grid.flows.invoicing import draft_due_invoices
-from grid.flows.nominating import nominate_due
-from grid.flows.planning import plan_due
-from grid.flows.reviewing import close_reviews
-from grid.flows.saving import weigh_due_stays
-from grid.flows.settling import post_due_settlements, settle_due
+from grid.flows.dispatch.dispatching import dispatch_due
+from grid.flows.events.events import announce_due_events
+from grid.flows.operators.nominating import nominate_due
+from grid.flows.owners.saving import weigh_due_stays
+from grid.flows.plans.planning import plan_due
+from grid.flows.prices.feeds import fetch_due_feeds
+from grid.flows.settlement.invoicing import draft_due_invoices
+from grid.flows.settlement.reviewing import close_reviews
+from grid.flows.settlement.settling import post_due_settlements, settle_due
 from grid.models import Dispatch, Feed, GridEvent, PlanningState
 from rewards.flows.banking import follow_bank_payouts
 from rewards.flows.payouts import request_due_payouts, resolve_unknown_payouts, send_due_payouts

@@ -13,9 +13,9 @@ from foundation.keeping import kept_page, unkept
 from foundation.pages import owner_read, signed_in
 from foundation.templatetags.show import locale_for
 from grid.charts import plan_chart
-from grid.flows.allowance import allowance_of
-from grid.flows.charging_now import charge_now_cost
-from grid.flows.tonight import Tonight, tonights
+from grid.flows.events.allowance import allowance_of
+from grid.flows.owners.charging_now import charge_now_cost
+from grid.flows.owners.tonight import Tonight, tonights
 from grid.stamps import TONIGHT
 from rewards.flows.statements import owner_totals
 from vehicles.models import VehicleLink

@@ -18,8 +18,8 @@ from chargescape.welcome import SKIPPED, WORDING, Checklist, checklist_of
 from foundation import clock
 from foundation.pages import add_refusal, owner_action, owner_page, owner_read, signed_in
 from foundation.refusals import Refusal
-from grid.flows.enrollment import enroll_vehicle, programs_open_to
-from grid.flows.membership import member_of
+from grid.flows.desk.membership import member_of
+from grid.flows.programs.enrollment import enroll_vehicle, programs_open_to
 from vehicles.flows.preferences import departures_of, save_preference
 from vehicles.models import HomePlace, Vehicle, VehicleLink
 from vehicles.views import broken_accounts, makers_on_offer

@@ -14,7 +14,7 @@ from chargescape.viewsets_notices import ROUTES as NOTICE_ROUTES
 from chargescape.viewsets_privacy import PRIVACY_ROUTES
 from chargescape.viewsets_screens import SCREEN_ROUTES
 from foundation import clock
-from grid.flows.saving import worth_of
+from grid.flows.owners.saving import worth_of
 
 
 class ProofYearSerializer(serializers.Serializer[Any]):

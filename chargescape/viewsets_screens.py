@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from accounts.models import User
 from chargescape.welcome import checklist_of
 from foundation import clock
-from grid.flows.allowance import allowances_of
-from grid.flows.charging_now import charge_now_cost
-from grid.flows.tonight import Tonight, tonights
+from grid.flows.events.allowance import allowances_of
+from grid.flows.owners.charging_now import charge_now_cost
+from grid.flows.owners.tonight import Tonight, tonights
 from grid.serializers import ParticipationSerializer
 from grid.stamps import TONIGHT
 from vehicles.automakers.registry import AUTOMAKERS

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from grid.flows.explaining import Explanation
-from grid.flows.tonight import Tonight, TonightSlot
-from grid.slots import SLOT, SLOT_MINUTES
+from grid.arrays.slots import SLOT, SLOT_MINUTES
+from grid.flows.owners.explaining import Explanation
+from grid.flows.owners.tonight import Tonight, TonightSlot
 
 MICROS = 1_000_000
 IDLE_KW = 0.01

@@ -5,7 +5,7 @@ from decimal import Decimal
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from grid.flows.abilities import REASONS
+from grid.flows.events.abilities import REASONS
 from grid.models import (
     EventParticipation,
     GridEvent,

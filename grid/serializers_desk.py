@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from grid.flows.desk_events import EventLine
-from grid.flows.desk_sheets import event_row
+from grid.flows.desk.events import EventLine
+from grid.flows.desk.sheets import event_row
 from grid.models import Dispute, GridEvent, Invoice, InvoiceLine, Nomination, Program, UtilityMember
 
 

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from foundation import clock
-from grid.flows.enrollment import Shared
+from grid.flows.programs.enrollment import Shared
 from grid.models import Enrollment, EnrollmentConfirmation, Program, ProgramTerms
 from grid.serializers import UtilitySerializer
 from vehicles.models import Vehicle

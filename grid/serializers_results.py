@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from foundation import clock
 from foundation.formats import Reader, reader_in
-from grid.flows.explaining import explain_plan, explain_settlement
+from grid.flows.owners.explaining import explain_plan, explain_settlement
 from grid.models import Dispatch, GroupSettlement, Plan, Settlement
 
 

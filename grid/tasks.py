@@ -5,25 +5,13 @@ import logging
 from celery import shared_task
 
 from foundation import clock
-from grid.flows import (
-    balancing,
-    dispatching,
-    events,
-    feeds,
-    forgetting,
-    invoicing,
-    nominating,
-    operators,
-    paying,
-    planning,
-    reminding,
-    reporting,
-    reports_owed,
-    reviewing,
-    saving,
-    settling,
-    warning,
-)
+from grid.flows.dispatch import balancing, dispatching
+from grid.flows.events import events
+from grid.flows.operators import nominating, operators, reporting, reports_owed
+from grid.flows.owners import reminding, saving, warning
+from grid.flows.plans import forgetting, planning
+from grid.flows.prices import feeds
+from grid.flows.settlement import invoicing, paying, reviewing, settling
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from lxml import etree
 
 from foundation import clock
-from grid.flows import openadr2b, operators, opting, telemetry
+from grid.flows.operators import openadr2b, operators, opting, telemetry
 from grid.models import OperatorLink
 from grid.operators.base import OperatorError, OperatorRefused, OperatorUnreachable
 from grid.operators.openadr2b.messages import Distribution, kind_of, read_distribution

@@ -14,12 +14,14 @@ from rest_framework.response import Response
 from accounts.models import User
 from foundation import clock
 from foundation.formats import reader_in
-from grid.flows import enrollment, events, sites
-from grid.flows.charging_now import expected_minor
-from grid.flows.consequences import costs_of_leaving
-from grid.flows.objections import offers_to
-from grid.flows.planning import current_plan
-from grid.flows.versions import coming_version
+from grid.flows.events import events
+from grid.flows.events.consequences import costs_of_leaving
+from grid.flows.owners import sites
+from grid.flows.owners.charging_now import expected_minor
+from grid.flows.plans.planning import current_plan
+from grid.flows.programs import enrollment
+from grid.flows.programs.objections import offers_to
+from grid.flows.programs.versions import coming_version
 from grid.models import Enrollment, EventParticipation, Program, Site, Tariff
 from grid.serializers import HomeSerializer, ParticipationSerializer, SiteSerializer, TariffSerializer
 from grid.serializers_programs import (

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from foundation import clock
-from grid.flows.carbon import carbon_summary, choices, save_carbon_choice, tonight_by_choice
+from grid.flows.owners.carbon import carbon_summary, choices, save_carbon_choice, tonight_by_choice
 from grid.models import Site
 from grid.serializers_carbon import CarbonChoiceSerializer, CarbonSerializer, CarbonStopSerializer
 

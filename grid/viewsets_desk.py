@@ -20,10 +20,10 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from foundation import clock
-from grid.flows import reviewing
-from grid.flows.desk_events import EventLine, car_rows, event_lines, events_of, interval_rows, programs_of
-from grid.flows.desk_power import available_power
-from grid.flows.membership import member_of
+from grid.flows.desk.events import EventLine, car_rows, event_lines, events_of, interval_rows, programs_of
+from grid.flows.desk.membership import member_of
+from grid.flows.desk.power import available_power
+from grid.flows.settlement import reviewing
 from grid.models import Dispute, GridEvent, GroupSettlement, Invoice, Nomination, Program, UtilityMember
 from grid.serializers_desk import (
     DeskEventSerializer,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeVar
 
+from foundation.money import divide
 from foundation.windows import parse_windows
 
 Json = Mapping[str, Any]
@@ -64,13 +65,11 @@ def split(total_minor: int, weights: Mapping[Key, int]) -> dict[Key, Share]:
 
     Equal remainders: whoever comes first in `weights`. Nothing is split where no weight is above 0.
     """
-    whole = sum(weights.values())
-    if whole <= 0:
+    if sum(weights.values()) <= 0:
         return {}
-    floors = {key: total_minor * weight // whole for key, weight in weights.items()}
-    left = total_minor - sum(floors.values())
-    ordered = sorted(weights, key=lambda key: -(total_minor * weights[key] % whole))
-    return {key: Share(floors[key] + (1 if place < left else 0), place, left) for place, key in enumerate(ordered)}
+    keys, divided = list(weights), divide(total_minor, list(weights.values()))
+    ordered = sorted(range(len(keys)), key=lambda number: divided.places[number])
+    return {keys[n]: Share(divided.shares[n], divided.places[n], divided.left) for n in ordered}
 
 
 def compute(form: str, terms: Json, inputs: Json) -> Result:

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from accounts.models import User
-from grid.flows.membership import invite_member
-from grid.flows.settling import post_due_settlements, settle_due
+from grid.flows.desk.membership import invite_member
+from grid.flows.settlement.settling import post_due_settlements, settle_due
 from grid.models import GridEvent, GroupSettlement, Invoice, Nomination, Rehearsal, Utility, UtilityMember
 from tests.factories import grid
-from tests.grid.flows import group_events
+from tests.grid.flows.settlement import group_events
 
 CARS = 6
 

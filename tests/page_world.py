@@ -11,8 +11,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import Notice, PushDevice, User
 from foundation import clock
-from grid.flows.planning import plan_due
-from grid.flows.settling import post_due_settlements, settle_due
+from grid.flows.plans.planning import plan_due
+from grid.flows.settlement.settling import post_due_settlements, settle_due
 from grid.models import EventParticipation, GridEvent, ProgramElsewhere, Settlement
 from tests.factories import grid, nights, rewards
 from tests.url_map import UTILITYS

@@ -11,11 +11,11 @@ from rest_framework.test import APIClient
 from accounts.flows.notices import notify, read_aloud
 from accounts.models import User
 from foundation.formats import reader_in
-from grid.flows.explaining import explain_settlement
-from grid.flows.settling import settle_due
+from grid.flows.owners.explaining import explain_settlement
+from grid.flows.owners.wording import PlanClock, say_plan, say_shortfall
+from grid.flows.settlement.settling import settle_due
 from grid.models import Settlement
 from grid.planner.explain import Cause, Deed, Ending, Span, Told
-from grid.wording import PlanClock, say_plan, say_shortfall
 from tests.factories import grid, nights
 
 AUSTIN = ZoneInfo("America/Chicago")

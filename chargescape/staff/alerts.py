@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from chargescape.staff.bases import admin_list
 from chargescape.staff.queues import Queue
 from foundation import clock
-from grid.flows.openadr2b import running_out, unasked
+from grid.flows.operators.openadr2b import running_out, unasked
 from grid.models import Feed, Feeder, GridEvent, OperatorLink
 from rewards.flows.pauses import current_pause, open_findings
 from rewards.models import Payout

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.db.models import Count
 
 from chargescape.staff.bases import event_page
-from grid.flows.reporting import group_told
+from grid.flows.operators.reporting import group_told
 from grid.metering.settlement import SERIES_STEP
 from grid.models import GridEvent
 

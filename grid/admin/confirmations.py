@@ -13,7 +13,7 @@ from accounts.admin import ReadOnlyAdmin
 from accounts.models import User
 from foundation import clock
 from grid.admin.bases import AnyModelChoice
-from grid.flows.confirming import ConfirmationReport, UnableToTakeFile, enrollment_file, take_confirmations
+from grid.flows.programs.confirming import ConfirmationReport, UnableToTakeFile, enrollment_file, take_confirmations
 from grid.models import EnrollmentConfirmation, Utility
 
 MOST_BYTES = 20_000_000

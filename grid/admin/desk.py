@@ -20,7 +20,8 @@ from foundation import clock
 from foundation.money import major_units
 from foundation.refusals import Refusal
 from grid.admin.bases import AnyModelForm
-from grid.flows import invoicing, membership, reviewing
+from grid.flows.desk import membership
+from grid.flows.settlement import invoicing, reviewing
 from grid.models import Dispute, Invoice, InvoiceLine, Nomination, Rehearsal, Utility, UtilityMember
 
 Act = Callable[[Any, User, QueryDict], Any]

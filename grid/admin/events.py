@@ -17,7 +17,7 @@ from accounts.admin import AnyAdmin
 from accounts.models import User
 from foundation import clock
 from grid.admin.bases import AnyModelChoice, AnyModelForm, RateField, local_text, rate_text
-from grid.flows import events
+from grid.flows.events import events
 from grid.models import EventParticipation, GridEvent, Program, ProgramTerms
 
 WATTS_PER_KW = 1000

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from accounts.admin import AnyAdmin, AnyInline
 from foundation import clock
 from grid.admin.operator_forms import OperatorLinkForm, OperatorProgramForm
-from grid.flows import operators
+from grid.flows.operators import operators
 from grid.models import OperatorEvent, OperatorLink, OperatorProgram, OperatorReport, OperatorReportRequest
 from grid.operators.openadr2b.certificates import expires_at
 

@@ -17,10 +17,10 @@ from accounts.admin import AnyAdmin, AnyInline, ReadOnlyInline
 from foundation import clock
 from foundation.formats import reader_in
 from grid.admin.bases import AnyModelForm, RateField, rate_text
-from grid.flows.catalogue import UnableToLoad, load_catalogue, try_catalogue
-from grid.flows.program_files import READERS
-from grid.flows.terms_words import changes
-from grid.flows.versions import lines_of
+from grid.flows.programs.catalogue import UnableToLoad, load_catalogue, try_catalogue
+from grid.flows.programs.files import READERS
+from grid.flows.programs.terms_words import changes
+from grid.flows.programs.versions import lines_of
 from grid.models import GridEvent, Program, ProgramTerms
 
 MOST_BYTES = 2_000_000

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from accounts.admin import ReadOnlyAdmin
 from accounts.models import User
 from foundation import clock
-from grid.flows.stopping import stop_all
+from grid.flows.events.stopping import stop_all
 from grid.models import EventProgress, Feeder
 from vehicles.flows.stopping import UnableToStop, lift_switch, stop_in_force
 from vehicles.models import Command, Heartbeat, StopOrder, SwitchLimit

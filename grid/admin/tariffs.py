@@ -12,9 +12,16 @@ from django.urls import URLPattern, path, reverse
 
 from accounts.admin import AnyAdmin
 from grid.admin.bases import AnyModelChoice, AnyModelForm, RateField
-from grid.flows.tariffs import LoadedTariff, UnableToSaveTariff, check_rules, fetch_tariff, left_behind, load_tariff
+from grid.flows.prices.tariffs import (
+    LoadedTariff,
+    UnableToSaveTariff,
+    check_rules,
+    fetch_tariff,
+    left_behind,
+    load_tariff,
+)
 from grid.models import Tariff, Utility
-from grid.tariffs import MONTH_KWH
+from grid.rules.tariffs import MONTH_KWH
 
 MOST_BYTES = 5_000_000
 MOST_RECORDS = 500

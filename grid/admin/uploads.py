@@ -20,7 +20,7 @@ from accounts.models import User
 from foundation import clock
 from grid.admin.bases import MICROS, AnyModelChoice
 from grid.feeds.uploads import safe_cell
-from grid.flows.uploads import MOST_BYTES, UnableToUpload, check_upload, discard_upload, load_upload
+from grid.flows.prices.uploads import MOST_BYTES, UnableToUpload, check_upload, discard_upload, load_upload
 from grid.models import Feed, SeriesUpload
 
 COUNTS = ("lines", "good", "bad", "duplicate", "blank", "flagged", "known", "corrections", "gap_count", "overlap_count")

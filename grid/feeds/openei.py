@@ -17,7 +17,7 @@ KEY_ERRORS = {"API_KEY_MISSING", "API_KEY_INVALID", "API_KEY_DISABLED"}
 
 
 class OpenEiTariffs:
-    """Looks tariffs up; what a record means is `grid.tariffs_urdb`'s business."""
+    """Looks tariffs up; what a record means is `grid.rules.urdb`'s business."""
 
     def __init__(self, *, session: requests.Session, api_base: str, api_key: str) -> None:
         self.session = session
@@ -31,11 +31,6 @@ class OpenEiTariffs:
         if not found:
             raise FeedUnreadable("there is no such record")
         return found[0]
-
-    def of_utility(self, eia_id: int) -> list[Mapping[str, Any]]:
-        """Return the residential records of a utility, newest first where they say so; raises FeedError."""
-        records = self._ask({"eia": str(eia_id), "sector": "Residential", "limit": str(MOST_RECORDS)})
-        return sorted(records, key=lambda record: str(record.get("startdate", "")), reverse=True)
 
     def _ask(self, query: dict[str, str]) -> list[Mapping[str, Any]]:
         answer = get_json(self.session, self.url, params={**self.query, **query})

@@ -95,16 +95,6 @@ class GroupResult:
     control_cars: int
 
 
-@dataclass(frozen=True)
-class Division:
-    """A whole number divided by weights. Of what rounding down left, one each goes to the first `left` places."""
-
-    whole: int
-    shares: Sequence[int]
-    places: Sequence[int]
-    left: int
-
-
 def price(case: GroupCase, measured: Measured | None, *, method: tuple[str, int], reason: str = "") -> GroupResult:
     """Return what the group earned by what was measured.
 
@@ -150,26 +140,3 @@ def weights(members: Members, rule: ShareRule) -> list[int]:
     for number in controls:
         own[number] = whole
     return own
-
-
-def divide(whole: int, by: Sequence[int]) -> Division:
-    """Return `whole` (>= 0) divided by weight, in whole numbers that add up to it exactly.
-
-    Largest remainder first; of equal ones the lower number, so that the division is one and the same for ever. No
-    share is further than one from its exact value. Raises ValueError for an amount that no weight can take.
-    """
-    total = sum(by)
-    if whole < 0 or any(weight < 0 for weight in by) or (whole and not total):
-        raise ValueError("An amount of at least zero is divided by weights of at least zero, not all of them zero.")
-    if not total:
-        return Division(whole, [0] * len(by), range(len(by)), 0)
-    parts = [divmod(whole * weight, total) for weight in by]
-    shares = [share for share, _rest in parts]
-    left = whole - sum(shares)
-    ranked = sorted(range(len(by)), key=lambda number: (-parts[number][1], number))
-    places = [0] * len(by)
-    for place, number in enumerate(ranked):
-        places[number] = place
-    for number in ranked[:left]:
-        shares[number] += 1
-    return Division(whole, shares, places, left)

@@ -8,8 +8,8 @@ from typing import Any
 from django.db import models, transaction
 from django.db.models import Q
 
-from grid import lookups  # noqa: F401 - registers `any_of`
-from grid.packing import unpack_plan
+from grid.arrays.packing import unpack_plan
+from grid.rows import lookups  # noqa: F401 - registers `any_of`
 from vehicles.models import PlugSession, Vehicle
 
 
@@ -90,8 +90,8 @@ class PlanningWatch(models.Model):
 class Plan(models.Model):
     """A plan over slots of `slot_minutes` from `starts_at`. The newest one of a car counts.
 
-    `arrays` packs the planner's input and output (grid/packing.py), from which `problem` and `solution` are read as
-    docs/planner-format.md fixes them, so that a plan can be recomputed. `made_from` names the versions it was made
+    `arrays` packs the planner's input and output (grid/arrays/packing.py), from which `problem` and `solution` are read
+    as docs/planner-format.md fixes them, so that a plan can be recomputed. `made_from` names the versions it was made
     from (preference, site, events, feed issues, reading).
     """
 

@@ -12,7 +12,7 @@ from foundation.fields import EncryptedTextField
 from grid.models.feeders import Feeder
 from grid.models.series import Feed
 from grid.models.utilities import Utility
-from grid.tariffs import MONTH_KWH
+from grid.rules.tariffs import MONTH_KWH
 
 
 class Tariff(models.Model):
@@ -82,7 +82,7 @@ class Tariff(models.Model):
 
     @property
     def rules(self) -> dict[str, Any]:
-        """The version held by the row, as `grid.tariffs.parse_rates` reads it and as `other_versions` keeps it."""
+        """The version held by the row, as `rules.tariffs.parse_rates` reads it and as `other_versions` keeps it."""
         begins, ends = self.valid_from_date, self.valid_until_date
         return {
             "version": self.version,

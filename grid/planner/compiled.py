@@ -15,13 +15,13 @@ from typing import Any
 import numba
 
 # Beyond this package: modules whose constants compiled code of other files holds.
-CONSTANTS = ("packing.py", "problems.py", "slots.py")
+CONSTANTS = ("packing.py", "problems.py", "slots.py")  # of grid.arrays
 
 
 def _cache_dir() -> Path | None:
     here = Path(__file__).parent
     version = hashlib.sha256()
-    for source in [*sorted(here.glob("*.py")), *(here.parent / name for name in CONSTANTS)]:
+    for source in [*sorted(here.glob("*.py")), *(here.parent / "arrays" / name for name in CONSTANTS)]:
         version.update(source.read_bytes())
     places = [here / "__pycache__", Path(tempfile.gettempdir()) / f"chargescape-{os.getuid()}"]
     if os.environ.get("NUMBA_CACHE_DIR"):

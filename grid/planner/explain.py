@@ -1,4 +1,4 @@
-"""What an owner is told of a plan, as deeds and numbers; `grid.wording` says it in the owner's language."""
+"""What an owner is told of a plan, as deeds and numbers; `flows.owners.wording` says it in the owner's language."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What the car does in some spans, and why: a key of `grid.wording.DEEDS`."""
+    """What the car does in some spans, and why: a key of `grid.flows.owners.wording.DEEDS`."""
 
     key: str
     spans: tuple[Span, ...]
@@ -42,7 +42,7 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a target is missed: a key of `grid.wording`, and its numbers. "" where nothing is known."""
+    """Why a target is missed: a key of `grid.flows.owners.wording`, and its numbers. "" where nothing is known."""
 
     key: str = ""
     max_percent: float = 0.0

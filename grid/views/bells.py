@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from foundation import clock
-from grid.flows.operators import ring
+from grid.flows.operators.operators import ring
 from grid.models import OperatorLink
 
 LONGEST_ECHO = 200

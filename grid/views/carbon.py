@@ -13,7 +13,7 @@ from accounts.models import User
 from foundation import clock
 from foundation.pages import owner_page, refusals_as_messages, signed_in
 from grid.bars import Point, bars_of
-from grid.flows.carbon import TonightChoice, carbon_summary, choices, save_carbon_choice, tonight_by_choice
+from grid.flows.owners.carbon import TonightChoice, carbon_summary, choices, save_carbon_choice, tonight_by_choice
 from grid.models import CarbonChoice, Site
 
 SHOWN_NIGHTS, SHOWN_MONTHS = 30, 12

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from accounts.models import User
 from foundation import clock
 from foundation.pages import is_part, owner_read, signed_in
-from grid.flows.abilities import missing_for_discharge
+from grid.flows.events.abilities import missing_for_discharge
 from grid.models import Site
 from grid.views.programs import membership
 from vehicles import wording

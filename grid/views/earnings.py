@@ -16,8 +16,8 @@ from foundation.statements import Once
 from foundation.templatetags.show import locale_for
 from grid.bars import month_bars
 from grid.charts import settlement_chart
-from grid.flows.explaining import explain_settlement
-from grid.flows.saving import worth_of
+from grid.flows.owners.explaining import explain_settlement
+from grid.flows.owners.saving import worth_of
 from grid.models import EventParticipation, Settlement
 from grid.stamps import EARNINGS
 from grid.views.months import OPEN_AT_FIRST, months_of, named, open_months

@@ -14,12 +14,12 @@ from accounts.models import User
 from foundation import clock
 from foundation.formats import reader_in
 from foundation.pages import owner_action, owner_read, refusals_as_messages, signed_in
-from grid.flows.abilities import REASONS
-from grid.flows.allowance import allowance_of
-from grid.flows.charging_now import expected_minor
-from grid.flows.consequences import costs_of_leaving
-from grid.flows.planning import current_plan
-from grid.flows.taking_part import opt_in, opt_out
+from grid.flows.events.abilities import REASONS
+from grid.flows.events.allowance import allowance_of
+from grid.flows.events.consequences import costs_of_leaving
+from grid.flows.events.taking_part import opt_in, opt_out
+from grid.flows.owners.charging_now import expected_minor
+from grid.flows.plans.planning import current_plan
 from grid.models import EventParticipation, GridEvent, Settlement
 
 SHOWN_PAST = 60

@@ -13,12 +13,12 @@ from accounts.flows.profiles import save_profile
 from accounts.models import User
 from foundation import clock
 from foundation.pages import add_refusal, owner_page, signed_in
+from grid.arrays.slots import SLOT_MINUTES, Slots
 from grid.bars import Bars, bars_of
-from grid.flows.pricebook import MICROS, PriceBook
-from grid.flows.sites import UnableToSaveSite, save_home
+from grid.flows.owners.sites import UnableToSaveSite, save_home
+from grid.flows.prices.pricebook import MICROS, PriceBook
 from grid.forms import HomeForm
 from grid.models import Site, Tariff
-from grid.slots import SLOT_MINUTES, Slots
 
 HOURS_AHEAD, CHEAPEST, SLOTS_AN_HOUR = 24, 6, 60 // SLOT_MINUTES
 

@@ -13,10 +13,10 @@ from accounts.models import User
 from foundation import clock
 from foundation.formats import reader_in
 from foundation.pages import is_part, owner_action, owner_read, refusals_as_messages, signed_in
-from grid.flows.elsewhere import declare_program, end_declaration
-from grid.flows.enrollment import Shared, enroll_vehicle, withdraw_vehicle
-from grid.flows.objections import offers_to
-from grid.flows.versions import held_and_coming, lines_of
+from grid.flows.programs.elsewhere import declare_program, end_declaration
+from grid.flows.programs.enrollment import Shared, enroll_vehicle, withdraw_vehicle
+from grid.flows.programs.objections import offers_to
+from grid.flows.programs.versions import held_and_coming, lines_of
 from grid.models import Enrollment, EnrollmentConfirmation, Program, ProgramElsewhere, ProgramTerms
 from vehicles.models import HomePlace, Vehicle
 from vehicles.views import owned_vehicle

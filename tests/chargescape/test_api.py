@@ -16,7 +16,7 @@ from chargescape.api import keys
 from chargescape.models import SyncPoint, WriteKey
 from chargescape.tasks import forget_old_keys
 from foundation import clock
-from grid.flows.taking_part import opt_out
+from grid.flows.events.taking_part import opt_out
 from grid.models import Site
 from rewards.models import Payout, PayTerms
 from tests.factories.rewards import earn

@@ -16,8 +16,8 @@ from accounts.flows.notices import notify
 from accounts.flows.profiles import save_profile
 from accounts.models import Consent, Notice, User
 from foundation.stamps import Stamp
-from grid.flows.planning import plan_due
-from grid.flows.taking_part import opt_out
+from grid.flows.events.taking_part import opt_out
+from grid.flows.plans.planning import plan_due
 from grid.models import PlanningState, Settlement
 from grid.stamps import EARNINGS, SETTLEMENTS, TONIGHT
 from rewards.models import Earning, PayoutPause, PayTerms

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.models import User
+from grid.arrays.packing import REASONS, pack_plan, pack_problem_series, pack_series
 from grid.models import Enrollment, Plan, Tariff
-from grid.packing import REASONS, pack_plan, pack_problem_series, pack_series
 from tests.factories import grid
 from vehicles.automakers.base import Capabilities
 from vehicles.models import ChargeReading, Departure, PlugSession, Vehicle

@@ -15,15 +15,15 @@ import pytest
 from django.utils import timezone, translation
 
 from foundation import formats
+from grid.arrays.problems import fill_gaps
+from grid.arrays.slots import SLOT, Slots, slots_from
 from grid.feeds.base import Point
-from grid.flows.feeds import values_between
-from grid.flows.series import store_values, values_of
+from grid.flows.prices.feeds import values_between
+from grid.flows.prices.series import store_values, values_of
 from grid.metering.cases import Car, Reading, Window
 from grid.metering.energy import net_energy
 from grid.models import Tariff
-from grid.problems import fill_gaps
-from grid.slots import SLOT, Slots, slots_from
-from grid.tariffs import import_prices, parse_rates
+from grid.rules.tariffs import import_prices, parse_rates
 from grid.views.homes import prices_ahead
 from tests.factories import grid as make
 from vehicles.schedule import Dated, next_departure_at, resolve_local

@@ -8,7 +8,7 @@ import time_machine
 from accounts.models import User
 from chargescape.celery import app
 from grid import tasks
-from grid.flows.planning import plan_due
+from grid.flows.plans.planning import plan_due
 from grid.models import Plan
 from tests.factories import nights
 

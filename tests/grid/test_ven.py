@@ -14,12 +14,12 @@ from asgiref.sync import async_to_sync
 from accounts.models import User
 from foundation import clock
 from grid import ven
-from grid.flows import telemetry
-from grid.flows.announcing import announce_due_events
-from grid.flows.events import cancel_event
-from grid.flows.following import enrolled_w
-from grid.flows.openadr2b import claim_due
-from grid.flows.operators import poll_due_operators
+from grid.flows.events.announcing import announce_due_events
+from grid.flows.events.events import cancel_event
+from grid.flows.operators import telemetry
+from grid.flows.operators.following import enrolled_w
+from grid.flows.operators.openadr2b import claim_due
+from grid.flows.operators.operators import poll_due_operators
 from grid.models import Enrollment, GridEvent, OperatorEvent, OperatorLink, OperatorProgram, OperatorReportRequest
 from tests.factories import grid as make
 from tests.factories import vehicles

@@ -17,10 +17,10 @@ from django.urls import reverse
 
 from accounts.models import User
 from chargescape.staff.roles import make_roles
-from grid.flows.invoicing import draft_invoice, send_invoice
-from grid.flows.rehearsing import rehearse
-from grid.flows.reviewing import approve_group
-from grid.flows.settling import post_due_settlements
+from grid.flows.programs.rehearsing import rehearse
+from grid.flows.settlement.invoicing import draft_invoice, send_invoice
+from grid.flows.settlement.reviewing import approve_group
+from grid.flows.settlement.settling import post_due_settlements
 from grid.models import Dispute, EnrollmentConfirmation, GroupSettlement
 from tests.desk_world import CARS, DeskWorld, build_desk, elsewhere, nominated
 from tests.page_world import stop_clock

@@ -9,8 +9,8 @@ from django.test import Client
 
 from accounts.models import User
 from grid.bars import month_bars
-from grid.flows.paying import pay_due_earnings
-from grid.flows.saving import weigh_due_stays, worth_of
+from grid.flows.owners.saving import weigh_due_stays, worth_of
+from grid.flows.settlement.paying import pay_due_earnings
 from grid.views.months import Month
 from rewards.flows.earnings import save_pay_terms
 from rewards.models import Earning, PayTerms

@@ -7,9 +7,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from grid.flows.dispatching import dispatch_due
-from grid.flows.planning import plan_due
-from grid.flows.settling import settle_due
+from grid.flows.dispatch.dispatching import dispatch_due
+from grid.flows.plans.planning import plan_due
+from grid.flows.settlement.settling import settle_due
 from grid.metering import evidence
 from grid.models import Dispatch, Plan, Settlement
 from tests.factories import grid, nights

@@ -11,10 +11,10 @@ import pytest
 from accounts.models import User
 from chargescape import proof
 from chargescape.proof import proof_bundle
-from grid.flows.settling import post_due_settlements, settle_due
+from grid.flows.settlement.settling import post_due_settlements, settle_due
 from grid.models import EventParticipation, GroupSettlement
 from rewards import proofs
-from tests.grid.flows.group_events import event, owner, take_part, took
+from tests.grid.flows.settlement.group_events import event, owner, take_part, took
 from tests.proof.test_verify import Bundle, verify
 
 pytestmark = pytest.mark.django_db

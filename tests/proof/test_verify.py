@@ -19,7 +19,7 @@ from django.test import Client
 from accounts.models import User
 from chargescape import proof
 from chargescape.proof import proof_bundle, proof_lines
-from grid.flows.settling import post_due_settlements, settle_due
+from grid.flows.settlement.settling import post_due_settlements, settle_due
 from grid.models import EventParticipation
 from rewards import ledger, proofs
 from rewards.flows.earnings import Due, credit, save_pay_terms

@@ -14,7 +14,7 @@ from django.test import Client
 
 from accounts.models import User
 from chargescape.proof import proof_bundle
-from grid.flows.settling import post_due_settlements
+from grid.flows.settlement.settling import post_due_settlements
 from grid.metering import evidence
 from grid.metering.settlement import settle
 from grid.models import Settlement

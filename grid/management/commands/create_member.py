@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
 from foundation import clock
-from grid.flows.membership import invite_member
+from grid.flows.desk.membership import invite_member
 from grid.models import Utility, UtilityMember
 
 

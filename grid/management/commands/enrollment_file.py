@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from foundation import clock
-from grid.flows.confirming import UnableToTakeFile, enrollment_file, take_confirmations
+from grid.flows.programs.confirming import UnableToTakeFile, enrollment_file, take_confirmations
 from grid.models import Utility
 
 

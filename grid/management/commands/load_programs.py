@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from foundation import clock
-from grid.flows.catalogue import UnableToLoad, load_catalogue
+from grid.flows.programs.catalogue import UnableToLoad, load_catalogue
 
 FOLDER = Path(__file__).resolve().parents[2] / "data"
 

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from django.core.management.base import BaseCommand, CommandError
 
 from foundation import clock
-from grid.flows.uploads import UnableToUpload, load_file
+from grid.flows.prices.uploads import UnableToUpload, load_file
 from grid.models import Feed
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from grid.flows.tariffs import LoadedTariff, UnableToSaveTariff, fetch_tariff, load_tariff
+from grid.flows.prices.tariffs import LoadedTariff, UnableToSaveTariff, fetch_tariff, load_tariff
 from grid.models import Utility
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from foundation import clock
-from grid.flows.rehearsing import UnableToRehearse, rehearse
+from grid.flows.programs.rehearsing import UnableToRehearse, rehearse
 from grid.models import Utility
 
 

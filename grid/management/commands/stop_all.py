@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.models import User
 from foundation import clock
 from foundation.refusals import Refusal
-from grid.flows.stopping import stop_all
+from grid.flows.events.stopping import stop_all
 from vehicles.flows import sending
 from vehicles.flows.stopping import REASON, lift_switch, stop_in_force
 from vehicles.models import Command as CarCommand

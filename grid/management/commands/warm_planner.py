@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from grid.bulk import warm
+from grid.arrays.bulk import warm
 
 
 class Command(BaseCommand):

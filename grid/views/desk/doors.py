@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from foundation import clock
 from foundation.pages import AT_DESK, owner_page, owner_read, signed_in
-from grid.flows.membership import member_of
+from grid.flows.desk.membership import member_of
 from grid.models import Utility, UtilityMember
 
 Args = ParamSpec("Args")

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from foundation import clock
 from foundation.pages import add_refusal
-from grid.flows.confirming import UnableToTakeFile, enrollment_file, take_confirmations, waiting_count
+from grid.flows.programs.confirming import UnableToTakeFile, enrollment_file, take_confirmations, waiting_count
 from grid.views.desk.doors import Desk, desk_action, desk_form, show
 
 MOST_BYTES = 5_000_000

@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from foundation import clock
 from foundation.pages import refusals_as_messages
 from foundation.templatetags.show import locale_for
-from grid.flows import desk_sheets as sheets
-from grid.flows import reviewing
-from grid.flows.desk_events import (
+from grid.arrays.slots import SLOT_MINUTES
+from grid.flows.desk import sheets
+from grid.flows.desk.events import (
     EventLine,
     IntervalRow,
     car_rows,
@@ -24,8 +24,8 @@ from grid.flows.desk_events import (
     grades,
     interval_rows,
 )
+from grid.flows.settlement import reviewing
 from grid.models import Dispute, GroupSettlement, Settlement
-from grid.slots import SLOT_MINUTES
 from grid.views.desk.doors import Desk, desk_action, desk_read, show
 
 A_PAGE = 25

@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse
 
 from foundation import clock
 from foundation.templatetags.show import locale_for
-from grid.flows.desk_departures import departures_kept
-from grid.flows.desk_events import EventLine, event_lines, events_of
-from grid.flows.desk_power import Available, available_power
+from grid.arrays.slots import SLOT_MINUTES
+from grid.flows.desk.departures import departures_kept
+from grid.flows.desk.events import EventLine, event_lines, events_of
+from grid.flows.desk.power import Available, available_power
 from grid.models import GroupSettlement
-from grid.slots import SLOT_MINUTES
 from grid.views.desk.doors import Desk, desk_read, show
 
 SHOWN = 12

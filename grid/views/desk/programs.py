@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from foundation import clock
-from grid.flows.desk_events import event_lines, events_of, programs_of
+from grid.flows.desk.events import event_lines, events_of, programs_of
 from grid.models import GridEvent, Program, ProgramTerms
 from grid.views.desk.doors import Desk, desk_read, show
 

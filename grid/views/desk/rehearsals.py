@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from foundation import clock
 from foundation.pages import add_refusal
-from grid.flows.rehearsing import UnableToRehearse, rehearsals_of, rehearse
+from grid.flows.programs.rehearsing import UnableToRehearse, rehearsals_of, rehearse
 from grid.models import Rehearsal
 from grid.views.desk.doors import Desk, desk_form, desk_read, show
 

@@ -11,9 +11,9 @@ from django.urls import reverse
 
 from accounts.models import User
 from foundation import clock
-from grid.flows.invoicing import draft_invoice
-from grid.flows.reviewing import approve_group, object_to_group
-from grid.flows.settling import post_due_settlements
+from grid.flows.settlement.invoicing import draft_invoice
+from grid.flows.settlement.reviewing import approve_group, object_to_group
+from grid.flows.settlement.settling import post_due_settlements
 from grid.models import Dispute, GroupSettlement, UtilityMember
 from tests.desk_world import DeskWorld, build_desk
 from tests.page_world import stop_clock

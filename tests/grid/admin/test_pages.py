@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from grid.flows.planning import plan_due
+from grid.flows.plans.planning import plan_due
 from grid.models import Dispatch, Feed, Plan, Program, ProgramTerms, Settlement, Tariff
 from tests.factories import grid as make
 from tests.factories import nights

@@ -13,8 +13,8 @@ from django.test import Client
 from accounts.models import User
 from grid.models import EnrollmentConfirmation, Program, ProgramTerms
 from tests.factories import grid as make
-from tests.grid.flows.test_catalogue import record
-from tests.grid.flows.test_confirming import asked
+from tests.grid.flows.programs.test_catalogue import record
+from tests.grid.flows.programs.test_confirming import asked
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import User
 from grid.models import Tariff
 from tests.factories import grid as make
-from tests.grid.test_tariffs_urdb import RECORD
+from tests.grid.rules.test_urdb import RECORD
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from accounts.models import User
 from chargescape.staff.roles import make_roles
 from grid.models import SeriesPoint, SeriesUpload
 from tests.factories import grid as make
-from tests.grid.flows.test_uploads import BODY
+from tests.grid.flows.prices.test_uploads import BODY
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foundation.money import divide
 from grid.metering import group_evidence
 from grid.metering.group_methods import GROUP_METHODS, group_method, settle_group
-from grid.metering.groups import GroupCase, GroupResult, Members, ShareRule, divide, weights
+from grid.metering.groups import GroupCase, GroupResult, Members, ShareRule, weights
 from tests.grid.metering.cases import EVENT
 
 RATE = 2_000_000  # $2/kWh

@@ -8,8 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from foundation.money import divide
 from grid.metering import evidence, group_evidence
-from grid.metering.groups import ShareRule, divide, weights
+from grid.metering.groups import ShareRule, weights
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "settlement.md"
 

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from foundation.formats import reader_in
+from grid.flows.owners.wording import PlanClock, say_plan
 from grid.planner.explain import Cause, explain, shortfall_cause
 from grid.planner.solve import plan_problem
-from grid.wording import PlanClock, say_plan
 
 AUSTIN = "America/Chicago"
 FOUR_PM = datetime(2026, 11, 18, 22, 0, tzinfo=UTC)

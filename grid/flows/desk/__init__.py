@@ -1,0 +1,1 @@
+"""What the people of a utility see of their cars and events."""

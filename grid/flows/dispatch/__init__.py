@@ -1,0 +1,1 @@
+"""From plans to commands, and from readings back: events as closed loops."""

@@ -1,0 +1,163 @@
+"""Events reach the cars: each enrolled car gets its part, each owner one notice, each plan is made anew."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.flows.notices import notify_all
+from foundation import clock
+from grid.flows.events import calling
+from grid.flows.events.abilities import is_skipping, why_holding_only, why_unable
+from grid.flows.events.drawing import draw_controls
+from grid.flows.events.freezing import freeze
+from grid.flows.operators.targeting_cars import cars_asked
+from grid.flows.plans.cars import CarNow, load_cars
+from grid.flows.plans.nudges import pull_forward
+from grid.models import TAKES_PART, Enrollment, EventParticipation, GridEvent
+from vehicles.models import VehicleLink
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+BATCH = 500
+MOST_BATCHES = 40  # an event for more cars than that goes on with the next sweep
+
+
+def announce_due_events(*, now: datetime, limit: int) -> int:
+    """Announce the events that are due and return how many are announced now.
+
+    A car takes part unless it cannot (UNABLE, with the reason) or its owner has asked to leave it alone. Running
+    the sweep twice invites nobody twice. An event that nobody approved or announced before its start is cancelled:
+    owners are asked beforehand or not at all.
+    """
+    _cancel_missed(now)
+    due = GridEvent.objects.filter(_is_due(now)).select_related("terms__program__utility").order_by("announce_at", "pk")
+    announced = 0
+    for event in due[:limit]:
+        if not GridEvent.objects.filter(_is_due(now), pk=event.pk).update(lease_until=clock.wall() + LEASE):
+            continue
+        try:
+            announced += _announce(event, now)
+        except Exception:
+            logger.exception("event %s was not announced", event.public_id)
+    return announced
+
+
+def _is_due(now: datetime) -> Q:
+    is_free = Q(lease_until__isnull=True) | Q(lease_until__lte=clock.wall())
+    return is_free & Q(state=GridEvent.State.SCHEDULED, announce_at__lte=now, starts_at__gt=now)
+
+
+def _cancel_missed(now: datetime) -> None:
+    for state, reason in (
+        (GridEvent.State.DRAFT, "not approved before its start"),
+        (GridEvent.State.SCHEDULED, "not announced before its start"),
+    ):
+        GridEvent.objects.filter(state=state, starts_at__lte=now).update(
+            state=GridEvent.State.CANCELLED, cancelled_at=now, cancel_reason=reason
+        )
+
+
+def _announce(event: GridEvent, now: datetime) -> bool:
+    for _ in range(MOST_BATCHES):
+        if not _invite_batch(event, now):
+            break
+    else:
+        GridEvent.objects.filter(pk=event.pk).update(lease_until=None)
+        return False
+    if event.terms.control_share_percent:
+        draw_controls(event, now)
+        _tell_all(event, now)
+    calling.hold_back(event, now=now)
+    told = GridEvent.objects.filter(pk=event.pk, state=GridEvent.State.SCHEDULED).update(
+        state=GridEvent.State.ANNOUNCED, announced_at=now, lease_until=None
+    )
+    pull_forward(participating_vehicle_ids(event), reason="event", now=now)
+    return told == 1
+
+
+def _invite_batch(event: GridEvent, now: datetime) -> int:
+    """Give the next enrolled cars their part in the event; return how many."""
+    enrolled = Enrollment.objects.filter(
+        TAKES_PART, program=event.terms.program, ended_at__isnull=True, enrolled_at__lte=now
+    )
+    enrollments = list(
+        cars_asked(event, enrolled)
+        .exclude(participations__event=event)
+        .select_related("vehicle__link")
+        .order_by("pk")[:BATCH]
+    )
+    cars = load_cars([enrollment.vehicle_id for enrollment in enrollments], now=now)
+    parts = [_part(event, enrollment, cars[enrollment.vehicle_id], now) for enrollment in enrollments]
+    with transaction.atomic():
+        EventParticipation.objects.bulk_create(parts, ignore_conflicts=True)
+        if not event.terms.control_share_percent:  # where lots are drawn, nobody hears before they are
+            tell(
+                event,
+                kind="event_announced",
+                owner_ids=[
+                    enrollment.vehicle.owner_id
+                    for enrollment, part in zip(enrollments, parts, strict=True)
+                    if part.state == EventParticipation.State.IN
+                ],
+                now=now,
+            )
+    return len(parts)
+
+
+def _tell_all(event: GridEvent, now: datetime) -> None:
+    """Tell the owners of those that take part and of those that are left alone, some hundred at a time."""
+    for kind, state in (
+        ("event_announced", EventParticipation.State.IN),
+        ("event_left_alone", EventParticipation.State.CONTROL),
+    ):
+        rows = EventParticipation.objects.filter(event=event, state=state).order_by("pk")
+        owners = list(rows.values_list("enrollment__vehicle__owner", flat=True))
+        for place in range(0, len(owners), BATCH):
+            tell(event, kind=kind, owner_ids=owners[place : place + BATCH], now=now)
+
+
+def _part(event: GridEvent, enrollment: Enrollment, car: CarNow, now: datetime) -> EventParticipation:
+    state, reason = decide(event, enrollment, car)
+    part = EventParticipation(event=event, enrollment=enrollment, state=state, reason=reason, invited_at=now)
+    if state != EventParticipation.State.UNABLE:
+        part.committed_wh, part.frozen = freeze(car, event=event, now=now)
+    return part
+
+
+def decide(event: GridEvent, enrollment: Enrollment, car: CarNow) -> tuple[str, str]:
+    """Return the state of the car's part in the event, and the reason's key where it does less than it is asked.
+
+    A car that cannot discharge takes part in a discharge event by holding back.
+    """
+    is_linked = enrollment.vehicle.link.state == VehicleLink.State.ACTIVE
+    reason = why_unable(car, event=event) if is_linked else "needs_relink"
+    if reason:
+        return EventParticipation.State.UNABLE, reason
+    if is_skipping(car, at=event.starts_at):
+        return EventParticipation.State.OPTED_OUT, "skipped"
+    return EventParticipation.State.IN, why_holding_only(car, event=event)
+
+
+def tell(event: GridEvent, *, kind: str, owner_ids: Iterable[int], now: datetime) -> None:
+    """Tell owners about the event, each once a kind and version of the event."""
+    utility = event.terms.program.utility
+    params = {
+        "program": event.terms.program.name,
+        "event": str(event.public_id),
+        "kind": event.kind,
+        "starts_at": event.starts_at.isoformat(),
+        "ends_at": event.ends_at.isoformat(),
+        "reward_micros": event.reward_micros_per_kwh,
+        "currency": utility.currency,
+    }
+    notify_all(user_ids=owner_ids, kind=kind, key=f"{kind}:{event.public_id}:{event.version}", params=params, now=now)
+
+
+def participating_vehicle_ids(event: GridEvent) -> list[int]:
+    """Return the keys of the cars that take part."""
+    parts = EventParticipation.objects.filter(event=event, state=EventParticipation.State.IN)
+    return list(parts.values_list("enrollment__vehicle_id", flat=True))

@@ -1,0 +1,1 @@
+"""What owners see of the grid: their night, their home, their carbon, reminders and reasons."""

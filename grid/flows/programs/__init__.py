@@ -1,0 +1,1 @@
+"""What utilities offer: programs and their terms, who may join, and who has."""

@@ -1,0 +1,1 @@
+"""What was delivered, what it earned, who is paid, and what the utility owes."""

@@ -1,0 +1,1 @@
+"""Thousands of database rows read and written at once."""
