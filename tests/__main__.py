@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from tests.throwaway import Missing, postgres, redis
 
-WORKERS = ["-n", os.environ.get("TEST_WORKERS", "auto")]
+WORKERS = ["-n", os.environ.get("TEST_WORKERS", "auto"), "--dist", "worksteal"]
 
 
 def run_pytest(*arguments: str, **environment: str) -> int:

@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.databaseless)
         if SHOWS.search(item.path.as_posix()):
             item.add_marker(pytest.mark.shows)
+    # What takes minutes begins first: begun last, it would keep one core busy alone.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -86,6 +86,7 @@ def token_of(client: Client, user: User) -> str:
 
 
 # The client that schemathesis sends with leaves its buffers to the garbage collector.
+@pytest.mark.long
 @pytest.mark.once
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_no_call_of_the_api_breaks(world: World, client: Client, tmp_path: Path) -> None:
@@ -149,6 +150,7 @@ def attempt(operation: Any, mode: GenerationMode, given_id: str | None, headers:
     return count
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_no_form_breaks(world: World, client: Client) -> None:
     client.force_login(world.owner)

@@ -11,6 +11,7 @@ HOME = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.once
 def test_kills_during_an_event_leave_cars_charged_and_the_owner_paid_once(tmp_path: Path) -> None:
     # The walk uses SQLite of its own, but the suite's PostgreSQL where the suite runs on one: the production shape.
