@@ -23,7 +23,7 @@ from tests.vehicles.maker_double import MakerDouble
 from vehicles.management.commands import watchdog
 from vehicles.models import Command
 
-pytestmark = [pytest.mark.once, pytest.mark.long]
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECOND = timedelta(seconds=1)

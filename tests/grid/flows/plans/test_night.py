@@ -22,7 +22,7 @@ from vehicles.flows.preferences import charge_now
 from vehicles.flows.telemetry import read_due_vehicles
 from vehicles.models import ChargeReading, Command, PlugSession, VehicleLink
 
-pytestmark = [pytest.mark.once, pytest.mark.long]
+pytestmark = pytest.mark.once
 
 MINUTE = timedelta(minutes=1)
 
