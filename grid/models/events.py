@@ -108,6 +108,15 @@ class EventParticipation(models.Model):
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="participations")
     state = models.CharField(max_length=12, choices=State, default=State.IN)
     reason = models.CharField(max_length=60, blank=True)
+    yields_to = models.ForeignKey(
+        GridEvent,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # nobody looks parts up by it, and an event writes a hundred thousand
+        help_text="The event that has precedence on this car meanwhile; empty: none.",
+    )
     invited_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True, blank=True)
     committed_wh = models.BigIntegerField(default=0, help_text="What the car could shift, as known before notice.")

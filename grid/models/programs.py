@@ -121,6 +121,9 @@ class ProgramTerms(models.Model):
     )
     eligibility = models.JSONField(default=dict, blank=True, help_text="What a car, home and owner need; see docs.")
     excludes = models.JSONField(default=list, blank=True, help_text="Programs beside which it does not go; see docs.")
+    goes_with = models.JSONField(
+        default=list, blank=True, help_text="Programs and groups in which a car may be besides; theirs must say so too."
+    )
     needs_confirmation = models.BooleanField(
         default=False, help_text="A car takes part once the utility has confirmed the customer's account."
     )
@@ -174,7 +177,10 @@ TAKES_PART = Q(confirmation__isnull=True) | Q(confirmation__confirmed_at__isnull
 
 
 class Enrollment(models.Model):
-    """One car at one home in one program. Where its utility has to confirm it, it counts from then on."""
+    """One car at one home in one program. Where its utility has to confirm it, it counts from then on.
+
+    A car is in several programs only where the terms of each let it (`goes_with`); enrolling sees to that.
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="enrollments")
@@ -187,7 +193,9 @@ class Enrollment(models.Model):
         ordering = ["-enrolled_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["vehicle"], condition=Q(ended_at__isnull=True), name="one_open_enrollment_per_vehicle"
+                fields=["vehicle", "program"],
+                condition=Q(ended_at__isnull=True),
+                name="one_open_enrollment_per_vehicle_and_program",
             ),
             models.CheckConstraint(
                 condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("enrolled_at")),
