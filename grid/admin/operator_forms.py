@@ -118,6 +118,7 @@ class OperatorProgramForm(AnyModelForm):
             "simple_shares_percent",
             "state_of_charge_is_ratio",
             "usage_may_be_negative",
+            "tells_nominations",
             "targets",
         ]
 

@@ -93,6 +93,11 @@ class OperatorProgram(models.Model):
         default=list, blank=True, help_text='Targets that stand for all cars of the program, such as ["evs-austin"].'
     )
 
+    tells_nominations = models.BooleanField(
+        default=False,
+        help_text="Each event's hours are nominated to the server ahead, asked for or not (OpenADR 3).",
+    )
+
     class Meta:
         ordering = ["link", "remote_id"]
         constraints = [models.UniqueConstraint(fields=["link", "remote_id"], name="one_program_per_remote_id")]

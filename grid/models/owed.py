@@ -1,12 +1,16 @@
 """Reports that an event of OpenADR 3 asks for by its descriptors, and the names under which cars are told singly."""
 
 import uuid
+from datetime import date
 
 from django.db import models
 from django.db.models import Q
 
 from grid.models.operators import OperatorEvent, OperatorProgram
 from grid.models.programs import Enrollment
+
+OPT_OUTS = "opt-outs"  # the wish of the report on owners who said no
+NOMINATIONS = "nominations"  # the wish of what is told a day ahead; its number is the day's ordinal
 
 
 class OperatorResource(models.Model):
@@ -61,4 +65,6 @@ class OwedReport(models.Model):
     @property
     def name(self) -> str:
         """What the server knows it by; unique within its event."""
+        if self.wish == NOMINATIONS:
+            return f"nomination {date.fromordinal(self.number):%Y-%m-%d}"
         return f"{str(self.types[0]).lower()} {self.number + 1} {self.wish}"

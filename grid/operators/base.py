@@ -88,7 +88,8 @@ class Asked:
 
     `remote_id` is the server's name for it. `revision`, where the protocol counts changes, and `changed_at`, its own
     time of the last change, tell an older copy from a newer one. A message that asks nothing any more has no asks: it
-    was called off. `questions` are parts that were not understood, for a person to look at.
+    was called off, or reports are all that it wants, over `span`. `questions` are parts that were not understood, for a
+    person to look at.
     """
 
     remote_id: str
@@ -103,6 +104,7 @@ class Asked:
     questions: tuple[str, ...] = ()
     reports: tuple["ReportWish", ...] = ()
     intervals: tuple[tuple[int, datetime, datetime], ...] = ()
+    span: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,33 @@ def word_event(
     }
 
 
+def word_wish(*, program_id: str, starts_at: datetime, days: int) -> dict[str, Any]:
+    """Return an event that asks no car for anything: nominations are wanted for so many days."""
+    return {
+        "programID": program_id,
+        "eventName": f"nominations from {starts_at:%Y-%m-%d}",
+        "targets": None,
+        "intervalPeriod": {
+            "start": starts_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "duration": f"P{days}D",
+        },
+        "payloadDescriptors": None,
+        "reportDescriptors": [
+            {
+                "payloadType": name,
+                "readingType": "FORECAST",
+                "units": "KW",
+                "aggregate": True,
+                "historical": False,
+                "startInterval": 0,
+                "reportIntervals": "OPEN_INTERVALS",
+            }
+            for name in ("LOAD_SHED_DELTA_AVAILABLE", "GENERATION_DELTA_AVAILABLE")
+        ],
+        "intervals": [{"id": 0, "payloads": []}],
+    }
+
+
 def is_over(body: dict[str, Any], now: datetime) -> bool:
     """Say whether the event has ended; one whose end cannot be told is not over."""
     period = body.get("intervalPeriod") or {}

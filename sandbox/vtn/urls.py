@@ -33,6 +33,7 @@ RESOURCES = "<openadr:version>/vens/<str:ven>/resources"
 urlpatterns: list[URLPattern] = [
     path("", views.show_desk, name="desk"),
     path("ask", views.ask, name="ask"),
+    path("nominations", views.ask_nominations, name="ask-nominations"),
     path("events/<str:identity>/call-off", views.call_off, name="call-off"),
     path("faults", views.switch_fault, name="fault"),
     path("control/faults", views.control_faults),

@@ -18,6 +18,7 @@ from sandbox.world.bodies import BadBody, read_instant, read_number, read_object
 
 Kind = VtnObject.Kind
 MOST_MINUTES = 60 * 24 * 365
+NOMINATIONS = "nominations"
 
 
 @require_safe
@@ -116,7 +117,8 @@ def control_events(request: HttpRequest) -> HttpResponseBase:
     """List the events, ask for help (POST), drop all (DELETE).
 
     POST: kind, startsAt or minutesAhead, minutes, targetKw, and where wanted priority, targets, pieces (intervals of
-    equal length), reports (a name of `events.REPORTS`) and `with`, which replaces parts of the event as worded.
+    equal length), reports (a name of `events.REPORTS`) and `with`, which replaces parts of the event as worded. Of kind
+    nominations: days.
     """
     if request.method == "DELETE":
         VtnObject.objects.filter(kind=Kind.EVENT).delete()
@@ -141,18 +143,41 @@ def _shown(row: VtnObject) -> dict[str, Any]:
     return store.describe(row, stamp=store.rfc3339)
 
 
-def _make_event(body: dict[str, Any]) -> VtnObject:
-    if body.get("kind") not in events.KINDS:
-        raise BadBody(f"kind is one of {list(events.KINDS)}")
-    if body.get("reports", "the result") not in events.REPORTS:
-        raise BadBody(f"reports is one of {list(events.REPORTS)}")
-    desk = utility_desk()
+@require_POST
+def ask_nominations(request: HttpRequest) -> HttpResponse:
+    """Ask from the page what can be counted on from today on."""
+    try:
+        _make_event({"kind": NOMINATIONS, "days": float(request.POST.get("days", ""))})
+    except ValueError as error:
+        return HttpResponse(f"{error}\n", status=400, content_type="text/plain")
+    messages.success(request, "They are asked for.")
+    return redirect("vtn:desk")
+
+
+def _make_wish(body: dict[str, Any]) -> VtnObject:
+    days = int(read_number(body, "days", least=1, most=366, default=30))
+    starts_at = clock.now().replace(microsecond=0)
+    wording = events.word_wish(program_id=_program().identity, starts_at=starts_at, days=days)
+    return store.create(Kind.EVENT, wording | (body.get("with") or {}), utility_desk())
+
+
+def _program() -> VtnObject:
     program = VtnObject.objects.filter(kind=Kind.PROGRAM).first()
     if program is None:
         raise BadBody("there is no program")
+    return program
+
+
+def _make_event(body: dict[str, Any]) -> VtnObject:
+    if body.get("kind") == NOMINATIONS:
+        return _make_wish(body)
+    if body.get("kind") not in events.KINDS:
+        raise BadBody(f"kind is one of {[*events.KINDS, NOMINATIONS]}")
+    if body.get("reports", "the result") not in events.REPORTS:
+        raise BadBody(f"reports is one of {list(events.REPORTS)}")
     ahead = timedelta(minutes=read_number(body, "minutesAhead", least=-MOST_MINUTES, most=MOST_MINUTES, default=0))
     wording = events.word_event(
-        program_id=program.identity,
+        program_id=_program().identity,
         kind=body["kind"],
         starts_at=read_instant(body, "startsAt", default=clock.now() + ahead).replace(microsecond=0),
         length=timedelta(minutes=read_number(body, "minutes", least=0, most=MOST_MINUTES)),
@@ -165,4 +190,4 @@ def _make_event(body: dict[str, Any]) -> VtnObject:
         wording["targets"] = [str(target) for target in body["targets"]]
     if isinstance(body.get("with"), dict):
         wording |= body["with"]
-    return store.create(Kind.EVENT, wording, desk)
+    return store.create(Kind.EVENT, wording, utility_desk())

@@ -12,11 +12,12 @@ OUT_OF_REACH = {"needs_relink"}  # why a car cannot be told anything
 def state_of(part: EventParticipation, event: GridEvent, power_w: float | None) -> str:
     """Return a car's operating state; "" where nobody knows it. `power_w` is what it takes, None = not known.
 
-    An owner's no is a fact whatever is known of the power: a car of which nothing is known counts as idle then. One
-    that was left alone to measure by, or cannot help, follows no directive.
+    An owner's no is a fact whatever is known of the power: a car of which nothing is known counts as idle then. So is
+    that it serves another event, which has precedence: the platform opted it out. One that was left alone to measure
+    by, or cannot help, follows no directive.
     """
     is_running = power_w is not None and abs(power_w) > SIGNIFICANT_W
-    if part.state == State.OPTED_OUT:
+    if part.state == State.OPTED_OUT or part.yields_to_id is not None:
         return "RUNNING_OPTED_OUT" if is_running else "IDLE_OPTED_OUT"
     if part.state != State.IN:
         return "ERROR" if part.state == State.UNABLE and part.reason in OUT_OF_REACH else "NORMAL"

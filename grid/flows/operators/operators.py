@@ -19,6 +19,7 @@ from foundation import clock
 from grid.flows.operators.following import enrolled_w, follow, is_waiting
 from grid.flows.operators.hearing import learn_targets, take_new_name
 from grid.flows.operators.kept_asks import write_asks
+from grid.flows.operators.nominations_owed import learn_wishes
 from grid.flows.operators.reports_owed import owe_reports
 from grid.flows.operators.signals import keep_signals
 from grid.flows.operators.targeting_cars import Scope, is_nobody, scope_of
@@ -101,6 +102,7 @@ def _wait(link: OperatorLink, error: OperatorError) -> timedelta:
 def _introduce(link: OperatorLink, server: VtnClient) -> None:
     """Be known at the server: our VEN, and for each program one resource that stands for all its cars."""
     if not link.ven_id:
+        learn_wishes(link, server)
         link.ven_id = server.register(link.ven_name)
         OperatorLink.objects.filter(pk=link.pk).update(ven_id=link.ven_id)
         for program in link.programs.all():

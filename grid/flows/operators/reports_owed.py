@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, F, OuterRef, Q
 
 from foundation import clock
+from grid.flows.operators.nominations_owed import owe_nominations, split_wishes, tell_nomination
 from grid.flows.operators.report_delivery import deliver, next_try, reason_of
 from grid.flows.operators.report_subjects import Telling, events_of, windows_of
 from grid.flows.operators.targeting_cars import scope_of
@@ -26,6 +27,7 @@ from grid.models import (
     OwedReport,
     Settlement,
 )
+from grid.models.owed import NOMINATIONS, OPT_OUTS
 from grid.operators.base import Asked, OperatorError
 from grid.operators.openadr3.client import VtnClient
 from grid.operators.openadr3.reporting import write_rows
@@ -33,7 +35,6 @@ from grid.operators.openadr3.wishes import Owed, owed_by
 
 logger = logging.getLogger(__name__)
 
-OPT_OUTS = "opt-outs"  # the wish of the report on owners who said no
 OF_ONE_CAR = {"USAGE", "BASELINE", "DELTA_USAGE", "DEMAND", "OPERATING_STATE", "DATA_QUALITY"}
 LATE = timedelta(minutes=5)  # by then the reading after an interval has come
 AGAIN = timedelta(minutes=15)
@@ -44,7 +45,9 @@ CORRECTED_WITHIN = timedelta(days=120)  # of real time
 
 def owe_reports(row: OperatorEvent, asked: Asked, *, now: datetime) -> None:
     """Owe the reports that the event asks for as it stands now, and add to its questions what is not clear of them."""
-    owed, questions = owed_by(asked.reports, asked.intervals)
+    wishes, nominated, questions = split_wishes(asked)
+    owed, unclear = owed_by(wishes, asked.intervals)
+    questions += unclear
     wanted: dict[tuple[str, int], Owed] = {}
     for one in owed:
         unknown = scope_of(row.program, one.targets)[1]
@@ -59,14 +62,16 @@ def owe_reports(row: OperatorEvent, asked: Asked, *, now: datetime) -> None:
             questions.append(f"what {types[0]} will be is told of all cars together alone: ask with aggregate")
     _reconcile(row, wanted, now)
     _watch_opt_outs(row, list(wanted.values()))
-    if questions:
-        row.wanted["questions"] = list(dict.fromkeys([*row.wanted["questions"], *questions]))
-        row.questions = row.wanted["questions"]
-        row.save(update_fields=["wanted", "questions"])
+    row.wanted["nominations"] = nominated
+    row.wanted["questions"] = list(dict.fromkeys([*row.wanted["questions"], *questions]))
+    row.questions = row.wanted["questions"]
+    if row.wanted_until is None and nominated.get("types"):  # so that it is noticed when the server has it no more
+        row.wanted_until = datetime.fromisoformat(nominated["ends_at"])
+    row.save(update_fields=["wanted", "questions", "wanted_until"])
 
 
 def _reconcile(row: OperatorEvent, wanted: dict[tuple[str, int], Owed], now: datetime) -> None:
-    known = {(kept.wish, kept.number): kept for kept in row.owed_reports.exclude(wish=OPT_OUTS)}
+    known = {(kept.wish, kept.number): kept for kept in row.owed_reports.exclude(wish__in=(OPT_OUTS, NOMINATIONS))}
     for key, kept in known.items():
         if key not in wanted:
             _drop(kept)
@@ -117,6 +122,7 @@ def _watch_opt_outs(row: OperatorEvent, wanted: Sequence[Owed]) -> None:
 
 def send_owed_reports(*, now: datetime, limit: int) -> int:
     """Send the reports that are due, and return how many went out. One failure stops no other."""
+    owe_nominations(now=now)
     _notice_opt_outs(now)
     _notice_corrections(now)
     is_free = Q(next_try_at__isnull=True) | Q(next_try_at__lte=clock.wall())
@@ -153,7 +159,7 @@ def _claim(report: OwedReport) -> bool:
 
 
 def _send(report: OwedReport, now: datetime) -> bool:
-    if report.event.state == OperatorEvent.State.GONE and not report.remote_id:
+    if report.event.state == OperatorEvent.State.GONE and (not report.remote_id or report.wish == NOMINATIONS):
         _drop(report)
         return False
     try:
@@ -185,6 +191,8 @@ def _send(report: OwedReport, now: datetime) -> bool:
 def _tell(report: OwedReport, now: datetime) -> Telling:
     if report.wish == OPT_OUTS:
         return tell_opt_outs(report, now=now)
+    if report.wish == NOMINATIONS:
+        return tell_nomination(report)
     return tell_ahead(report) if report.is_ahead else tell_of_past(report, now=now)
 
 
@@ -218,7 +226,7 @@ def _put_off(report: OwedReport, telling: Telling, now: datetime, *, failure: st
 
 def _due_again(report: OwedReport, telling: Telling, now: datetime) -> datetime | None:
     """Return when the report is to be looked at again; None where all is told, or nothing more will be known."""
-    if report.wish == OPT_OUTS:
+    if report.wish in {OPT_OUTS, NOMINATIONS}:
         return None
     windows = [window for _, window in windows_of(report)]
     if report.is_ahead:

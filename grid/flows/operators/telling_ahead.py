@@ -86,7 +86,7 @@ def _told(outlook: Outlook, window: Window) -> Told:
         available_up_w=round(outlook.up_kw * 1000),
         available_down_w=round(outlook.down_kw * 1000),
         more={
-            "LOAD_SHED_DELTA_AVAILABLE": outlook.baseline_kw + outlook.give_kw,
+            "LOAD_SHED_DELTA_AVAILABLE": outlook.baseline_kw,
             "GENERATION_DELTA_AVAILABLE": outlook.give_kw,
             "STORAGE_MAX_DISCHARGE_POWER": outlook.give_kw,
             "STORAGE_MAX_CHARGE_POWER": outlook.charge_kw,

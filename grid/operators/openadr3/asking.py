@@ -63,6 +63,7 @@ def read_asked(event: Event, *, words: ProgramWords, enrolled_w: int) -> Asked:
             for interval in event.intervals
             if interval.ends_at > interval.starts_at
         ),
+        span=event.span,
     )
 
 

@@ -5,7 +5,7 @@ event's duration beyond its intervals repeats them. A duration of zero, no inter
 nothing: that is how OpenADR 3 calls an event off without deleting it. Source: OpenADR 3.1.0 definition and user guide.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from grid.operators.openadr3.times import FOREVER, NOW, read_duration, read_inst
 MOST_INTERVALS = 3000  # a week in five minutes, and then some
 SAID_ALREADY = {"PROGRAM_NAME", "EVENT_NAME"}  # targets of 3.0.1 that repeat what the event itself says
 LONGEST_ASKED = timedelta(days=14)  # what goes on "for ever" is taken this far and looked at again
+LONGEST_STANDING = timedelta(days=3660)  # of a wish for reports; it asks no car for anything
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Event:
     units: Mapping[str, str]
     currencies: Mapping[str, str]
     reports: tuple[ReportWish, ...]
+    span: tuple[datetime, datetime] | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def read_event(record: Any, *, now: datetime) -> Event:
     if not isinstance(record, Mapping):
         raise OperatorUnreadable("an event is no object")
     units, currencies = _descriptors(record.get("payloadDescriptors"))
+    intervals = tuple(_intervals(record, now=now))
     return Event(
         remote_id=_name(record.get("id"), "id"),
         program_id=_name(record.get("programID"), "programID"),
@@ -64,10 +67,11 @@ def read_event(record: Any, *, now: datetime) -> Event:
         changed_at=_changed_at(record),
         priority=_priority(record.get("priority")),
         targets=read_targets(record.get("targets")),
-        intervals=tuple(_intervals(record, now=now)),
+        intervals=intervals,
         units=units,
         currencies=currencies,
         reports=tuple(_report_wish(row) for row in _objects(record.get("reportDescriptors"), "reportDescriptors")),
+        span=_span(record, intervals, now=now),
     )
 
 
@@ -100,6 +104,21 @@ def _intervals(record: Mapping[str, Any], *, now: datetime) -> Iterator[Interval
                 yield interval
         if until is None or at <= before or at >= until:
             return
+
+
+def _span(
+    record: Mapping[str, Any], intervals: Sequence[Interval], *, now: datetime
+) -> tuple[datetime, datetime] | None:
+    """Return from when until when the event stands, its intervals or not; None for one that was shrunk to nothing."""
+    default = _period(record.get("intervalPeriod"))
+    start = now if default.starts_at in {None, NOW} else default.starts_at
+    assert start is not None
+    length = default.length if record.get("duration") is None else read_duration(record["duration"])
+    if length is None:
+        return (min(one.starts_at for one in intervals), max(one.ends_at for one in intervals)) if intervals else None
+    if length <= timedelta(0):
+        return None
+    return start, max([start + min(length, LONGEST_STANDING), *(one.ends_at for one in intervals)])
 
 
 def _interval(row: Mapping[str, Any], default: _Period, *, follows: datetime, now: datetime) -> Interval:

@@ -34,6 +34,7 @@ STATES = {"OPERATING_STATE", "DATA_QUALITY"}
 KNOWN = ENERGY | POWER | STATES | {"STORAGE_CHARGE_LEVEL"}
 ONLY_AHEAD = (ENERGY | POWER) - {"USAGE", "BASELINE", "DELTA_USAGE", "DEMAND"}
 ONLY_BACK = {"DELTA_USAGE"}
+NOMINATED = ("LOAD_SHED_DELTA_AVAILABLE", "GENERATION_DELTA_AVAILABLE")  # told a day ahead, whatever is asked
 UNITS = {"KWH": ENERGY, "KW": POWER, "PERCENT": {"STORAGE_CHARGE_LEVEL"}}
 
 Span = tuple[int, datetime, datetime]  # an interval's number, start and end

@@ -30,6 +30,7 @@ class Vtn:
         self.asked: list[str] = []
         self.changes = 0
         door.add("POST", f"{BASE}/auth/token", json={"access_token": "t"})
+        door.add("GET", f"{BASE}/programs", json=[])
         door.add("GET", f"{BASE}/vens", json=[{"id": "v-1", "venName": "fleet-1"}])
         door.add("GET", f"{BASE}/resources", json=[])
         door.add("POST", f"{BASE}/resources", json={"id": "r-1"})
