@@ -1,8 +1,9 @@
 """Day-matching baselines of a group: 10-of-10 and 5-of-10, with a same-day adjustment that is capped.
 
 What the group drew on similar days before the event stands for what it would have drawn: similar means working day or
-not, seen in full, and neither an event day nor a day on which our plans moved charging, for such a day is no example
-of a group left alone. One car's day is mostly chance, so these methods are for groups.
+not (a holiday is none, since version 2), seen in full, and neither an event day nor a day on which our plans moved
+charging, for such a day is no example of a group left alone. One car's day is mostly chance, so these methods are for
+groups.
 
 Source: CAISO, demand response baselines (10-in-10 with +/-20 %, residential 5-in-10 with +/-40 %, look-back 45 days,
 adjustment over the hours that begin four hours and end two hours before the event).
@@ -34,14 +35,17 @@ class DayRule:
     chosen: int
     fewest: int  # of the pool; working days and other days alike
     cap: Fraction
+    knows_holidays: bool = True  # a holiday is no working day
     look_back: timedelta = timedelta(days=45)
 
 
 RULES: dict[tuple[str, int], DayRule] = {
     (rule.name, rule.version): rule
     for rule in (
-        DayRule("ten-of-ten", 1, pool=10, chosen=10, fewest=4, cap=Fraction(1, 5)),
-        DayRule("five-of-ten", 1, pool=10, chosen=5, fewest=5, cap=Fraction(2, 5)),
+        DayRule("ten-of-ten", 1, pool=10, chosen=10, fewest=4, cap=Fraction(1, 5), knows_holidays=False),
+        DayRule("five-of-ten", 1, pool=10, chosen=5, fewest=5, cap=Fraction(2, 5), knows_holidays=False),
+        DayRule("ten-of-ten", 2, pool=10, chosen=10, fewest=4, cap=Fraction(1, 5)),
+        DayRule("five-of-ten", 2, pool=10, chosen=5, fewest=5, cap=Fraction(2, 5)),
     )
 }
 
@@ -93,10 +97,11 @@ def match_days(
 ) -> DayMatch:
     """Return the group's baseline for `today`'s event.
 
-    `history` holds earlier days; `excluded` names event days and managed days, `holidays` days that count as weekend.
+    `history` holds earlier days; `excluded` names event days and managed days, `holidays` days that count as weekend
+    (with rules that know them).
     Raises NotEnoughDays, and ValueError for days of other lengths than today's.
     """
-    pool = _pool(rule, today.day, history, set(excluded), set(holidays))
+    pool = _pool(rule, today.day, history, set(excluded), set(holidays) if rule.knows_holidays else set())
     if len(pool) < rule.fewest:
         raise NotEnoughDays(f"{len(pool)} similar days are known, {rule.fewest} are needed")
     if any(len(day.event_wh) != len(today.event_wh) or len(day.before_wh) != len(today.before_wh) for day in pool):

@@ -192,6 +192,8 @@ GROUP_METHODS: dict[tuple[str, int], GroupMethod] = {
         GroupMethod("sum-of-cars", 1, _sum_of_cars),
         GroupMethod("ten-of-ten", 1, _matched_days("ten-of-ten", 1), needs_history=True),
         GroupMethod("five-of-ten", 1, _matched_days("five-of-ten", 1), needs_history=True),
+        GroupMethod("ten-of-ten", 2, _matched_days("ten-of-ten", 2), needs_history=True),
+        GroupMethod("five-of-ten", 2, _matched_days("five-of-ten", 2), needs_history=True),
         GroupMethod("randomised-control-group", 1, _against_control),
         GroupMethod("metered-output", 1, _metered_output, needs_meters=True),
     )

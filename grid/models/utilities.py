@@ -1,10 +1,23 @@
 """The utilities that ask for help."""
 
 import uuid
+from datetime import date
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+
+
+def check_dates(value: Any) -> None:
+    """Refuse what is no list of dates."""
+    try:
+        dates = [date.fromisoformat(one) for one in value]
+    except (TypeError, ValueError):
+        dates = []
+    if not isinstance(value, list) or len(dates) != len(value):
+        raise ValidationError('Type a list of dates, such as ["2026-12-25", "2027-01-01"].')
 
 
 class Utility(models.Model):
@@ -17,6 +30,12 @@ class Utility(models.Model):
     region = models.CharField(max_length=40, help_text="State or province.")
     currency = models.CharField(max_length=3)
     time_zone = models.CharField(max_length=64)
+    holidays = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_dates],
+        help_text='Days that are no working days to its baselines: ["2026-12-25", ...], local dates.',
+    )
     is_demo = models.BooleanField(default=False, help_text="Invented for demonstration; no such utility exists.")
     two_person_limit_w = models.PositiveBigIntegerField(
         default=5_000_000, help_text="Events that ask for more power need the approval of a second admin."

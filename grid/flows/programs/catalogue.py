@@ -1,7 +1,7 @@
 """Utilities, tariffs and programs come from files; loading a file again changes only what the file changed."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -44,7 +44,7 @@ class _TriedOut(Exception):
 def _load(record: Mapping[str, Any], loading: Loading) -> Utility:
     try:
         with transaction.atomic():
-            utility = _load_utility(record["utility"], loading)
+            utility = _load_utility(record["utility"], loading, record.get("calendars", {}))
             for feed in record.get("feeds", []):
                 _load_feed(feed)
             for tariff in record.get("tariffs", []):
@@ -58,10 +58,12 @@ def _load(record: Mapping[str, Any], loading: Loading) -> Utility:
     return utility
 
 
-def _load_utility(record: Mapping[str, Any], loading: Loading) -> Utility:
+def _load_utility(record: Mapping[str, Any], loading: Loading, calendars: Mapping[str, Any]) -> Utility:
     if record["time_zone"] not in available_timezones():
         raise UnableToLoad(f"{record['time_zone']} is no time zone.", code="unknown_time_zone")
     values = {name: record[name] for name in ("name", "country", "region", "currency", "time_zone")}
+    if "holidays" in record:  # a file that names none leaves those that an admin typed
+        values["holidays"] = [date.fromisoformat(one).isoformat() for one in _holidays(record["holidays"], calendars)]
     values["is_demo"] = bool(record.get("is_demo", False))
     values["two_person_limit_w"] = int(record["two_person_limit_kw"]) * 1000
     utility, is_new = Utility.objects.update_or_create(slug=record["slug"], defaults=values)

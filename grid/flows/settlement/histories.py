@@ -178,8 +178,16 @@ def _told(event: GridEvent, history: LoadHistory) -> dict[str, Any]:
         "today": loads.pop(today, {"event_wh": [], "before_wh": []}),
         "loads": loads,
         "excluded": history.days["excluded"],
-        "holidays": [],
+        "holidays": _holidays(event),
     }
+
+
+def _holidays(event: GridEvent) -> list[str]:
+    """Return the holidays of the utility's calendar that matter here: the event's day and those looked back on."""
+    last = _local(event.starts_at, event)
+    first = last - timedelta(days=LOOK_BACK_DAYS)
+    calendar = event.terms.program.utility.holidays
+    return sorted(day for day in calendar if first.isoformat() <= day <= last.isoformat())
 
 
 def _scaled(load: list[list[list[int]]], cars: int) -> dict[str, list[int | None]]:

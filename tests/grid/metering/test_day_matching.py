@@ -7,7 +7,7 @@ import pytest
 
 from grid.metering.day_matching import RULES, DayLoad, NotEnoughDays, match_days
 
-TEN, FIVE = RULES["ten-of-ten", 1], RULES["five-of-ten", 1]
+TEN, FIVE = RULES["ten-of-ten", 2], RULES["five-of-ten", 2]
 TODAY = date(2026, 11, 18)  # a Wednesday
 
 

@@ -2,9 +2,11 @@
 
 import json
 import random
+import runpy
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,6 +134,27 @@ def test_matched_days_measure_the_group(name: str, kind: str, delivered: int) ->
     assert len(measured.workings["days"]) == (10 if name == "ten-of-ten" else 5)
 
 
+MEASURES = runpy.run_path(str(Path(__file__).parents[3] / "proof" / "verify.py"))["MEASURES"]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "with_it", "without"), [("ten-of-ten", 25_600, 24_000), ("five-of-ten", 27_200, 24_000)]
+)
+def test_holiday_is_no_similar_day_since_version_2(name: str, with_it: int, without: int, version: int) -> None:
+    days = history([4_000, 4_000], 12_000, 10)
+    holiday = min(days["loads"])  # everybody was at home and charged
+    days["loads"][holiday] = {"event_wh": [20_000, 20_000], "before_wh": [12_000]}
+    days["holidays"] = [holiday]
+    of = case([6_000, 6_000], method=name, method_version=version, inputs={"history": days})
+    measured = settle_group(of).measured
+    assert measured is not None
+    assert measured.baseline_wh == (with_it if version == 1 else without)
+    evidence = {"inputs": of.inputs, "event": {"kind": of.kind}}
+    members = {"roles": of.members.roles, "net_wh": list(of.members.net_wh)}
+    assert MEASURES[name, version](evidence, members) == (measured.baseline_wh, measured.delivered_wh)
+
+
 def test_too_few_days_make_nothing_up_but_the_written_fallback_serves() -> None:
     of = case([6_000], method="ten-of-ten", inputs={"history": history([4_000, 4_000], 12_000, 3)})
     result = settle_group(of)
@@ -156,7 +179,7 @@ def test_meters_alone_count_by_metered_output() -> None:
 def test_method_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValueError, match="no group method"):
         group_method("sum-of-cars", 2)
-    assert len(GROUP_METHODS) == 5
+    assert len(GROUP_METHODS) == 7
 
 
 @given(amount=st.integers(0, 10**9), by=st.lists(st.integers(0, 10**6), min_size=1, max_size=40))

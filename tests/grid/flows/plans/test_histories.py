@@ -8,7 +8,7 @@ import pytest
 from accounts.models import User
 from grid.flows.settlement import histories
 from grid.flows.settlement.settling import settle_due
-from grid.models import Dispatch, EventParticipation, GridEvent, GroupSettlement, LoadHistory
+from grid.models import Dispatch, EventParticipation, GridEvent, GroupSettlement, LoadHistory, ProgramTerms, Utility
 from tests.factories import grid, nights
 from tests.grid.flows.settlement.group_events import event, take_part, took
 
@@ -54,6 +54,20 @@ def test_days_before_are_the_groups_baseline(part: EventParticipation) -> None:
 
     assert (group.baseline_wh, group.net_wh, group.delivered_wh) == (12_000, 2_000, 10_000)
     assert len(group.evidence["workings"]["days"]) == 7  # of ten days before, so many are working days
+
+
+def test_holidays_of_the_utility_are_no_working_days(part: EventParticipation) -> None:
+    terms = part.event.terms
+    ProgramTerms.objects.filter(pk=terms.pk).update(group_method_version=2)
+    holiday = part.event.starts_at.date() - 2 * DAY
+    Utility.objects.update(holidays=["2026-07-04", holiday.isoformat()])
+
+    group = settled(part)
+
+    assert group.evidence["method"] == {"name": "ten-of-ten", "version": 2}
+    assert group.evidence["inputs"]["history"]["holidays"] == [holiday.isoformat()]
+    assert holiday.isoformat() not in group.evidence["workings"]["days"]
+    assert len(group.evidence["workings"]["days"]) == 6
 
 
 def test_event_days_and_managed_days_are_no_example(part: EventParticipation, now: datetime) -> None:
