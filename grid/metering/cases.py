@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 KINDS = ("hold", "discharge", "absorb")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """A period `[starts_at, ends_at)`, aware UTC."""
 
@@ -24,7 +25,7 @@ class Window:
         return Window(starts_at, ends_at) if starts_at < ends_at else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stay:
     """One stay at the home plug, with what was recorded when it began. `unplugged_at` None: it goes on."""
 
@@ -41,9 +42,11 @@ class Stay:
         return Window(self.plugged_in_at, ends_at).clip(window)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What the car showed at one instant; None = it did not say. Meters are running AC-side counters."""
+class Reading(NamedTuple):
+    """What the car showed at one instant; None = it did not say. Meters are running AC-side counters.
+
+    A tuple, because a hundred thousand cars have a million of them.
+    """
 
     observed_at: datetime
     soc_percent: Decimal | None = None

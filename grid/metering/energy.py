@@ -5,16 +5,23 @@ linearly between the readings on both sides. Where they lie more than `MAX_EDGE_
 between, nobody can say how much of it fell into the event, and the value is unknown: unknown, never zero.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
+from operator import itemgetter
+from typing import Any
 
 from grid.metering.cases import Car, Reading, Window
 
 MAX_EDGE_GAP = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
 MEASURED, DERIVED, MISSING = "measured", "derived", "missing"
+TIME, SOC, IMPORTED, EXPORTED = (Reading._fields.index(name) for name in Reading._fields)
+VALUE = 1  # of a point
 
 Point = tuple[datetime, Fraction | Decimal | int]
 
@@ -39,17 +46,26 @@ class Energy:
 
 def value_at(points: Sequence[Point], at: datetime) -> Fraction | None:
     """Return the value at `at`, interpolated between the points (in order of time) around it, or None."""
-    before = next((point for point in reversed(points) if point[0] <= at), None)
-    after = next((point for point in points if point[0] >= at), None)
+    return _value_at(points, VALUE, at)
+
+
+def _value_at(rows: Sequence[Any], place: int, at: datetime) -> Fraction | None:
+    """Return the same of rows that begin with their time, of the value at `place` of each; None = it says nothing."""
+    found = bisect_left(rows, (at,))
+    after = next((row for row in islice(rows, found, None) if row[place] is not None), None)
+    last = found
+    while last < len(rows) and rows[last][TIME] == at:
+        last += 1
+    before = next((rows[k] for k in range(last - 1, -1, -1) if rows[k][place] is not None), None)
     if before is None or after is None:
         return None
-    # Exact numbers are slow to make: of all the points only these two are turned into them.
-    (from_at, low), (to_at, high) = ((at, Fraction(value)) for at, value in (before, after))
+    # Exact numbers are slow to make: of all the values only these two are turned into them.
+    low, high = Fraction(before[place]), Fraction(after[place])
     if low == high:
         return low
-    if to_at - from_at > MAX_EDGE_GAP:
+    if after[TIME] - before[TIME] > MAX_EDGE_GAP:
         return None
-    share = Fraction((at - from_at) // timedelta(microseconds=1), (to_at - from_at) // timedelta(microseconds=1))
+    share = Fraction((at - before[TIME]) // MICROSECOND, (after[TIME] - before[TIME]) // MICROSECOND)
     return low + (high - low) * share
 
 
@@ -59,13 +75,13 @@ def net_energy(*, readings: Iterable[Reading], window: Window, car: Car) -> Ener
     Derived energy never counts as export: a battery that sinks a little in the cold is no delivery to the grid, so
     discharging must be metered to be paid.
     """
-    ordered = sorted(readings, key=lambda reading: reading.observed_at)
+    ordered = sorted(readings, key=itemgetter(TIME))
     return _measured(ordered, window) or _derived(ordered, window, car) or Energy(window, MISSING)
 
 
 def _measured(readings: Sequence[Reading], window: Window) -> Energy | None:
-    imported = _edges(_points(readings, lambda reading: reading.imported_wh), window)
-    exported = _edges(_points(readings, lambda reading: reading.exported_wh), window)
+    imported = _edges(readings, IMPORTED, window)
+    exported = None if imported is None else _edges(readings, EXPORTED, window)
     if imported is None or exported is None or imported[1] < imported[0] or exported[1] < exported[0]:
         # A counter that ran backwards was replaced or reset: its difference means nothing.
         return None
@@ -79,7 +95,7 @@ def _measured(readings: Sequence[Reading], window: Window) -> Energy | None:
 
 
 def _derived(readings: Sequence[Reading], window: Window, car: Car) -> Energy | None:
-    soc = _edges(_points(readings, lambda reading: reading.soc_percent), window)
+    soc = _edges(readings, SOC, window)
     if soc is None:
         return None
     gained = max(Fraction(0), soc[1] - soc[0])
@@ -92,11 +108,7 @@ def _derived(readings: Sequence[Reading], window: Window, car: Car) -> Energy | 
     )
 
 
-def _points(readings: Iterable[Reading], value: Callable[[Reading], Decimal | int | None]) -> list[Point]:
-    known = ((reading.observed_at, value(reading)) for reading in readings)
-    return [(at, number) for at, number in known if number is not None]
-
-
-def _edges(points: Sequence[Point], window: Window) -> tuple[Fraction, Fraction] | None:
-    start, end = value_at(points, window.starts_at), value_at(points, window.ends_at)
+def _edges(readings: Sequence[Reading], place: int, window: Window) -> tuple[Fraction, Fraction] | None:
+    start = _value_at(readings, place, window.starts_at)
+    end = None if start is None else _value_at(readings, place, window.ends_at)
     return None if start is None or end is None else (start, end)

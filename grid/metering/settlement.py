@@ -1,13 +1,16 @@
 """From readings to money for one car in one event. docs/settlement.md states the formula and works an example."""
 
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
+from operator import itemgetter
 
 from foundation.money import reward_minor
 from grid.metering.baselines import Segment, hours, method_of
 from grid.metering.cases import Case, Reading, Window
-from grid.metering.energy import DERIVED, MEASURED, MISSING, Energy, net_energy
+from grid.metering.energy import DERIVED, MEASURED, MISSING, TIME, Energy, net_energy
 
 FORMULA = (
     "baseline_wh = sum over stays of power_w x hours of [plugged_in_at, plugged_in_at + (limit - soc) / 100 x "
@@ -23,7 +26,7 @@ GROUP_FORMULA = (
 SERIES_STEP = timedelta(minutes=15)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Result:
     """What one car delivered and earned. Energies are whole Wh, AC side; None = not known. `reason` says why zero."""
 
@@ -38,7 +41,7 @@ class Result:
     flows: tuple[Energy, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Interval:
     """One interval of the event for a chart: mean powers in W; `net_w` None = not known."""
 
@@ -92,7 +95,7 @@ def metered_wh(case: Case, result: Result) -> int | None:
 
 def is_seen_after(case: Case) -> bool:
     """Say whether the car was seen at the event's end or later; until then its part cannot be settled."""
-    return any(reading.observed_at >= case.event.ends_at for reading in case.readings)
+    return any(reading.observed_at >= case.event.ends_at for reading in reversed(case.readings))
 
 
 def _net(flows: tuple[Energy, ...]) -> int | None:
@@ -147,10 +150,24 @@ def _interval(case: Case, segments: tuple[Segment, ...], window: Window) -> Inte
 
 def readings_needed(readings: tuple[Reading, ...], event: Window) -> tuple[Reading, ...]:
     """Return the readings inside the event and the nearest ones on both sides that give each value at its edges."""
-    ordered = sorted(readings, key=lambda reading: reading.observed_at)
-    kept = {reading for reading in ordered if event.starts_at <= reading.observed_at <= event.ends_at}
-    for name in ("observed_at", "soc_percent", "imported_wh", "exported_wh"):
-        before = [r for r in ordered if r.observed_at <= event.starts_at and getattr(r, name) is not None]
-        after = [r for r in ordered if r.observed_at >= event.ends_at and getattr(r, name) is not None]
-        kept.update(before[-1:], after[:1])
-    return tuple(sorted(kept, key=lambda reading: reading.observed_at))
+    ordered = sorted(readings, key=itemgetter(TIME))
+    begins = bisect_left(ordered, (event.starts_at,))
+    kept = set(range(begins, _until(ordered, begins, event.ends_at)))
+    before = range(_until(ordered, begins, event.starts_at) - 1, -1, -1)
+    after = range(bisect_left(ordered, (event.ends_at,)), len(ordered))
+    for place in range(len(Reading._fields)):
+        kept.update(_nearest(ordered, place, before))
+        kept.update(_nearest(ordered, place, after))
+    return tuple(dict.fromkeys(ordered[number] for number in sorted(kept)))
+
+
+def _until(ordered: Sequence[Reading], number: int, at: datetime) -> int:
+    """Return the number of the first reading later than `at`, looking from `number` on."""
+    while number < len(ordered) and ordered[number].observed_at <= at:
+        number += 1
+    return number
+
+
+def _nearest(ordered: Sequence[Reading], place: int, numbers: Iterable[int]) -> list[int]:
+    """Return the first of the numbers whose reading has the value at `place`, as a list; empty where none has."""
+    return next(([number] for number in numbers if ordered[number][place] is not None), [])

@@ -156,6 +156,7 @@ _ENCODERS: dict[str, Encode] = {
     "DateTimeField": lambda value: _long.pack(8, micros_of(value) - POSTGRES_EPOCH),
     "UUIDField": lambda value: b"\0\0\0\x10" + (value.bytes if isinstance(value, uuid.UUID) else value),
     "CharField": lambda value: _sized(value.encode()),
+    "SlugField": lambda value: _sized(value.encode()),
     "BinaryField": _sized,
     "JSONField": lambda value: _sized(b"\x01" + value.encode()),
 }

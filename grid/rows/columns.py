@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, TextField
+from django.db.models.functions import Cast
 from psycopg.errors import error_from_result
 from psycopg.generators import fetch_many
 from psycopg.pq import ExecStatus
@@ -49,6 +50,11 @@ def read_columns(rows: QuerySet[Any, Any], kinds: Sequence[str]) -> list[Any]:
     starts, lengths = np.empty((len(kinds), count), np.int64), np.empty((len(kinds), count), np.int64)
     find_values(data, COPY_HEAD, starts, lengths)
     return [_decoded(stream, data, starts[i], lengths[i], kind) for i, kind in enumerate(kinds)]
+
+
+def as_text(name: str) -> Any:
+    """Return an expression for a decimal column that is read as TEXT, with all its places on every database."""
+    return Cast(name, TextField()) if connection.vendor == "postgresql" else F(name)
 
 
 def at_micros(micros: int) -> datetime:

@@ -5,22 +5,21 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import FilteredRelation, FloatField, Model, OuterRef, Q, Subquery, TextField
-from django.db.models.base import ModelState
+from django.db.models import FilteredRelation, FloatField, OuterRef, Q, Subquery, TextField
 from django.db.models.functions import Cast
 
 from accounts.models import Consent
 from grid.flows.plans.cars import CarNow, dated_departures, overrides_in_force, participations_ahead
 from grid.flows.plans.habits import Habit, read_habit
 from grid.models import EventParticipation, PlanningState, Site, Tariff
+from grid.rows.bare import bare
 from grid.rows.columns import CLOCK, IDENTITY, MISSING, REAL, TEXT, TIME, WHOLE, at_micros, read_columns
 from vehicles.automakers.base import Capabilities, read_capabilities
 from vehicles.models import ChargeOverride, ChargePreference, ChargeReading, Departure, PlugSession, Vehicle
 from vehicles.schedule import Dated
 
-Kept = TypeVar("Kept", bound=Model)
 Row = tuple[Any, ...]
 
 NEEDED = frozenset({Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION})
@@ -96,19 +95,6 @@ def load_fleet(state_ids: Collection[int], *, now: datetime) -> list[Due]:
     vehicle_ids = [row[0] for row in parts[1]]
     known = _Known.load(vehicle_ids, parts[0], [row[3] for row in parts[3]], now)
     return [_due(row, known, now) for row in zip(*parts, strict=True)]
-
-
-def bare(model: type[Kept], fields: Sequence[str], values: Row) -> Kept:
-    """Return an instance that knows these fields alone; the others are read from the database when asked for.
-
-    It is put together without the model's own constructor, which takes longer for all the cars of a sweep than
-    planning them.
-    """
-    row = model.__new__(model)
-    state = ModelState()
-    state.adding, state.db = False, "default"
-    row.__dict__ = dict(zip(fields, values, strict=True), _state=state)
-    return row
 
 
 def _rows(state_ids: Collection[int]) -> Any:

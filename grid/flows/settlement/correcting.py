@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 
 from foundation.refusals import Refusal
 from grid.flows.operators.reporting import owe_report_again
-from grid.flows.settlement.cases import READINGS_NEAR, cases_of
+from grid.flows.settlement.cases import READINGS_NEAR, cases_of, read_parts
 from grid.flows.settlement.group_results import (
     add_result,
     excluded_from,
@@ -29,12 +29,13 @@ from grid.flows.settlement.group_results import (
     newest_group,
     parts_of,
 )
-from grid.flows.settlement.measuring import keep, measurements_of, needed, settlement_of
-from grid.flows.settlement.shares import AT_ONCE, NO_LIMIT, finish_shares
+from grid.flows.settlement.measuring import AT_ONCE, keep, measurements_of, settlement_of
+from grid.flows.settlement.shares import NO_LIMIT, finish_shares
 from grid.metering.energy import MISSING
 from grid.metering.group_methods import settle_group
 from grid.metering.groups import GroupResult
 from grid.models import GridEvent, GroupSettlement, LoadHistory, Measurement, Settlement
+from grid.rows.batches import batched
 from vehicles.models import ChargeReading
 
 logger = logging.getLogger(__name__)
@@ -221,9 +222,8 @@ def _measured_again(event: GridEvent, group: GroupSettlement, now: datetime) -> 
     rows = Settlement.objects.filter(news, group=group).defer("evidence", "share").order_by("pk")
     found, looked_at = [], list[int]()
     known = {one.participation_id: one for one in rows[:LOOKED_AT_ONCE]}
-    keys = list(known)
-    for place in range(0, len(keys), AT_ONCE):
-        parts = list(needed(parts_of(event).filter(pk__in=keys[place : place + AT_ONCE])))
+    for keys in batched(list(known), AT_ONCE):
+        parts = read_parts(parts_of(event), event, keys)
         for again in measurements_of(event, parts, now, revision=group.revision + 1):
             before = known[again.participation_id]
             looked_at.append(before.pk)

@@ -14,11 +14,13 @@ from django.utils.translation import gettext
 
 from foundation import clock
 from foundation.refusals import Refusal
+from grid.flows.settlement.cases import read_parts
 from grid.flows.settlement.correcting import correct_group
 from grid.flows.settlement.group_results import add_result, gather_inputs, newest_group, parts_of
-from grid.flows.settlement.measuring import keep, measurements_of, ready
-from grid.flows.settlement.shares import AT_ONCE, NO_LIMIT, finish_shares
+from grid.flows.settlement.measuring import AT_ONCE, keep, measurements_of
+from grid.flows.settlement.shares import NO_LIMIT, finish_shares
 from grid.models import EventParticipation, GridEvent, GroupSettlement
+from grid.rows.batches import batched
 
 __all__ = ["UnableToSettle", "correct_group", "go_on_with", "newest_group", "settle_group_of"]
 
@@ -63,14 +65,15 @@ def _unmeasured(event: GridEvent) -> QuerySet[EventParticipation]:
 
 def _measure(event: GridEvent, now: datetime, *, ends_at: float) -> bool:
     """Work out the cars that can be; return whether none is left."""
-    after = 0
-    while parts := list(ready(_unmeasured(event), event, now).filter(pk__gt=after).order_by("pk")[:AT_ONCE]):
+    # All keys at once: asking for the next ones again and again would look at those done again and again.
+    keys = list(_unmeasured(event).order_by("pk").values_list("pk", flat=True))
+    for chunk in batched(keys, AT_ONCE):
         if time.monotonic() > ends_at:
             GridEvent.objects.filter(pk=event.pk).update(lease_until=None)  # still due: the next sweep goes on
             return False
         GridEvent.objects.filter(pk=event.pk).update(lease_until=clock.wall() + LEASE)
-        keep(measurements_of(event, parts, now, revision=1))
-        after = parts[-1].pk
+        parts = read_parts(_unmeasured(event), event, chunk)
+        keep(measurements_of(event, parts, now, revision=1, is_waiting=True))
     if _unmeasured(event).exists():
         rows = GridEvent.objects.filter(pk=event.pk, state=GridEvent.State.ANNOUNCED)
         rows.update(settle_at=now + ASK_AGAIN_AFTER, lease_until=None)

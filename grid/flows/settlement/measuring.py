@@ -7,55 +7,37 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db import DatabaseError, transaction
+from django.db.models import Model
 
-from grid.flows.settlement.cases import READINGS_AROUND, Cases, cases_of
+from grid.flows.settlement.cases import Cases, cases_of
 from grid.metering import evidence
 from grid.metering.cases import Case
 from grid.metering.settlement import Result, metered_wh, settle
 from grid.models import EventParticipation, GridEvent, Measurement, Settlement
-from vehicles.models import ChargeReading
+from grid.rows.column_writes import insert_rows
 
 logger = logging.getLogger(__name__)
 
 # Without readings from after the event's end nothing is known; so long they are waited for.
 READINGS_DEADLINE = timedelta(hours=24)
-# The rest of a car's and a home's row is encrypted, and takes longer to read than the settlement takes.
-NEEDED = (
-    "public_id",
-    "event",
-    "frozen",
-    "enrollment__vehicle__capacity_wh",
-    "enrollment__vehicle__charge_efficiency",
-    "enrollment__vehicle__max_charge_w",
-    "enrollment__site__evse_max_charge_w",
-)
+AT_ONCE = 1_000  # cars worked out at once
 
 
-def needed(parts: QuerySet[EventParticipation]) -> QuerySet[EventParticipation]:
-    """Return the parts with what their results are worked out from, and no more."""
-    return parts.select_related("enrollment__vehicle", "enrollment__site").only(*NEEDED)
-
-
-def ready(parts: QuerySet[EventParticipation], event: GridEvent, now: datetime) -> QuerySet[EventParticipation]:
-    """Return the parts that need be waited for no longer."""
-    rows = needed(parts)
-    if now >= event.ends_at + READINGS_DEADLINE:
-        return rows
-    seen = ChargeReading.objects.filter(
-        vehicle=OuterRef("enrollment__vehicle"),
-        observed_at__gte=event.ends_at,
-        observed_at__lte=event.ends_at + READINGS_AROUND,
-    )
-    return rows.filter(Exists(seen))
+def is_last_call(event: GridEvent, now: datetime) -> bool:
+    """Say whether nothing is waited for any more."""
+    return now >= event.ends_at + READINGS_DEADLINE
 
 
 def settlements_of(event: GridEvent, parts: Sequence[EventParticipation], now: datetime) -> list[Settlement]:
-    """Return the settlements of cars that are settled alone, not saved yet; none of one that fails."""
+    """Return the settlements of cars that are settled alone, not saved yet.
+
+    None of one whose readings are waited for, nor of one that fails.
+    """
     cases, made = cases_of(event, parts), []
     for part in parts:
-        part.event = event  # with its terms, read once
+        if not cases.is_seen_after(part) and not is_last_call(event, now):
+            continue
         try:
             made.append(settlement_of(part, cases, now, revision=1))
         except Exception:
@@ -87,22 +69,23 @@ def settlement_of(part: EventParticipation, cases: Cases, now: datetime, *, revi
 
 
 def measurements_of(
-    event: GridEvent, parts: Sequence[EventParticipation], now: datetime, *, revision: int
+    event: GridEvent, parts: Sequence[EventParticipation], now: datetime, *, revision: int, is_waiting: bool = False
 ) -> list[Measurement]:
     """Return the cars' own results in an event that is settled by the group, not saved yet.
 
-    One that fails is left out, to be tried again; once nothing is waited for any more it counts as not known, so that
-    one car holds up no group for ever.
+    Where `is_waiting`, none of a car whose readings may still come. One that fails is left out, to be tried again; once
+    nothing is waited for any more it counts as not known, so that one car holds up no group for ever.
     """
     cases, made = cases_of(event, parts), []
-    is_last_call = now >= event.ends_at + READINGS_DEADLINE
+    is_last = is_last_call(event, now)
     for part in parts:
-        part.event = event
+        if is_waiting and not is_last and not cases.is_seen_after(part):
+            continue
         try:
             made.append(_measurement(part, cases.of(part), now, revision))
         except Exception:
             logger.exception("participation %s was not measured", part.public_id)
-            if is_last_call:
+            if is_last:
                 made.append(_measurement(part, replace(cases.of(part), stays=(), readings=()), now, revision))
     return made
 
@@ -150,17 +133,9 @@ def keep(rows: Sequence[Settlement] | Sequence[Measurement]) -> int:
 def _insert(rows: Sequence[Model]) -> None:
     if not rows:
         return
-    model = type(rows[0])
-    if connection.vendor != "postgresql":
-        model._default_manager.bulk_create(rows)  # noqa: SLF001 - public but for its name
-        return
-    names = [field.attname for field in model._meta.concrete_fields if field.name != "id"]  # noqa: SLF001 - likewise
-    # Evidence is long and full of quotes: as parameters of a statement it would take most of the time. Django puts
-    # the faults of statements into its own words, but not those of COPY.
-    statement = f"COPY {model._meta.db_table} ({', '.join(names)}) FROM STDIN"  # noqa: SLF001 - likewise
-    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for one in rows:
-            copy.write_row([_cell(getattr(one, name)) for name in names])
+    fields = [field for field in type(rows[0])._meta.concrete_fields if not field.primary_key]  # noqa: SLF001 - public but for its name
+    columns = {field.name: [_cell(getattr(row, field.attname)) for row in rows] for field in fields}
+    insert_rows(type(rows[0]), columns)
 
 
 def _cell(value: Any) -> Any:

@@ -10,7 +10,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from foundation.windows import Span, parse_windows
 from grid.flows.settlement.charged import charged_in
-from grid.models import TAKES_PART, Enrollment, EventParticipation, ProgramTerms, Settlement
+from grid.flows.settlement.pay_terms import terms_by_now
+from grid.models import TAKES_PART, Enrollment, EventParticipation, Settlement
 from rewards.flows import earnings
 from rewards.flows.earnings import Due
 from rewards.models import Earning, PayTerms
@@ -43,18 +44,6 @@ def pay_due_earnings(*, now: datetime, limit: int) -> int:
             except Exception:
                 logger.exception("%s of %s was not paid", form["form"], terms)
     return written
-
-
-def terms_by_now(now: datetime) -> list[PayTerms]:
-    """Return all pay terms that have begun, each ending where the program's next version begins."""
-    rows = list(PayTerms.objects.filter(valid_from_at__lte=now).order_by("pk"))
-    versions = ProgramTerms.objects.filter(program__slug__in={one.program for one in rows})
-    later = list(versions.values_list("program__slug", "version", "valid_from_at"))
-    for terms in rows:
-        ends = [at for slug, version, at in later if slug == terms.program and version > terms.version]
-        terms.valid_until_at = min([*ends, *([terms.valid_until_at] if terms.valid_until_at else [])], default=None)
-    # A version that was replaced before it began pays nothing.
-    return [one for one in rows if one.valid_until_at is None or one.valid_from_at < one.valid_until_at]
 
 
 def _bonuses(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
@@ -104,6 +93,7 @@ def _joined(
         participations__event__starts_at__lt=ends_at,
         participations__event__cancelled_at__isnull=True,
     )
+    asked &= Q(participations__yields_to=None)  # an event that gave way to another program's asked nothing of the car
     counted = rows.annotate(
         events=Count("participations", filter=asked),
         joined=Count("participations", filter=asked & Q(participations__state__in=("in", "control"))),

@@ -9,11 +9,13 @@ from django.db.models import Q, QuerySet
 
 from foundation import clock
 from grid.flows.settlement import groups
+from grid.flows.settlement.cases import read_parts
 from grid.flows.settlement.correcting import correct_late
 from grid.flows.settlement.crediting import post_due_settlements
-from grid.flows.settlement.measuring import keep, ready, settlements_of
+from grid.flows.settlement.measuring import AT_ONCE, keep, settlements_of
 from grid.flows.settlement.shares import finish_shares
 from grid.models import EventParticipation, GridEvent, GroupSettlement, ProgramTerms
+from grid.rows.batches import batched
 
 __all__ = ["post_due_settlements", "settle_due"]
 
@@ -22,7 +24,6 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 60
 ASK_AGAIN_AFTER = timedelta(minutes=10)
 FIRST_CHECK = timedelta(hours=1)
-AT_ONCE = 500
 SWEEP_SECONDS = 20.0  # of real time; a task may take 30
 
 
@@ -70,15 +71,15 @@ def _claim_events(now: datetime, limit: int) -> list[GridEvent]:
 
 
 def _settle_event(event: GridEvent, now: datetime, *, ends_at: float) -> int:
-    """Settle the cars that can be, some hundreds at a time; a car that fails or waits holds up no other."""
-    made, after = 0, 0
-    while parts := list(ready(_open_parts(event), event, now).filter(pk__gt=after).order_by("pk")[:AT_ONCE]):
+    """Settle the cars that can be, many at a time; a car that fails or waits holds up no other."""
+    made = 0
+    # All keys at once: asking for the next ones again and again would look at those done again and again.
+    for chunk in batched(list(_open_parts(event).order_by("pk").values_list("pk", flat=True)), AT_ONCE):
         if time.monotonic() > ends_at:
             GridEvent.objects.filter(pk=event.pk).update(lease_until=None)  # still due: the next sweep goes on
             return made
         GridEvent.objects.filter(pk=event.pk).update(lease_until=clock.wall() + timedelta(seconds=LEASE_SECONDS))
-        made += keep(settlements_of(event, parts, now))
-        after = parts[-1].pk
+        made += keep(settlements_of(event, read_parts(_open_parts(event), event, chunk), now))
     _close_event(event, now, is_done=not _open_parts(event).exists())
     return made
 

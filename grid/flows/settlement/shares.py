@@ -17,7 +17,6 @@ from grid.metering.groups import ABSENT, EXCLUDED, GroupCase, GroupResult, weigh
 from grid.models import GridEvent, GroupSettlement, Measurement, Settlement
 
 LEASE = timedelta(seconds=60)
-AT_ONCE = 500  # results worked out at once
 SHARED_AT_ONCE = 2_000
 FIRST_CHECK = timedelta(hours=1)
 NO_LIMIT = float("inf")
