@@ -128,6 +128,24 @@ class Settlement(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [
+            # The sweeps look for few rows among millions that are done.
+            models.Index(
+                fields=["created_at", "id"],
+                condition=Q(posted_at__isnull=True, voided_at__isnull=True, reserved_at__isnull=True),
+                name="settlement_not_in_ledger",
+            ),
+            models.Index(
+                fields=["group", "created_at", "id"],
+                condition=Q(posted_at__isnull=True, voided_at__isnull=True, reserved_at__isnull=False),
+                name="settlement_pending",
+            ),
+            models.Index(
+                fields=["created_at", "id"],
+                condition=Q(grade="missing", group__isnull=True),
+                name="settlement_not_known",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["participation", "revision"], name="one_settlement_per_revision"),
             models.CheckConstraint(condition=Q(amount_minor__gte=0), name="settlement_never_charges_the_owner"),

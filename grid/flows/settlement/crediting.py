@@ -5,7 +5,7 @@ where a later revision takes its place.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -17,13 +17,15 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.models import Notice
 from grid.flows.settlement.penalties import post_due_penalties
 from grid.models import GroupSettlement, Settlement
+from grid.rows.batches import batched
+from grid.rows.columns import row_by_row
 from rewards import ledger
 from rewards.flows.corrections import Stated, corrections_account, entries_for
 from rewards.models import LedgerAccount, Transfer
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 500
+AT_ONCE = 1_000
 COLUMNS = [
     "pk",
     "public_id",
@@ -40,7 +42,8 @@ COLUMNS = [
     "group__review",
 ]
 Review = GroupSettlement.Review
-WAITS = Q(group__review__in=(Review.OPEN, Review.DISPUTED))
+WAITING = (Review.OPEN, Review.DISPUTED)
+OPEN = Settlement.objects.filter(posted_at__isnull=True, voided_at__isnull=True)
 
 
 class _Due(NamedTuple):
@@ -80,26 +83,45 @@ def post_due_settlements(*, now: datetime, limit: int) -> int:
     """
     post_due_penalties(now=now, limit=limit)
     posted, failed = 0, set[int]()
-    while limit > 0 and (batch := _read(_due().exclude(pk__in=failed)[: min(limit, AT_ONCE)])):
-        limit -= len(batch)
-        try:
-            posted += _post(batch, now)
-        except Exception:
-            logger.exception("%d settlements were not posted together; posting them singly", len(batch))
-            posted += _post_singly(batch, now, failed)
+    while limit > 0 and (keys := _due_keys(limit, without=failed)):
+        limit -= len(keys)
+        for chunk in batched(keys, AT_ONCE):
+            batch = _read(chunk)
+            try:
+                posted += _post(batch, now)
+            except Exception:
+                logger.exception("%d settlements were not posted together; posting them singly", len(batch))
+                posted += _post_singly(batch, now, failed)
     return posted
 
 
-def _due() -> QuerySet[Settlement]:
-    open_rows = Settlement.objects.filter(posted_at__isnull=True, voided_at__isnull=True)
-    earlier = open_rows.filter(participation=OuterRef("participation"), revision__lt=OuterRef("revision"))
-    rows = open_rows.filter(~Exists(earlier)).exclude(WAITS, reserved_at__isnull=False)
-    return rows.filter(Q(group=None) | Q(group__shared_at__isnull=False)).order_by("created_at", "pk")
+def _due_keys(limit: int, *, without: Collection[int]) -> list[int]:
+    """Return the keys of settlements that the ledger lacks: of decided groups what is pending, then what is new to it.
+
+    Each comes from an index of few rows: those that are done, and those that wait for a decision, are not looked at.
+    """
+    earlier = OPEN.filter(participation=OuterRef("participation"), revision__lt=OuterRef("revision"))
+    first = OPEN.filter(~Exists(earlier)).exclude(pk__in=without).order_by("created_at", "pk")
+    pending = OPEN.filter(reserved_at__isnull=False)
+    decided = GroupSettlement.objects.exclude(review__in=WAITING).filter(Exists(pending.filter(group=OuterRef("pk"))))
+    keys: list[int] = []
+    with row_by_row():
+        for group in decided.order_by("pk").values_list("pk", flat=True):
+            keys += first.filter(reserved_at__isnull=False, group=group).values_list("pk", flat=True)[
+                : limit - len(keys)
+            ]
+            if len(keys) == limit:
+                return keys
+        is_shared = Q(group=None) | Q(group__shared_at__isnull=False)
+        new = first.filter(is_shared, reserved_at__isnull=True)
+        return keys + list(new.values_list("pk", flat=True)[: limit - len(keys)])
 
 
-def _read(rows: QuerySet[Settlement]) -> list[_Due]:
+def _read(keys: Collection[int]) -> list[_Due]:
     # Flat, because evidence is long and cars' rows are encrypted: neither is needed.
-    return [_Due(*row) for row in rows.values_list(*COLUMNS)]
+    with row_by_row():
+        rows = OPEN.filter(pk__any_of=keys).order_by("created_at", "pk").values_list(*COLUMNS)
+        return [_Due(*row) for row in rows]
 
 
 def _post_singly(batch: Sequence[_Due], now: datetime, failed: set[int]) -> int:
@@ -115,34 +137,33 @@ def _post_singly(batch: Sequence[_Due], now: datetime, failed: set[int]) -> int:
 
 @transaction.atomic
 def _post(batch: Sequence[_Due], now: datetime) -> int:
-    rows = Settlement.objects.filter(posted_at__isnull=True, voided_at__isnull=True)
     replaced = [due for due in batch if due.review == Review.REPLACED]
-    waiting = [due for due in batch if due.review in (Review.OPEN, Review.DISPUTED)]
+    waiting = [due for due in batch if due.review in WAITING]
     standing = [due for due in batch if due.review is None or due.review in GroupSettlement.STANDING]
-    return sum(
-        (
-            _give_up(replaced, now) and rows.filter(pk__in=[due.pk for due in replaced]).update(voided_at=now),
-            _reserve(waiting, now) and rows.filter(pk__in=[due.pk for due in waiting]).update(reserved_at=now),
-            _post_standing(standing, now) and rows.filter(pk__in=[due.pk for due in standing]).update(posted_at=now),
-        )
-    )
+    _give_up(replaced, now)
+    _reserve(waiting, now)
+    _post_standing(standing, now)
+    marked = _open(replaced).update(voided_at=now) + _open(waiting).update(reserved_at=now)
+    return marked + _open(standing).update(posted_at=now)
 
 
-def _give_up(batch: Sequence[_Due], now: datetime) -> bool:
+def _open(batch: Sequence[_Due]) -> QuerySet[Settlement]:
+    return OPEN.filter(pk__any_of=[due.pk for due in batch])
+
+
+def _give_up(batch: Sequence[_Due], now: datetime) -> None:
     """Lift the reservations of settlements that a later revision replaced before they were posted."""
     reserved = _reservations(batch)
     ledger.void_many({f"voided:{due.key}": reserved[due.key] for due in batch if due.key in reserved}, now=now)
-    return bool(batch)
 
 
-def _reserve(batch: Sequence[_Due], now: datetime) -> bool:
+def _reserve(batch: Sequence[_Due], now: datetime) -> None:
     """Set aside what the owners are due if the result stands."""
     entries = [entry for entry in _entries(batch) if not entry.key.startswith("borne:")]
     ledger.reserve_many([replace(entry, key=f"reserved:{entry.key}") for entry in entries], now=now)
-    return bool(batch)
 
 
-def _post_standing(batch: Sequence[_Due], now: datetime) -> bool:
+def _post_standing(batch: Sequence[_Due], now: datetime) -> None:
     entries, reserved = _entries(batch), _reservations(batch)
     ledger.post_pending_many(
         {entry.key: _as_stated(reserved[entry.key], entry) for entry in entries if entry.key in reserved}, now=now
@@ -151,7 +172,6 @@ def _post_standing(batch: Sequence[_Due], now: datetime) -> bool:
     amounts = {entry.key: entry.amount_minor for entry in entries}
     earned = [(due, amounts[due.key]) for due in batch if due.key in amounts]
     Notice.objects.bulk_create((_notice(due, amount_minor, now) for due, amount_minor in earned), ignore_conflicts=True)
-    return bool(batch)
 
 
 def _as_stated(reservation: Transfer, entry: ledger.Entry) -> Transfer:

@@ -40,8 +40,10 @@ def history_of(event: GridEvent, parts: QuerySet[EventParticipation], *, ends_at
     sweep that dies loses a batch and counts none twice.
     """
     treated = parts.filter(state=EventParticipation.State.IN)
-    days = _days(event, treated)
-    history, _is_new = LoadHistory.objects.get_or_create(event=event, defaults={"days": days})
+    history = LoadHistory.objects.filter(event=event).first()
+    if history is None:
+        defaults = {"days": _days(event, treated)}
+        history, _is_new = LoadHistory.objects.get_or_create(event=event, defaults=defaults)
     while not history.is_whole:
         if time.monotonic() > ends_at:
             return None

@@ -15,6 +15,7 @@ from foundation.money import Division, divide
 from grid.metering import group_evidence
 from grid.metering.groups import ABSENT, EXCLUDED, GroupCase, GroupResult, weights
 from grid.models import GridEvent, GroupSettlement, Measurement, Settlement
+from grid.rows.batches import batched
 
 LEASE = timedelta(seconds=60)
 SHARED_AT_ONCE = 2_000
@@ -94,18 +95,18 @@ def finish_shares(group: GroupSettlement, now: datetime, *, ends_at: float) -> i
 
     What is left when `ends_at` (of `time.monotonic`) has passed is left to the next sweep.
     """
-    made, after = 0, 0
+    made = 0
     if group.shared_at is None:
         numbers = {part: number for number, part in enumerate(_members(group).values_list("participation", flat=True))}
         shares = _Shares.of(GroupSettlement.objects.get(pk=group.pk))
-        while rows := list(_without_share(group).filter(pk__gt=after)[:SHARED_AT_ONCE]):
+        for rows in batched(list(_without_share(group)), SHARED_AT_ONCE):
             if time.monotonic() > ends_at:
                 GridEvent.objects.filter(pk=group.event_id).update(lease_until=None)
                 return made
             GridEvent.objects.filter(pk=group.event_id).update(lease_until=clock.wall() + LEASE)
             with transaction.atomic():
                 _insert(shares, rows, [numbers[participation] for _pk, participation, _grade in rows], now)
-            made, after = made + len(rows), rows[-1][0]
+            made += len(rows)
     _close(group, now)
     return made
 
