@@ -65,7 +65,7 @@ def _decide(moment: Moment) -> Wish:
     if not slots or slots[0].starts_at > moment.now:
         return Wish(FREE, "no_plan")
     wish = _wanted(moment, slots)
-    if wish.mode == FREE and moment.must_wait and moment.is_timed and wish.reason == "plan":
+    if wish.mode == FREE and moment.must_wait and moment.is_timed and wish.reason in {"plan", "absorb"}:
         until = moment.now + MAX_COMMAND
         wish = Wish(HOLD, "feeder", ends_at=until, until=until)
     if wish.until is None:
@@ -97,6 +97,8 @@ def _why_free(moment: Moment) -> str:
 
 def _wanted(moment: Moment, slots: Sequence[PlanSlot]) -> Wish:
     event = _event_at(moment, moment.now)
+    if event is None and _must_absorb(moment):
+        return Wish(FREE, "absorb")
     mode = _pressed(moment, event, _mode_of(moment, slots[0]))
     if mode == FREE:
         around = _early_hold(moment, slots) or _late_hold(moment, slots)
@@ -146,6 +148,11 @@ def _is_above_reserve(moment: Moment) -> bool:
 
 def _event_at(moment: Moment, at: datetime) -> EventWindow | None:
     return next((event for event in moment.events if event.kind != "absorb" and event.covers(at)), None)
+
+
+def _must_absorb(moment: Moment) -> bool:
+    """Say whether the car makes up for others in an event that wants cars to charge."""
+    return any(one.kind == "absorb" and one.is_pressed and one.covers(moment.now) for one in moment.events)
 
 
 def _event_nominal(moment: Moment) -> EventWindow | None:

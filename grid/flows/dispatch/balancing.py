@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Max, Q
 
 from foundation import leases
+from grid.flows.dispatch import tending
 from grid.flows.dispatch.limiting import keep_switch_limits
 from grid.flows.dispatch.moments import moment_within
 from grid.flows.events import calling
@@ -113,7 +114,9 @@ def part_of(row: EventParticipation, car: CarNow, event: GridEvent, *, now: date
     spare_w = 0 if trouble else _spare_w(row, car, event, told_w=told_w, left_alone_w=left_alone_w, now=now)
     was_called_lately = row.called_at is not None and row.called_at > now - PATIENCE
     if told_w is None and was_called_lately and spare_w:
-        return Part(row.pk, left_alone_w, told_w=left_alone_w - spare_w, grade=UNKNOWN)
+        is_absorb = event.kind == GridEvent.Kind.ABSORB
+        told_w = left_alone_w + spare_w if is_absorb else left_alone_w - spare_w
+        return Part(row.pk, left_alone_w, told_w=told_w, grade=UNKNOWN)
     seen_w, grade = (None, UNKNOWN) if told_w is None else _seen_w(row, car, now)
     return Part(
         row.pk,
@@ -145,6 +148,8 @@ def _told_w(row: EventParticipation, car: CarNow, event: GridEvent, now: datetim
     if event.kind == GridEvent.Kind.ABSORB:
         slot = car.plan.slot_at(now) if car.plan else None
         planned_w = round(car.plan.solution["power_kw"][slot] * 1000) if car.plan and slot is not None else 0
+        if row.call == EventParticipation.Call.PRESSED and not tending.is_full(car):
+            planned_w = car.charge_w
         return planned_w if planned_w > 0 else None
     dispatch = car.dispatch
     if dispatch is None or dispatch.participation_id != row.pk:
@@ -196,11 +201,12 @@ def _spare_w(
     row: EventParticipation, car: CarNow, event: GridEvent, *, told_w: int | None, left_alone_w: int, now: datetime
 ) -> int:
     """Return what the car could give beyond what it was told, as its minimum, departure and reserve allow."""
-    is_reserve = row.call == EventParticipation.Call.RESERVE
-    if event.kind == GridEvent.Kind.ABSORB:
-        return car.charge_w - left_alone_w if is_reserve else 0
     if row.call == EventParticipation.Call.PRESSED:
         return 0
+    if event.kind == GridEvent.Kind.ABSORB:
+        if tending.is_full(car) or not car.is_plugged_at_home:
+            return 0
+        return max(0, car.charge_w - (left_alone_w if told_w is None else told_w))
     pressed = EventWindow(row.pk, event.kind, event.starts_at, event.ends_at, is_pressed=True)
     wish = steering.decide(moment_within(car, event=pressed, now=now))
     is_long = wish.until is not None and wish.until >= min(now + MAX_COMMAND / 2, event.ends_at)

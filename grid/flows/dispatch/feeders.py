@@ -86,7 +86,7 @@ def waiting_cars(cars: Iterable[CarNow], *, now: datetime) -> frozenset[int]:
             wish = steering.decide(moment)
         if wish.mode != steering.FREE:
             continue
-        if moment.is_timed and wish.reason == "plan":
+        if moment.is_timed and wish.reason in {"plan", "absorb"}:
             may_wait.append((moment.safe_release_at or NEVER, key, car))
         else:
             _load(load_w, wires, car)

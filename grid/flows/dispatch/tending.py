@@ -16,7 +16,7 @@ FULL_PERCENT = 0.5
 # Why the car leaves our hands: it then gets its own limit back.
 LEAVING = frozenset({"paused", "no_consent", "not_active"})
 # Why a car that is left alone should be charging.
-SHALL_CHARGE = frozenset({"plan", "minimum", "departure", ChargeOverride.Kind.CHARGE_NOW})
+SHALL_CHARGE = frozenset({"plan", "absorb", "minimum", "departure", ChargeOverride.Kind.CHARGE_NOW})
 
 
 def tend(car: CarNow, *, wish: Wish, sign: ForeignSign | None, now: datetime) -> None:

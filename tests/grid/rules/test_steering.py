@@ -66,6 +66,18 @@ def moment(powers_w: Sequence[int] = (0, 0, 0, 0), **changes: object) -> Moment:
         pytest.param(moment((-9_600,), events=[event(0, 60, "discharge")]), DISCHARGE, "discharge", id="in an event"),
         pytest.param(moment(events=[event(-30, 60)]), HOLD, "hold", id="held in an event"),
         pytest.param(moment(events=[event(0, 60, "absorb")]), HOLD, "price", id="absorb event does not hold"),
+        pytest.param(
+            moment((-9_600, 0), events=[replace(event(0, 60, "absorb"), is_pressed=True)]),
+            FREE,
+            "absorb",
+            id="pressed to absorb: charges whatever the price says",
+        ),
+        pytest.param(
+            moment(events=[replace(event(0, 60, "absorb"), is_pressed=True)], must_wait=True),
+            HOLD,
+            "feeder",
+            id="pressed to absorb where the wires carry no more: held",
+        ),
         pytest.param(moment(obstacle="no_consent"), FREE, "no_consent", id="consent taken back"),
         pytest.param(moment(override="charge_now"), FREE, "charge_now", id="owner wants it charged now"),
         pytest.param(

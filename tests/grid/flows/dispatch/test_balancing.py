@@ -14,7 +14,7 @@ from grid.flows.plans.planning import plan_due
 from grid.models import Dispatch, EventParticipation, EventProgress, GridEvent, PlanningState
 from tests.factories import grid, nights
 from vehicles.flows.preferences import charge_now
-from vehicles.models import Command, SwitchLimit, Vehicle
+from vehicles.models import Command, PlugSession, SwitchLimit, Vehicle
 
 MINUTE = timedelta(minutes=1)
 Call = EventParticipation.Call
@@ -155,6 +155,23 @@ def test_held_car_is_pressed_to_give_back_what_others_do_not(alice: User, bob: U
     assert [(command.kind, command.power_w, command.floor_soc_percent) for command in told] == [
         ("discharge", -9_600, 30)
     ]
+
+
+def test_car_that_waits_is_pressed_to_take_what_others_do_not(alice: User, bob: User, now: datetime) -> None:
+    cars = [nights.plugged_car(owner, now=now, kind="timed", soc=50).vehicle for owner in (alice, bob)]
+    event = started(now, target_w=20_000, kind="absorb")
+    PlugSession.objects.update(soc_percent=90)  # left alone, neither would charge now
+    at = now + 13 * MINUTE
+    for car in cars:
+        seen(car, at)
+
+    look = balance(event=event, now=at)
+
+    assert look.planned_w == 0  # their plans charge later in the night
+    assert set(calls().values()) == {Call.PRESSED}
+    assert (look.moved_w, look.missing_w) == (20_000, 0)
+    again = balance(event=event, now=at + 2 * MINUTE)  # taken at its word until readings can show what it does
+    assert (again.planned_w, again.unknown_w, again.moved_w) == (22_600, 22_600, 0)
 
 
 def test_looks_come_every_minute_and_not_twice(cars: list[Vehicle], now: datetime) -> None:
