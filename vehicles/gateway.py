@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
-from accounts.flows.notices import notify
+from accounts.flows.notices import notify_all
 from foundation import clock, leases
 from foundation.http import mount_door, open_session
 from vehicles import meter
@@ -307,8 +307,8 @@ def mark_needs_relink(link: VehicleLink, *, reason: str) -> None:
     if not marked:
         return
     logger.info("link %s needs to be linked again", link.public_id)
-    notify(
-        user=link.owner,
+    notify_all(
+        user_ids=[link.owner_id],
         kind="link_needs_relink",
         key=f"relink:{link.public_id}:{link.linked_at:%Y%m%dT%H%M%S}",
         params={"maker": adapter(link.maker).name, "maker_slug": link.maker},

@@ -145,7 +145,7 @@ def confirm_resumes(*, now: datetime, limit: int, workers: int = 1) -> int:
     nothing of the reading is kept.
     """
     waiting = Command.objects.filter(TOLD, kind=Command.Kind.RESUME)
-    rows = waiting.select_related("vehicle__owner").order_by("sent_at")[: max(0, limit)]
+    rows = waiting.select_related("vehicle").order_by("sent_at")[: max(0, limit)]
     return work_through(rows, lambda command: _confirm_resume(command, now=now), workers=workers)
 
 

@@ -115,8 +115,10 @@ def _values(vehicle: Vehicle, state: VehicleState, *, newest: ChargeReading | No
 
 def is_at_home_of(owner_id: int, place: Place | None) -> bool | None:
     """Say whether a place is at the owner's home; None where place or home is not known."""
-    home = HomePlace.objects.filter(owner=owner_id).first() if place is not None else None
-    if place is None or home is None:
+    if place is None:
+        return None
+    home = HomePlace.objects.filter(owner=owner_id).only("latitude", "longitude", "radius_m").first()
+    if home is None:
         return None
     return distance_m(place, Place(float(home.latitude), float(home.longitude))) <= home.radius_m
 

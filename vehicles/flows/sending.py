@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, F, Q, QuerySet
 
-from accounts.flows.notices import notify
+from accounts.flows.notices import notify_all
 from foundation import clock, leases
 from foundation.rounds import work_through
 from vehicles import gateway
@@ -328,8 +328,8 @@ def try_again(command: Command, *, seconds: float, failure: str, now: datetime) 
 
 def tell_owner_of_failing_release(command: Command, *, now: datetime) -> None:
     """Tell the owner, once a release, to look whether the car charges."""
-    notify(
-        user=command.vehicle.owner,
+    notify_all(
+        user_ids=[command.vehicle.owner_id],
         kind="release_failing",
         key=f"release_failing:{command.public_id}",
         params={"vehicle": str(command.vehicle)},
