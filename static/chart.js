@@ -272,12 +272,14 @@ class SettlementChart extends Chart {
 class LinesChart extends Chart {
   paint (svg) {
     const known = this.data.lines.flatMap(line => line.values).filter(kw => kw !== null)
-    const up = niceCeil(span(known, 1))
+    const up = niceCeil(span(known.filter(kw => kw > 0), 1))
+    const back = known.filter(kw => kw < 0)
+    const down = back.length ? niceCeil(span(back, 1)) : 0
     const y = MARGIN.top + GAP
     const height = this.height - y - MARGIN.bottom
-    const toY = kw => y + (up - kw) / up * height
+    const toY = kw => y + (up - kw) / (up + down) * height
     this.axis(svg)
-    this.panel(svg, { y, height, title: this.say("wordPower"), ticks: [up, up / 2, 0], toY, label: tick => this.number.format(tick) })
+    this.panel(svg, { y, height, title: this.say("wordPower"), ticks: down ? [up, 0, -down] : [up, up / 2, 0], toY, label: tick => this.number.format(tick) })
     for (const line of this.data.lines) {
       let path = ""
       line.values.forEach((kw, slot) => {

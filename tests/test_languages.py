@@ -190,24 +190,24 @@ def test_own_language_of_an_owner_goes_before_the_browsers(alice: User) -> None:
             "en",
             "You earned $4.50",
             (
-                "Your car delivered 21.70 kWh in the event of Wed, Nov 18, 5:05 PM. The earnings page shows how it "
-                "was worked out."
+                "For the event of Wed, Nov 18, 5:05 PM, 21.70 kWh is credited to your car. The earnings page shows "
+                "how it was worked out."
             ),
         ),
         (
             "es",
             "Ganaste $4.50",
             (
-                "Tu auto entregó 21.70 kWh en el evento de mié, 18 de nov, 5:05 p.m.; la página de ganancias muestra "
-                "cómo se calculó."
+                "Por el evento de mié, 18 de nov, 5:05 p.m., se acreditan 21.70 kWh a tu auto; la página de "
+                "ganancias muestra cómo se calculó."
             ),
         ),
         (
             "fr-ca",
             "Vous avez gagné 4,50 $ US",
             (
-                "Votre véhicule a fourni 21,70 kWh pendant l’événement (mer. 18 nov., 17 h 05). La page des gains "
-                "montre le calcul."
+                "Pour l’événement (mer. 18 nov., 17 h 05), 21,70 kWh sont portés au crédit de votre véhicule. La page "
+                "des gains montre le calcul."
             ),
         ),
     ],

@@ -10,8 +10,8 @@ KINDS: dict[str, Kind] = {
         NoticeText(
             _("You earned {amount}"),
             _(
-                "Your car delivered {energy} in the event of {starts_at}. The earnings page shows how it was worked "
-                "out."
+                "For the event of {starts_at}, {energy} is credited to your car. The earnings page shows how it was "
+                "worked out."
             ),
         ),
         MONEY,

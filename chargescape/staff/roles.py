@@ -19,7 +19,7 @@ _CARS = (
 _GRID = (
     "grid.view_utility", "grid.view_tariff", "grid.view_program", "grid.view_programterms", "grid.view_enrollment",
     "grid.view_site", "grid.view_gridevent", "grid.view_eventparticipation", "grid.view_plan", "grid.view_dispatch",
-    "grid.view_settlement", "grid.view_feed", "grid.view_eventprogress", "grid.view_feeder",
+    "grid.view_settlement", "grid.view_feed", "grid.view_eventprogress", "grid.view_controldraw", "grid.view_feeder",
     "grid.view_groupsettlement", "grid.view_dispute",
     "grid.view_nomination", "grid.view_rehearsal",
 )  # fmt: skip

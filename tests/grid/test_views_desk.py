@@ -21,7 +21,7 @@ from grid.flows.programs.rehearsing import rehearse
 from grid.flows.settlement.invoicing import draft_invoice, send_invoice
 from grid.flows.settlement.reviewing import approve_group
 from grid.flows.settlement.settling import post_due_settlements
-from grid.models import Dispute, EnrollmentConfirmation, GroupSettlement
+from grid.models import Dispute, EnrollmentConfirmation, EventParticipation, EventProgress, GroupSettlement
 from tests.desk_world import CARS, DeskWorld, build_desk, elsewhere, nominated
 from tests.page_world import stop_clock
 from tests.url_map import UTILITYS, places
@@ -83,6 +83,28 @@ def test_lead_reads_every_page_in_few_queries_and_no_owner_is_named(desk: DeskWo
         assert not [one for one in (*names, *plates, "Lightning", "30.26") if one in text], name
         assert len(queries) <= MOST + (5 if name == "desk_overview" else 0), (name, len(queries))
         assert answer["Cache-Control"] == "no-store, private"
+
+
+def test_running_event_is_followed_as_a_chart_and_a_table(desk: DeskWorld) -> None:
+    event = desk.event
+    for minute, seen_w in ((1, 2_000), (3, 4_500), (11, -1_250)):
+        EventProgress.objects.create(event=event, at=event.starts_at + timedelta(minutes=minute), asked_w=10_000,
+                                     planned_w=9_000, measured_w=seen_w, called_cars=5)  # fmt: skip
+    client, page = at(desk.reader), reverse("desk_event", args=[desk.utility.slug, event.public_id])
+    part = client.get(page, {"part": "progress"}).content.decode()
+    assert "<html" not in part
+    chart = json.loads(part.partition('id="progress-data" type="application/json">')[2].partition("</script>")[0])
+    lines = {line["name"]: line["values"] for line in chart["lines"]}
+    assert chart["slotMinutes"] == 5
+    assert lines["seen"][:4] == [4.5, None, -1.25, None]
+    assert len(lines["asked"]) == (event.ends_at - event.starts_at) // timedelta(minutes=5)
+    assert "hx-get" not in part  # it is over
+    assert "How it went" in client.get(page).content.decode()
+    rows = list(csv.DictReader(io.StringIO(client.get(f"{page}progress.csv").content.decode())))
+    assert [row["measured_w"] for row in rows] == ["4500", "-1250"]
+    event.participations.update(state=EventParticipation.State.OPTED_OUT)
+    assert client.get(page, {"part": "progress"}).status_code == 204  # so few cars: nothing is told
+    assert "progress-data" not in client.get(page).content.decode()
 
 
 def test_desk_does_not_exist_for_owners_and_other_utilities(desk: DeskWorld, charlie: User, now: datetime) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from foundation.sheets import harmless_cell
 from grid.flows.desk.events import CarRow, EventLine, IntervalRow, car_rows, grades, interval_rows
+from grid.flows.desk.progress import progress_of
 from grid.models import Invoice, InvoiceLine, Nomination
 
 SCHEMA = 1
@@ -23,6 +24,8 @@ EVENT_COLUMNS = (
 )  # fmt: skip
 INTERVAL_COLUMNS = ("starts_at", "ends_at", "baseline_w", "net_w", "delivered_w", "grade")
 CAR_COLUMNS = ("car", "state", "grade", "committed_wh", "baseline_wh", "net_wh", "delivered_wh", "is_straggler")
+PROGRESS_COLUMNS = ("at", "asked_w", "planned_w", "measured_w", "unknown_w", "moved_w", "missing_w", "called_cars",
+                    "unknown_cars", "straggling_cars", "reserve_cars")  # fmt: skip
 NOMINATION_COLUMNS = ("program", "starts_at", "ends_at", "hold_w", "discharge_w", "cars", "method", "method_version",
                       "quantile_percent", "days", "made_at")  # fmt: skip
 INVOICE_COLUMNS = ("invoice", "position", "kind", "about_date", "event", "program", "form", "postings", "amount_minor",
@@ -90,6 +93,12 @@ def interval_row(row: IntervalRow) -> dict[str, Any]:
 def car_row(row: CarRow) -> dict[str, Any]:
     """Return a car's part as a row of CAR_COLUMNS."""
     return {"car": row.number, **{name: getattr(row, name) for name in CAR_COLUMNS[1:]}}
+
+
+def progress_rows(line: EventLine) -> list[dict[str, Any]]:
+    """Return the looks at an event while it ran as rows of PROGRESS_COLUMNS; none of a small group."""
+    found = None if line.is_small else progress_of(line.event)
+    return [{name: getattr(step.look, name) for name in PROGRESS_COLUMNS} for step in found.steps] if found else []
 
 
 def event_evidence(line: EventLine) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Events at the desk: the list, one event with its evidence, its files, and the utility's word on its result."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from grid.flows.desk.events import (
     grades,
     interval_rows,
 )
+from grid.flows.desk.progress import progress_of
 from grid.flows.settlement import reviewing
 from grid.models import Dispute, GroupSettlement, Settlement
 from grid.views.desk.doors import Desk, desk_action, desk_read, show
@@ -31,7 +33,12 @@ from grid.views.desk.doors import Desk, desk_action, desk_read, show
 A_PAGE = 25
 MOST_ROWS = 5000
 SHOWN_CARS = 100
-KINDS_OF_FILE = {"intervals": sheets.INTERVAL_COLUMNS, "cars": sheets.CAR_COLUMNS}
+FILES: dict[str, tuple[tuple[str, ...], Callable[[EventLine], list[dict[str, Any]]]]] = {
+    "intervals": (sheets.INTERVAL_COLUMNS, lambda line: [sheets.interval_row(row) for row in interval_rows(line)]),
+    "cars": (sheets.CAR_COLUMNS, lambda line: [sheets.car_row(row) for row in car_rows(line)]),
+    "progress": (sheets.PROGRESS_COLUMNS, sheets.progress_rows),
+}
+LIVE = 60  # seconds between two looks at a running event
 WATTS_PER_KW = 1000
 
 
@@ -71,7 +78,21 @@ def events_file(request: HttpRequest, desk: Desk, form: str) -> HttpResponse:
 @desk_read
 def event(request: HttpRequest, desk: Desk, event: UUID) -> HttpResponse:
     """Show one event: what was asked, who took part, what was delivered and how that is known."""
-    return show(request, desk, "event", context_of(desk, line_of(desk, event)))
+    line = line_of(desk, event)
+    if request.GET.get("part") == "progress":
+        context = progress_context(desk, line)
+        return show(request, desk, "_progress", context) if context["progress"] else HttpResponse(status=204)
+    return show(request, desk, "event", {**context_of(desk, line), **progress_context(desk, line)})
+
+
+def progress_context(desk: Desk, line: EventLine) -> dict[str, Any]:
+    """Return what the part of the page shows that follows a running event; nothing of a small group."""
+    found = None if line.is_small else progress_of(line.event)
+    context = {"line": line, "event": line.event, "progress": found, "live_seconds": LIVE if clock.rate() == 1 else 5}
+    if found is None:
+        return context
+    chart = found.chart(zone=desk.utility.time_zone, locale=locale_for(desk.person.country))
+    return {**context, "look": found.newest, "progress_chart": chart}
 
 
 def context_of(desk: Desk, line: EventLine) -> dict[str, Any]:
@@ -129,17 +150,13 @@ def event_evidence(request: HttpRequest, desk: Desk, event: UUID) -> HttpRespons
 
 @desk_read
 def event_file(request: HttpRequest, desk: Desk, event: UUID, what: str) -> HttpResponse:
-    """Hand out an event's quarter hours or its cars as CSV."""
+    """Hand out an event's quarter hours, its cars or the looks at it while it ran, as CSV."""
     del request
     line = line_of(desk, event)
-    if what not in KINDS_OF_FILE:
+    if what not in FILES:
         raise Http404("no such file")
-    rows = (
-        [sheets.interval_row(row) for row in interval_rows(line)]
-        if what == "intervals"
-        else [sheets.car_row(row) for row in car_rows(line)]
-    )
-    return as_file("csv", f"event-{line.event.public_id}-{what}", KINDS_OF_FILE[what], rows)
+    columns, rows = FILES[what]
+    return as_file("csv", f"event-{line.event.public_id}-{what}", columns, rows(line))
 
 
 def as_file(form: str, name: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> HttpResponse:

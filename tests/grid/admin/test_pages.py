@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from django.test import Client
@@ -9,13 +10,23 @@ from django.urls import reverse
 
 from accounts.models import User
 from grid.flows.plans.planning import plan_due
-from grid.models import Dispatch, Feed, Plan, Program, ProgramTerms, Settlement, Tariff
+from grid.metering.control_groups import Candidate, draw_control_group
+from grid.models import ControlDraw, Dispatch, Feed, Plan, Program, ProgramTerms, Settlement, Tariff
 from tests.factories import grid as make
 from tests.factories import nights
 
 pytestmark = pytest.mark.django_db
 
-READ_ONLY = ["site", "enrollment", "eventparticipation", "planningstate", "plan", "dispatch", "settlement"]
+READ_ONLY = [
+    "site",
+    "enrollment",
+    "eventparticipation",
+    "planningstate",
+    "plan",
+    "dispatch",
+    "settlement",
+    "controldraw",
+]
 EDITED = ["utility", "tariff", "program", "feed"]
 
 
@@ -45,6 +56,13 @@ def desk(client: Client, ada: User, alice: User, now: datetime) -> Client:
         evidence={"readings": []},
         created_at=now,
     )
+    candidates = [Candidate(f"car-{place}", str(place), None) for place in range(8)]
+    lot = draw_control_group(candidates=candidates, share=Fraction(1, 4), seed="a1")
+    ControlDraw.objects.create(
+        event=part.event, method=lot.method, method_version=lot.version, seed=lot.seed, share_percent=25,
+        eligible=lot.eligible, candidates=[[one.car, one.owner, None] for one in candidates], drawn=list(lot.cars),
+        drawn_at=now,
+    )  # fmt: skip
     client.force_login(ada)
     return client
 
@@ -146,3 +164,11 @@ def test_feed_can_be_asked_for_soon(desk: Client, now: datetime) -> None:
     desk.post(reverse("admin:grid_feed_changelist"), {"action": "fetch_soon", "_selected_action": [str(feed.pk)]})
     feed.refresh_from_db()
     assert (feed.next_fetch_at, feed.lease_until) == (None, None)
+
+
+def test_control_group_can_be_drawn_again(desk: Client) -> None:
+    draw = ControlDraw.objects.get()
+    page = reverse("admin:grid_controldraw_change", args=[draw.pk])
+    assert "the same cars" in desk.get(page).content.decode()
+    ControlDraw.objects.update(seed="b2")
+    assert "OTHER cars" in desk.get(page).content.decode()
