@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.forms import ZONES
 from accounts.models import User
 from foundation.forms import LocalDecimalField
+from grid.flows.owners.sites import MOST_MONTH_KWH
 from grid.models import Site, Tariff
+from grid.rules.tariffs import MONTH_KWH
 
 WATTS_PER_KW = 1000
 
@@ -33,6 +35,12 @@ class HomeForm(forms.Form):
         label=_("ZIP or postal code"), max_length=10, widget=forms.TextInput(attrs={"autocomplete": "postal-code"})
     )
     time_zone = forms.ChoiceField(label=_("Time zone of the home"), help_text=_("Departures are kept in it."))
+    month_kwh = forms.IntegerField(
+        label=_("What the home uses in a month, without the car"),
+        min_value=0,
+        max_value=MOST_MONTH_KWH,
+        required=False,
+    )
     evse_max_charge_kw = LocalDecimalField(
         label=_("Power of your charger"),
         min_value=1,
@@ -68,13 +76,18 @@ class HomeForm(forms.Form):
         choice: Any = self.fields["tariff"]
         choice.queryset = tariffs
         choice.label_from_instance = lambda tariff: f"{tariff.utility.name}: {gettext(tariff.name)}"
+        usual = site.tariff.month_kwh if site else MONTH_KWH
+        self.fields["month_kwh"].help_text = gettext(
+            "In kWh; on your bill. Where a kWh costs more the more is used, it says what your car's next one costs. "
+            "Leave it empty if you do not know: then we take %(usual)s kWh."
+        ) % {"usual": usual}
         zone: Any = self.fields["time_zone"]
         zone.choices = ZONES if owner.time_zone in dict(ZONES) else [(owner.time_zone, owner.time_zone), *ZONES]
 
     @property
     def supply(self) -> list[forms.BoundField]:
         """The fields about the supply, in the order in which they are asked."""
-        return [self[name] for name in ("tariff", "address", "postal_code_prefix", "time_zone")]
+        return [self[name] for name in ("tariff", "month_kwh", "address", "postal_code_prefix", "time_zone")]
 
     def home(self) -> dict[str, Any]:
         """Return the cleaned values as `save_home` takes them."""
@@ -94,6 +107,7 @@ def _initial(owner: User, site: Site | None) -> dict[str, Any]:
         "address": site.address,
         "postal_code_prefix": site.postal_code_prefix,
         "time_zone": site.time_zone,
+        "month_kwh": site.month_kwh,
         "evse_max_charge_kw": site.evse_max_charge_w / WATTS_PER_KW,
         "is_evse_bidirectional": site.is_evse_bidirectional,
         "has_export_permission": site.has_export_permission,

@@ -129,6 +129,11 @@ class Site(models.Model):
         default=CarbonChoice.MOSTLY_MONEY,
         help_text="How plans weigh carbon beside money.",
     )
+    month_kwh = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="What the home uses in a month besides its car, as its owner says; empty: as the tariff takes it.",
+    )
     feeder = models.ForeignKey(
         Feeder, null=True, blank=True, on_delete=models.SET_NULL, related_name="sites", help_text="What it hangs on."
     )

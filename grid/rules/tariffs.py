@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -186,6 +187,19 @@ def _tier(record: Mapping[str, Any], name: str, month_kwh: int) -> Mapping[str, 
         below = ends or below
     assert found is not None
     return found
+
+
+def tier_starts(record: Mapping[str, Any]) -> set[int]:
+    """Return at how many kWh a month further tiers of one version begin, whole kWh: between two all months are alike.
+
+    The version is one that `parse_rates` reads.
+    """
+    return {
+        ceil(tier["up_to_wh"] * PER_MONTH[period.get("tiers_per", "month")] / 1000)
+        for period in record.get("periods", [])
+        for tier in period.get("tiers", [])
+        if "up_to_wh" in tier
+    }
 
 
 def _are_numbers(values: object, least: int, most: int) -> bool:

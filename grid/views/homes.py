@@ -43,7 +43,8 @@ def site(request: HttpRequest) -> HttpResponse:
             return redirect("onboarding" if is_welcome else "site")
     context: dict[str, Any] = {"form": form, "site": home, "is_welcome": is_welcome}
     if home is not None and not is_welcome:
-        context |= {"prices": prices_ahead(home.tariff, now=clock.now()), "currency": home.tariff.utility.currency}
+        prices = prices_ahead(home.tariff, month_kwh=home.month_kwh, now=clock.now())
+        context |= {"prices": prices, "currency": home.tariff.utility.currency}
     return render(request, "grid/site.html", context)
 
 
@@ -64,12 +65,12 @@ class PricesAhead:
     has_guesses: bool
 
 
-def prices_ahead(tariff: Tariff, *, now: datetime) -> PricesAhead:
+def prices_ahead(tariff: Tariff, *, month_kwh: int | None = None, now: datetime) -> PricesAhead:
     """Return the hourly prices of the next day under a tariff; hours not published yet repeat the day before."""
     # The hours of the utility's clock, which lies half an hour off in Newfoundland: no hour straddles two rates.
     hour = now.astimezone(tariff.utility.zone).replace(minute=0, second=0, microsecond=0).astimezone(UTC)
     slots = Slots(hour, HOURS_AHEAD * SLOTS_AN_HOUR)
-    known = PriceBook().of(tariff, slots)
+    known = PriceBook().of(tariff, slots, month_kwh=month_kwh)
     means = known.imports.reshape(HOURS_AHEAD, SLOTS_AN_HOUR).mean(axis=1)
     hours = [
         PriceHour(slots.start_of(number * SLOTS_AN_HOUR), round(float(price) * MICROS))

@@ -151,7 +151,7 @@ def _of_stay(session: PlugSession, site: Site, book: PriceBook) -> _Found | None
     ]
     drawn = [float(wh) / 1000 for wh in actual if wh is not None]
     alone = [float(wh) / 1000 for wh in left_alone]
-    prices = book.of(site.tariff, slots)
+    prices = book.of(site.tariff, slots, month_kwh=site.month_kwh)
     money = _saved(alone, drawn, imports=prices.imports, exports=prices.exports)
     if not prices.is_carbon_known:
         return _Found(sum(drawn), money)

@@ -14,6 +14,7 @@ from foundation.refusals import Refusal
 from grid.models import Enrollment, Site, Tariff
 
 LOWEST_EVSE_W, HIGHEST_EVSE_W = 1_000, 25_000
+MOST_MONTH_KWH = 20_000
 # Only the first characters are kept readable: enough to know the area, too few to know the house.
 _AREA = {"US": re.compile(r"\d{3}(\d{2})?"), "CA": re.compile(r"[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z]")}
 _AREA_EXAMPLES = {
@@ -38,11 +39,12 @@ def save_home(
     has_export_permission: bool,
     export_limit_w: int,
     export_permission_ends_on_date: date | None,
+    month_kwh: int | None = None,
     now: datetime,
 ) -> Site:
     """Keep the owner's one home and return it; `version` grows with every change, so that plans become stale.
 
-    Powers are W at the AC side. Raises UnableToSaveSite where something cannot be true, naming the field.
+    Powers are W at the AC side; `month_kwh` is what the home uses besides its cars, None = not known. Raises UnableToSaveSite where something cannot be true, naming the field.
     """
     if time_zone not in available_timezones():
         raise UnableToSaveSite(
@@ -51,6 +53,7 @@ def save_home(
             field="time_zone",
         )
     _check_charger(evse_max_charge_w)
+    _check_use(month_kwh)
     _check_export(
         is_evse_bidirectional=is_evse_bidirectional,
         has_export_permission=has_export_permission,
@@ -68,6 +71,7 @@ def save_home(
         "has_export_permission": has_export_permission,
         "export_limit_w": export_limit_w if has_export_permission else 0,
         "export_permission_ends_on_date": export_permission_ends_on_date if has_export_permission else None,
+        "month_kwh": month_kwh,
     }
     with transaction.atomic():
         _check_supplier(owner, tariff)
@@ -87,6 +91,15 @@ def _check_charger(evse_max_charge_w: int) -> None:
             gettext("A home charger gives between 1 and 25 kW. A 240 V charger on a 40 A breaker gives 7.7 kW."),
             code="evse_power_implausible",
             field="evse_max_charge_w",
+        )
+
+
+def _check_use(month_kwh: int | None) -> None:
+    if month_kwh is not None and not 0 <= month_kwh <= MOST_MONTH_KWH:
+        raise UnableToSaveSite(
+            gettext("A home uses between 0 and 20,000 kWh in a month. It is on your bill; leave it empty otherwise."),
+            code="month_use_implausible",
+            field="month_kwh",
         )
 
 

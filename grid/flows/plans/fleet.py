@@ -43,7 +43,7 @@ SITE = (
     ("is_evse_bidirectional", "home__is_evse_bidirectional", WHOLE),
     ("has_export_permission", "home__has_export_permission", WHOLE),
     ("export_limit_w", "home__export_limit_w", WHOLE), ("carbon_choice", "home__carbon_choice", TEXT),
-    ("feeder_id", "home__feeder_id", WHOLE),
+    ("feeder_id", "home__feeder_id", WHOLE), ("month_kwh", "home__month_kwh", WHOLE),
     ("export_permission_ends_on_date", "permission_ends", TEXT),
 )  # fmt: skip
 SESSION = (

@@ -78,7 +78,7 @@ def draft_plan(
         return Draft(car, now, obstacle=car.obstacle or "no_home")
     is_little_known = len(habit.minutes_early) < ENOUGH_DEPARTURES
     ahead = _ahead(known_departures(car, now=now), usual_early if is_little_known else (), now)
-    known = prices.of(car.site.tariff, ahead.slots)
+    known = prices.of(car.site.tariff, ahead.slots, month_kwh=car.site.month_kwh)
     night = _night(car, habit, known, ahead, now)
     return Draft(car, now, night=night, made_from=_made_from(car, night, habit, known))
 

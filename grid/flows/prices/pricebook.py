@@ -13,7 +13,7 @@ from grid.arrays.slots import MAX_HORIZON, SLOT, SLOT_MINUTES, Slots
 from grid.flows.prices.feeds import values_between
 from grid.models import Feed, Tariff
 from grid.planner.problem import Floats
-from grid.rules.tariffs import Rates, export_prices, import_prices, parse_rates, slots_out_of_validity
+from grid.rules.tariffs import Rates, export_prices, import_prices, parse_rates, slots_out_of_validity, tier_starts
 
 # How far back a silent feed's last values are looked for, to be repeated by the hour of the day.
 REPEAT_FROM = timedelta(days=3)
@@ -51,29 +51,41 @@ class NightPrices:
 class PriceBook:
     """Looks up prices for one sweep; a tariff is read and computed once, and cars of one horizon share its arrays."""
 
-    _longest: dict[tuple[int, datetime], NightPrices] = field(default_factory=dict)
-    _known: dict[tuple[int, Slots], NightPrices] = field(default_factory=dict)
+    _longest: dict[tuple[int, int | None, datetime], NightPrices] = field(default_factory=dict)
+    _known: dict[tuple[int, int | None, Slots], NightPrices] = field(default_factory=dict)
+    _tiers: dict[int, list[int]] = field(default_factory=dict)
 
-    def of(self, tariff: Tariff, slots: Slots) -> NightPrices:
-        """Return the tariff's prices in each slot; what is not known yet repeats the day before."""
-        key = (tariff.pk, slots)
+    def of(self, tariff: Tariff, slots: Slots, *, month_kwh: int | None = None) -> NightPrices:
+        """Return the tariff's prices in each slot; what is not known yet repeats the day before.
+
+        `month_kwh` is what the home uses in a month where its owner said so; it decides the tier alone.
+        """
+        used = None if month_kwh is None else self._reached(tariff, month_kwh)
+        key = (tariff.pk, used, slots)
         if key not in self._known:
-            whole = (tariff.pk, slots.starts_at)
+            whole = (tariff.pk, used, slots.starts_at)
             if whole not in self._longest:
-                self._longest[whole] = _look_up(tariff, Slots(slots.starts_at, MAX_HORIZON // SLOT))
+                self._longest[whole] = _look_up(tariff, Slots(slots.starts_at, MAX_HORIZON // SLOT), used)
             self._known[key] = self._longest[whole].first(slots.count)
         return self._known[key]
 
+    def _reached(self, tariff: Tariff, month_kwh: int) -> int | None:
+        """Return the use at which the home's tier begins, so that homes of one tier share prices; None: no tiers."""
+        if tariff.pk not in self._tiers:
+            self._tiers[tariff.pk] = sorted(set().union(*map(tier_starts, [tariff.rules, *tariff.other_versions])))
+        starts = self._tiers[tariff.pk]
+        return max([one for one in starts if one <= month_kwh], default=0) if starts else None
 
-def rates_of(tariff: Tariff) -> Rates:
+
+def rates_of(tariff: Tariff, *, month_kwh: int | None = None) -> Rates:
     """Return all versions of a tariff as numbers; raises ValueError where a rule makes no sense."""
-    zone = tariff.utility.zone
-    others = tuple(parse_rates(record, zone=zone) for record in tariff.other_versions)
-    return replace(parse_rates(tariff.rules, zone=zone), others=others)
+    zone, own = tariff.utility.zone, {} if month_kwh is None else {"month_kwh": month_kwh}
+    others = tuple(parse_rates({**record, **own}, zone=zone) for record in tariff.other_versions)
+    return replace(parse_rates({**tariff.rules, **own}, zone=zone), others=others)
 
 
-def _look_up(tariff: Tariff, slots: Slots) -> NightPrices:
-    rates = rates_of(tariff)
+def _look_up(tariff: Tariff, slots: Slots, month_kwh: int | None) -> NightPrices:
+    rates = rates_of(tariff, month_kwh=month_kwh)
     known = _import_prices(rates, slots, tuple(_values(tariff.price_feed, slots)) if tariff.price_feed else ())
     default = tariff.flat_rate_micros_per_kwh or UNKNOWN_PRICE_MICROS
     imports, _ = fill_gaps(known, wanted=slots.count, default=default)
@@ -88,11 +100,11 @@ def _look_up(tariff: Tariff, slots: Slots) -> NightPrices:
         carbon=_units(carbon),
         is_guessed=np.array([value is None for value in known[REPEAT_SLOTS:]]) | np.array(outside),
         is_carbon_known=any(value is not None for value in known_carbon),
-        told=_told(tariff, rates, slots),
+        told=_told(tariff, rates, slots, month_kwh),
     )
 
 
-def _told(tariff: Tariff, rates: Rates, slots: Slots) -> str:
+def _told(tariff: Tariff, rates: Rates, slots: Slots, month_kwh: int | None) -> str:
     feeds = (("price", tariff.price_feed), ("carbon", tariff.carbon_feed))
     known_until = {
         name: feed.latest_ends_at.isoformat()
@@ -105,7 +117,7 @@ def _told(tariff: Tariff, rates: Rates, slots: Slots) -> str:
         "tariff_version": version,
         "currency": tariff.utility.currency,
         "feeds_known_until": known_until,
-    }
+    } | ({} if month_kwh is None else {"tier_from_kwh": month_kwh})
     return json.dumps(told)[1:-1]
 
 

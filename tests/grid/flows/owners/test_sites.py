@@ -46,6 +46,15 @@ def test_saving_the_same_again_changes_nothing(alice: User, now: datetime) -> No
     assert save_home(owner=alice, **wishes(), now=now).version == 1
 
 
+def test_own_use_is_optional_and_makes_plans_anew(alice: User, now: datetime) -> None:
+    site = save_home(owner=alice, **wishes(), now=now)
+    assert site.month_kwh is None
+    assert save_home(owner=alice, **wishes(month_kwh=620), now=now).version == site.version + 1
+    with pytest.raises(UnableToSaveSite) as refused:
+        save_home(owner=alice, **wishes(month_kwh=20_001), now=now)
+    assert (refused.value.reason_code, refused.value.field) == ("month_use_implausible", "month_kwh")
+
+
 def test_limit_without_permission_is_dropped(alice: User, now: datetime) -> None:
     site = save_home(owner=alice, **wishes(has_export_permission=False), now=now)
     assert (site.export_limit_w, site.export_permission_ends_on_date) == (0, None)

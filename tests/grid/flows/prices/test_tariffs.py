@@ -52,6 +52,18 @@ def test_night_over_a_change_of_rates_has_both() -> None:
     assert prices(loaded.tariff, midnight - timedelta(days=600), 1) == ([100_000], [True])  # before there was a version
 
 
+def test_home_pays_the_tier_that_its_own_use_reaches_and_homes_of_a_tier_share_prices() -> None:
+    tiers = [[{"rate": 0.10, "max": 500}, {"rate": 0.20, "max": 1000}, {"rate": 0.40}]]
+    tariff = load_tariff(record={**flat("0"), "energyratestructure": tiers}, utility=make.utility(), slug="t").tariff
+    book, slots = PriceBook(), Slots(datetime(2024, 6, 3, tzinfo=UTC), 4)
+    found = [book.of(tariff, slots, month_kwh=used) for used in (0, 499, 500, 999, 1000, 20_000, None)]
+    assert [float(one.imports[0]) for one in found] == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4, 0.2]
+    assert found[0] is found[1]
+    assert found[2] is found[3]
+    plain = load_tariff(record=flat("0.10"), utility=make.utility(slug="other"), slug="plain").tariff
+    assert book.of(plain, slots, month_kwh=5) is book.of(plain, slots)
+
+
 def test_record_from_the_same_day_corrects_its_version_and_an_older_one_is_refused() -> None:
     utility = make.utility()
     for rate in ("0.10", "0.11"):
