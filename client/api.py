@@ -248,7 +248,7 @@ class Api(Transport):
         *,
         key: str | None = None,
     ) -> models.Enrollment:
-        """Let one car join one program."""
+        """Let one car join one program; beside others only where the terms of both let it (`goes_with`)."""
         found: models.Enrollment = self.call("POST", "/api/v1/enrollments/", body=body, key=key)
         return found
 

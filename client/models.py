@@ -267,6 +267,7 @@ SwitchKindEnum = Literal[
     "event_announced",
     "event_left_alone",
     "event_soon",
+    "event_gave_way",
     "event_changed",
     "event_cancelled",
     "event_shortened",
@@ -277,11 +278,11 @@ SwitchKindEnum = Literal[
     "withdrawn",
     "car_left",
     "car_found",
+    "export_ready",
     "settlement_posted",
     "payout_sent",
     "payout_cancelled",
     "payout_failed",
-    "export_ready",
     "utility_result",
     "utility_dispute",
     "utility_invoice",
@@ -856,6 +857,7 @@ class HomeRequest(TypedDict):
     has_export_permission: NotRequired[bool]
     export_limit_w: NotRequired[int]
     export_permission_ends_on_date: NotRequired[str | None]
+    month_kwh: NotRequired[int | None]
 
 
 class Invoice(TypedDict):
@@ -1277,6 +1279,7 @@ class Participation(TypedDict):
     state: ParticipationStateEnum
     reason: str
     reason_text: str
+    yields_to: str | None
     invited_at: str
     decided_at: str | None
 
@@ -1625,6 +1628,7 @@ class Site(TypedDict):
     has_export_permission: NotRequired[bool]
     export_limit_w: NotRequired[int]
     export_permission_ends_on_date: NotRequired[str | None]
+    month_kwh: NotRequired[int | None]
     version: int
 
 
@@ -1760,6 +1764,7 @@ class Terms(TypedDict):
     change_notice_days: int
     eligibility: Any
     excludes: Any
+    goes_with: Any
     needs_confirmation: bool
     settles: SettlesEnum
     baseline_method: str

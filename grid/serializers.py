@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from grid.flows.events.abilities import REASONS
+from grid.flows.owners.sites import MOST_MONTH_KWH
 from grid.models import (
     EventParticipation,
     GridEvent,
@@ -76,6 +77,7 @@ class SiteSerializer(serializers.ModelSerializer[Site]):
             "has_export_permission",
             "export_limit_w",
             "export_permission_ends_on_date",
+            "month_kwh",
             "version",
         ]
         read_only_fields = ["id", "version"]
@@ -93,6 +95,13 @@ class HomeSerializer(serializers.Serializer[Site]):
     has_export_permission = serializers.BooleanField(default=False)
     export_limit_w = serializers.IntegerField(default=0)
     export_permission_ends_on_date = serializers.DateField(allow_null=True, default=None)
+    month_kwh = serializers.IntegerField(
+        min_value=0,
+        max_value=MOST_MONTH_KWH,
+        allow_null=True,
+        default=None,
+        help_text="What the home uses in a month besides its car: it decides the tier. null: as the tariff takes it.",
+    )
 
 
 class EventSerializer(serializers.ModelSerializer[GridEvent]):
@@ -135,10 +144,17 @@ class ParticipationSerializer(serializers.ModelSerializer[EventParticipation]):
     vehicle = serializers.UUIDField(source="enrollment.vehicle.public_id", read_only=True)
     event = EventSerializer(read_only=True)
     reason_text = serializers.SerializerMethodField()
+    yields_to = serializers.UUIDField(
+        source="yields_to.public_id",
+        default=None,
+        read_only=True,
+        allow_null=True,
+        help_text="The event of another program that has precedence on this car meanwhile.",
+    )
 
     class Meta:
         model = EventParticipation
-        fields = ["id", "vehicle", "event", "state", "reason", "reason_text", "invited_at", "decided_at"]
+        fields = ["id", "vehicle", "event", "state", "reason", "reason_text", "yields_to", "invited_at", "decided_at"]
         read_only_fields = fields
 
     @extend_schema_field(str)
