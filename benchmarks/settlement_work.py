@@ -39,6 +39,7 @@ from vehicles.models import PlugSession, Vehicle, VehicleLink  # noqa: E402
 
 NOW = datetime(2026, 11, 18, 23, 5, tzinfo=UTC)
 AT_ONCE = 2_000
+MOST_SWEEPS = 1_000
 AWAY_IN, METERLESS_IN = 50, 4
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 READ = """
@@ -122,7 +123,11 @@ def _make_chunk(numbers: list[int], event: GridEvent) -> None:
 def settle() -> dict[str, float]:
     """Sweep until the event is settled; returns the seconds it took and how many sweeps."""
     event = GridEvent.objects.get()
-    return _sweep(lambda: settling.settle_due(now=event.settle_at, limit=20))
+    # A sweep that only measures cars of a group makes no settlement yet.
+    return _sweep(
+        lambda: settling.settle_due(now=event.settle_at, limit=20),
+        is_over=GridEvent.objects.filter(state=GridEvent.State.SETTLED).exists,
+    )
 
 
 def reserve() -> dict[str, float]:
@@ -151,10 +156,16 @@ def credit() -> dict[str, float]:
     return told | {"credits": earned}
 
 
-def _sweep(sweep: Callable[[], int]) -> dict[str, float]:
+def _sweep(sweep: Callable[[], int], *, is_over: Callable[[], bool] | None = None) -> dict[str, float]:
+    """Sweep until `is_over`, or until a sweep finds nothing to do."""
     begun, cpu, done, sweeps = time.perf_counter(), time.process_time(), 0, 0
-    while made := sweep():
+    while True:
+        made = sweep()
         done, sweeps = done + made, sweeps + 1
+        if is_over() if is_over is not None else not made:
+            break
+        if sweeps > MOST_SWEEPS:
+            raise RuntimeError(f"not over after {sweeps} sweeps, {done} rows")
     seconds = time.perf_counter() - begun
     return {"done": done, "seconds": seconds, "cpu": time.process_time() - cpu, "sweeps": sweeps}
 

@@ -19,6 +19,7 @@ VERSION = 3
 READABLE = (1, 2, 3)
 MILLION = 1_000_000
 FLOATS, MILLIONTHS, RUNS = 0, 1, 2
+BYTES_EACH = (8, 4, 6)  # of a value, of a run
 LARGEST = 2**31 - 1
 REASONS = ("unplugged", "discharge", "hold", "idle", "minimum", "deadline", "absorb", "clean", "cheap")
 STATUSES = ("optimal", "relaxed")
@@ -175,6 +176,24 @@ def unpack_plan(packed: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str
         "reasons": [REASONS[int(code)] for code in codes],
     }
     return problem | care, solution | came_to, _others(packed, at, other_count)
+
+
+def unpack_power(packed: bytes) -> Floats:
+    """Return the plan's power alone, kW a slot; the rest is passed over.
+
+    Raises:
+        ValueError: for bytes of another version.
+    """
+    version, _, _, targets, _, name_length = _HEAD.unpack_from(packed)
+    if version not in READABLE:
+        raise ValueError(f"A plan packed by version {version} cannot be read.")
+    at = _HEAD.size + name_length + _SCALARS.size + _TARGET.size * targets
+    if version > 1:
+        _, _, at = _care(packed, at, version)
+    for _ in PROBLEM_SERIES:
+        kind, count = _SERIES.unpack_from(packed, at)
+        at += _SERIES.size + BYTES_EACH[kind] * count
+    return unpack_series(packed, at)[0]
 
 
 def _care(packed: bytes, at: int, version: int) -> tuple[dict[str, Any], dict[str, Any], int]:

@@ -110,6 +110,7 @@ class Night:
     real_charge_w: int = 0  # what was seen of car and charger; 0 = as much as they should do
     care: NightCare = NO_CARE
     avoid: Floats | None = None  # what charging in each slot is taken to cost on top, currency/kWh: shared wires
+    at_least: tuple[tuple[int, float], ...] = ()  # SoC at starts of slots, percent: its share of what wires carry
 
     @cached_property
     def departure_slots(self) -> list[int]:

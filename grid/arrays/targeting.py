@@ -43,7 +43,7 @@ def want(nights: Sequence[Night], numbers: Floats, plugged: Floats, stays: tuple
     tapered = {
         i: targets_of(nights[i]) for i in np.flatnonzero(numbers[:, 4] > TAPER_FROM_PERCENT).tolist()
     }  # fmt: skip
-    most = max([most, *map(len, tapered.values())])
+    most = max([most, *map(len, tapered.values())]) + max(len(night.at_least) for night in nights)
     wanted = Wanted(
         np.zeros((count, most), np.int64), np.zeros((count, most)), np.zeros(count, np.int64), np.zeros(count, np.int64)
     )
@@ -54,6 +54,11 @@ def want(nights: Sequence[Night], numbers: Floats, plugged: Floats, stays: tuple
         wanted.count[i] = len(several)
         for place, (slot, percent) in enumerate(several):
             wanted.slot[i, place], wanted.percent[i, place] = slot, percent
+    for i, night in enumerate(nights):
+        if night.at_least:
+            slots, percents = zip(*night.at_least, strict=True)
+            begin, wanted.count[i] = wanted.count[i], wanted.count[i] + len(slots)
+            wanted.slot[i, begin : wanted.count[i]], wanted.percent[i, begin : wanted.count[i]] = slots, percents
     return wanted
 
 

@@ -41,7 +41,7 @@ def dispatch_due(*, now: datetime, limit: int) -> int:
     Cars of which nothing new is wanted, and those that are told something new, are written in bulk; whatever is out of
     the ordinary is steered car by car.
     """
-    done, left = 0, limit
+    done, left, waiting = 0, limit, feeders.Waiting(now=now)
     while left > 0:
         wall = clock.wall()
         keys = PlanningState.objects.claim_dispatch_due(
@@ -49,16 +49,17 @@ def dispatch_due(*, now: datetime, limit: int) -> int:
         )
         if not keys:
             break
-        done += _steer_batch(keys, lease_until=wall + timedelta(seconds=LEASE_SECONDS), now=now)
+        lease_until = wall + timedelta(seconds=LEASE_SECONDS)
+        done += _steer_batch(keys, waiting=waiting, lease_until=lease_until, now=now)
         left -= len(keys)
     return done
 
 
-def _steer_batch(keys: list[int], *, lease_until: datetime, now: datetime) -> int:
+def _steer_batch(keys: list[int], *, waiting: feeders.Waiting, lease_until: datetime, now: datetime) -> int:
     vehicle_ids = list(PlanningState.objects.filter(pk__any_of=keys).values_list("vehicle", flat=True))
     cars = load_cars(vehicle_ids, now=now)
     signs = foreign.open_signs(vehicle_ids)
-    around = look_around(vehicle_ids, now=now, waiting=feeders.waiting_cars(cars.values(), now=now))
+    around = look_around(vehicle_ids, now=now, waiting=waiting.among(cars.values()))
     plain: list[tuple[CarNow, Wish]] = []
     changed = 0
     for car in cars.values():

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from foundation import clock
 from grid.arrays.bulk import Made, plan_nights
-from grid.flows.dispatch import feeders
+from grid.flows.dispatch.capping import keep_caps
 from grid.flows.plans.fleet import Due, load_fleet
 from grid.flows.plans.habits import learn_habits, usual_early
 from grid.flows.plans.nights import RETRY_AFTER, Draft, draft_plan
@@ -123,7 +123,7 @@ def make_plans(loaded: Loaded, *, now: datetime) -> list[Planned]:
                 logger.exception("planner refused vehicle %s", night.name)
     wires = [(place, night, drafts[place][1].car.site) for place, night in ready]
     hanging = [(place, night, site.feeder_id if site else None) for place, night, site in wires]
-    made = feeders.keep_caps(hanging, made, now=now)
+    made = keep_caps(hanging, made, now=now)
     return [
         Planned(draft, one, made.get(place), has_new_habit=draft.car.vehicle.pk in loaded.learnt)
         for place, (one, draft) in enumerate(drafts)

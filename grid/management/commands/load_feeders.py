@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from foundation import clock
-from grid.flows.dispatch.feeders import UnableToLoadFeeders, load_feeders
+from grid.flows.dispatch.feeder_files import UnableToLoadFeeders, load_feeders
 from grid.models import Utility
 
 

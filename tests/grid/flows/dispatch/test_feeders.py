@@ -1,12 +1,15 @@
 """Wires that cars share: capped in every slot of the plans, and from minute to minute; safety comes first."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from accounts.models import User
+from grid.flows.dispatch import feeders
 from grid.flows.dispatch.dispatching import dispatch_due
-from grid.flows.dispatch.feeders import UnableToLoadFeeders, load_feeders
+from grid.flows.dispatch.feeder_files import UnableToLoadFeeders, load_feeders
+from grid.flows.plans.cars import load_cars
 from grid.flows.plans.planning import current_plan, plan_due
 from grid.models import Dispatch, Enrollment, Feeder, PlanningState, Site, Utility
 from tests.factories import grid, nights
@@ -128,3 +131,42 @@ def test_file_with_a_bad_line_changes_nothing(line: str, cars: list[Enrollment],
     with pytest.raises(UnableToLoadFeeders):
         load_feeders(utility=Utility.objects.get(), text=f"feeder,kind,cap_kw,above,enrollment\n{line}\n", now=now)
     assert not Feeder.objects.exists()
+
+
+def test_sweep_of_many_batches_looks_at_shared_wires_once(
+    cars: list[Enrollment], now: datetime, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    wire(cap_w=25_000)
+    _all_want_to_charge(cars, now)
+    waiting = feeders.Waiting(now=now)
+    known = load_cars([car.vehicle_id for car in cars], now=now)
+    found = waiting.among(known.values())
+    assert len(found) == 1
+
+    with django_assert_max_num_queries(0):
+        assert waiting.among(list(known.values())[:1]) == found
+
+    charge_now(vehicle=cars[0].vehicle, now=now)  # another worker's news count once what is known is some seconds old
+    charge_now(vehicle=cars[1].vehicle, now=now)
+    monkeypatch.setattr(feeders, "FRESH_SECONDS", -1.0)
+    assert waiting.among(known.values()) == {cars[2].vehicle_id}
+
+
+def test_plans_keep_caps_of_wires_below_wires(cars: list[Enrollment], now: datetime) -> None:
+    above = Feeder.objects.create(utility=grid.utility(), name="F1", kind="feeder", cap_w=15_000)
+    wire(cap_w=50_000, above=above)
+    below = Feeder.objects.create(utility=grid.utility(), name="T2", cap_w=8_000, above=above)
+    Site.objects.filter(owner=cars[0].vehicle.owner).update(feeder=below)
+    plan_due(now=now, limit=10)
+
+    assert max(drawn_kw(cars).values()) <= 15.0
+    assert max(drawn_kw(cars[:1]).values()) <= 8.0
+    assert min(ready_percent(car) for car in cars) >= 79.9
+
+
+def test_plans_under_a_cap_that_cannot_be_kept_still_make_departures(cars: list[Enrollment], now: datetime) -> None:
+    wire(cap_w=3_000)
+    plan_due(now=now, limit=10)
+
+    assert min(ready_percent(car) for car in cars) >= 79.9
+    assert max(drawn_kw(cars).values()) > 3.0
