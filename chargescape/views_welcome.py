@@ -16,10 +16,14 @@ from accounts.models import Consent, User
 from chargescape.forms_welcome import WORKING_DAYS, WishesForm, YouForm
 from chargescape.welcome import SKIPPED, WORDING, Checklist, checklist_of
 from foundation import clock
+from foundation.formats import reader_in
 from foundation.pages import add_refusal, owner_action, owner_page, owner_read, signed_in
 from foundation.refusals import Refusal
 from grid.flows.desk.membership import member_of
 from grid.flows.programs.enrollment import enroll_vehicle, programs_open_to
+from grid.flows.programs.objections import Offer, offers_to
+from grid.flows.programs.terms_words import Line
+from grid.flows.programs.versions import lines_of
 from vehicles.flows.preferences import departures_of, save_preference
 from vehicles.models import HomePlace, Vehicle, VehicleLink
 from vehicles.views import broken_accounts, makers_on_offer
@@ -123,7 +127,8 @@ def _wishes(request: HttpRequest, owner: User, now: datetime) -> Context | None:
     cars = list(rows)
     if not cars:
         return {"cars": []}
-    offers = programs_open_to(cars[0], now=now)
+    offers = offers_to(cars[0], now=now)
+    lines = lines_of([one.terms for one in offers if one.terms], reader=reader_in(owner.country))
     form = WishesForm(request.POST or None, initial=_first_wishes(cars[0]))
     if request.method == "POST" and form.is_valid():
         try:
@@ -136,8 +141,17 @@ def _wishes(request: HttpRequest, owner: User, now: datetime) -> Context | None:
         "cars": cars,
         "vehicle": cars[0],
         "form": form,
-        "offers": [{"program": program, "why_not": why_not} for program, why_not in offers],
+        "offers": [_offer(one, lines.get(one.terms.pk, []) if one.terms else []) for one in offers],
         "knows_home": HomePlace.objects.filter(owner=owner).exists(),
+    }
+
+
+def _offer(offer: Offer, lines: list[Line]) -> Context:
+    return {
+        "program": offer.program,
+        "why_not": offer.why_not,
+        "pays": [line for line in lines if line.is_pay],
+        "beside": next((line.value for line in lines if line.key == "beside"), ""),
     }
 
 

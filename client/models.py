@@ -857,7 +857,6 @@ class HomeRequest(TypedDict):
     has_export_permission: NotRequired[bool]
     export_limit_w: NotRequired[int]
     export_permission_ends_on_date: NotRequired[str | None]
-    month_kwh: NotRequired[int | None]
 
 
 class Invoice(TypedDict):
@@ -1628,7 +1627,6 @@ class Site(TypedDict):
     has_export_permission: NotRequired[bool]
     export_limit_w: NotRequired[int]
     export_permission_ends_on_date: NotRequired[str | None]
-    month_kwh: NotRequired[int | None]
     version: int
 
 

@@ -33,6 +33,7 @@ class TermsSerializer(serializers.ModelSerializer[ProgramTerms]):
             "change_notice_days",
             "eligibility",
             "excludes",
+            "goes_with",
             "needs_confirmation",
             "settles",
             "baseline_method",

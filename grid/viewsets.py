@@ -126,7 +126,7 @@ class EnrollmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 
     @extend_schema(request=EnrollSerializer, responses={201: EnrollmentSerializer})
     def create(self, request: Request) -> Response:
-        """Let one car join one program."""
+        """Let one car join one program; beside others only where the terms of both let it (`goes_with`)."""
         body = EnrollSerializer(data=request.data, owner=request.user)
         body.is_valid(raise_exception=True)
         enrolled = enrollment.enroll_vehicle(**body.validated_data, now=clock.now())
@@ -149,7 +149,7 @@ class ParticipationViewSet(viewsets.ReadOnlyModelViewSet[EventParticipation]):
 
     def get_queryset(self) -> QuerySet[EventParticipation]:
         mine = EventParticipation.objects.filter(enrollment__vehicle__owner=cast(User, self.request.user))
-        return mine.select_related("event__terms__program__utility", "enrollment__vehicle")
+        return mine.select_related("event__terms__program__utility", "enrollment__vehicle", "yields_to")
 
     @extend_schema(responses=LeavingSerializer)
     @action(detail=True, url_path="opt-out-costs")

@@ -51,6 +51,20 @@ KINDS: dict[str, Kind] = {
         until=("starts_at",),
         actions=(OPT_OUT,),
     ),
+    "event_gave_way": Kind(
+        _("Another event has precedence"),
+        NoticeText(
+            _("{program} no longer asks your car on {starts_at}"),
+            _(
+                "Both {program} and {other} ask for help between {starts_at} and {ends_at}, and your car serves one of "
+                "them at a time. {other} has precedence, so {program} pays nothing for these hours. There is nothing "
+                "to do."
+            ),
+        ),
+        EVENTS,
+        path="/events/",
+        until=("starts_at",),
+    ),
     "event_changed": Kind(
         _("An event has changed"),
         NoticeText(

@@ -267,8 +267,11 @@ class GridEventAdmin(AnyAdmin):
 
     @admin.display(description="taking part")
     def taking_part(self, event: GridEvent) -> str:
-        states = list(EventParticipation.objects.filter(event=event).values_list("state", flat=True))
-        return f"{states.count(EventParticipation.State.IN)} of {len(states)}"
+        parts = list(EventParticipation.objects.filter(event=event).values_list("state", "yields_to"))
+        taking = sum(state == EventParticipation.State.IN for state, _ in parts)
+        yielding = sum(other is not None for _, other in parts)
+        told = f"{taking} of {len(parts)}"
+        return f"{told}; {yielding} serve another program's event" if yielding else told
 
     @admin.display(description="approved by")
     def approved(self, event: GridEvent) -> str:

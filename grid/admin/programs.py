@@ -39,15 +39,15 @@ class TermsForm(AnyModelForm):
         fields = [
             "version", "valid_from_at", "valid_until_at", "reward_micros_per_kwh", "kinds", "minimum_notice_minutes",
             "max_event_minutes", "season_months", "windows", "max_events_per_season", "max_minutes_per_season",
-            "max_events_per_day", "change_notice_days", "eligibility", "excludes", "needs_confirmation", "settles",
-            "group_method", "group_method_version", "share_rule", "control_share_percent", "objection_hours",
+            "max_events_per_day", "change_notice_days", "eligibility", "excludes", "goes_with", "needs_confirmation",
+            "settles", "group_method", "group_method_version", "share_rule", "control_share_percent", "objection_hours",
             "has_penalty",
         ]  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         """Read lists and rules as a program file would, so that nothing comes in here that a file may not bring."""
         values = super().clean() or self.cleaned_data
-        for name in ("season_months", "windows", "eligibility", "excludes"):
+        for name in ("season_months", "windows", "eligibility", "excludes", "goes_with"):
             if name in values:
                 if values[name] is None:  # emptied, which means that nothing is asked
                     values[name] = READERS[name][1]

@@ -12,7 +12,7 @@ from foundation import clock
 from foundation.pages import is_part, owner_read, signed_in
 from grid.flows.events.abilities import missing_for_discharge
 from grid.models import Site
-from grid.views.programs import membership
+from grid.views.programs import memberships
 from vehicles import wording
 from vehicles.abilities import abilities
 from vehicles.flows import foreign
@@ -50,7 +50,7 @@ def car(request: HttpRequest, vehicle: UUID) -> HttpResponse:
         "abilities": abilities(found.own),
         "trouble": wording.message(found.read_failure) if found.read_failure else "",
         "knows_home": bool(getattr(home, "has_place", False)) if home else place.exists(),
-        **membership(found, now),
+        "memberships": memberships(found, now),
         "foreign": _foreign(found, owner),
         "charger": next((row for row in boxes if row.serves_id == found.pk and row.state == row.State.ACTIVE), None),
         "chargers": [row for row in boxes if row.serves is None],

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
@@ -63,6 +63,8 @@ def settlement_word(settlement: Settlement | None, part: EventParticipation, *, 
         return gettext("Cancelled")
     if part.state == EventParticipation.State.OPTED_OUT:
         return gettext("Left out")
+    if part.yields_to_id is not None:
+        return gettext("Gives way")
     if part.state == EventParticipation.State.UNABLE:
         return gettext("Could not help")
     if settlement is not None:
@@ -92,13 +94,23 @@ def event(request: HttpRequest, participation: UUID) -> HttpResponse:
     """Show one event as it concerns one car."""
     now = clock.now()
     part = get_object_or_404(owned_participations(request), public_id=participation)
-    context = {**shown(part, now), "now": now}
+    context = {**shown(part, now), "now": now, "rivals": rivals_of(part)}
     if context["can_opt_out"] or context["can_opt_in"]:
         context["expected_minor"] = expected_minor(current_plan(part.enrollment.vehicle), part.event)
-        context["allowance"] = allowance_of(vehicle_id=part.enrollment.vehicle_id, at=part.event.starts_at)
+        context["allowance"] = allowance_of(
+            vehicle_id=part.enrollment.vehicle_id, at=part.event.starts_at, program=part.event.terms.program_id
+        )
     if context["can_opt_out"]:
         context["costs"] = costs_of_leaving(part, reader=reader_in(signed_in(request, User).country))
     return render(request, "grid/event.html", context)
+
+
+def rivals_of(part: EventParticipation) -> list[dict[str, Any]]:
+    """Return the same car's parts in events of other programs that this one gives way to, or that give way to it."""
+    is_about_it = Q(yields_to=part.event_id) | Q(event=part.yields_to_id)
+    rows = EventParticipation.objects.filter(is_about_it, enrollment__vehicle=part.enrollment.vehicle_id)
+    named = rows.exclude(pk=part.pk).select_related("event__terms__program")
+    return [{"part": one, "has_precedence": one.event_id == part.yields_to_id} for one in named.order_by("pk")]
 
 
 @owner_action

@@ -1,5 +1,6 @@
 """The programs that a car is in or may join: what they promise, what changes, why one does not fit, other providers."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,39 +25,48 @@ from vehicles.views import owned_vehicle
 
 @owner_read
 def program(request: HttpRequest, vehicle: UUID) -> HttpResponse:
-    """Show the program that the car is in, or those that it may join, with every reason where it may not."""
+    """Show the programs that the car is in, else (or with `?others`) those that it may join, with every reason why not.
+
+    Both at once would ask the database for much that few look at.
+    """
     found, now = owned_vehicle(request, vehicle), clock.now()
-    context = {"vehicle": found, "now": now, **membership(found, now)}
-    if context["enrollment"] is None:
+    context: dict[str, Any] = {"vehicle": found, "now": now, "knows_home": True}
+    joined = set(Enrollment.objects.filter(vehicle=found, ended_at__isnull=True).values_list("program", flat=True))
+    if joined and "others" not in request.GET:
+        context["memberships"] = memberships(found, now)
+    else:
+        context |= {"programs": _offers(found, now, but=joined), "is_in_some": bool(joined)}
+    if not joined:
         declared = ProgramElsewhere.objects.filter(owner=found.owner, ended_at__isnull=True).select_related("program")
         context |= {
-            "programs": _offers(found, now),
             "declared": list(declared),
             "declarable": list(_others(found.owner).exclude(declared_elsewhere__in=declared)),
+            "knows_home": HomePlace.objects.filter(owner=found.owner).exists(),
         }
-    context["knows_home"] = HomePlace.objects.filter(owner=found.owner).exists()
     return render(request, "grid/_program.html" if is_part(request) else "grid/program.html", context)
 
 
-def membership(vehicle: Vehicle, now: datetime) -> dict[str, Any]:
-    """Return the car's enrollment as pages show it: whether it waits, what its terms say, and what is coming."""
-    rows = Enrollment.objects.filter(vehicle=vehicle, ended_at__isnull=True)
-    enrollment = rows.select_related("program__utility", "confirmation").first()
-    if enrollment is None:
-        return {"enrollment": None}
-    reader = reader_in(vehicle.owner.country)
-    lines, coming = held_and_coming(enrollment.program, now=now, reader=reader)
+def memberships(vehicle: Vehicle, now: datetime) -> list[dict[str, Any]]:
+    """Return the car's enrollments as pages show them: whether each waits, what it pays and says, what is coming."""
+    rows = Enrollment.objects.filter(vehicle=vehicle, ended_at__isnull=True).order_by("enrolled_at", "pk")
+    return [_membership(one, vehicle, now) for one in rows.select_related("program__utility", "confirmation")]
+
+
+def _membership(enrollment: Enrollment, vehicle: Vehicle, now: datetime) -> dict[str, Any]:
+    lines, coming = held_and_coming(enrollment.program, now=now, reader=reader_in(vehicle.owner.country))
     confirmation = getattr(enrollment, "confirmation", None)
     return {
         "enrollment": enrollment,
         "is_waiting": confirmation is not None and confirmation.state == EnrollmentConfirmation.State.WAITING,
+        "pays": [line for line in lines if line.is_pay],
+        "beside": next((line.value for line in lines if line.key == "beside"), ""),
         "lines": lines,
         "coming": coming,
     }
 
 
-def _offers(vehicle: Vehicle, now: datetime) -> list[dict[str, Any]]:
-    offers = offers_to(vehicle, now=now)
+def _offers(vehicle: Vehicle, now: datetime, *, but: Collection[int]) -> list[dict[str, Any]]:
+    offers = [one for one in offers_to(vehicle, now=now) if one.program.pk not in but]
     lines = lines_of([one.terms for one in offers if one.terms], reader=reader_in(vehicle.owner.country))
     return [
         {
@@ -93,12 +103,13 @@ def enroll(request: HttpRequest, vehicle: UUID) -> HttpResponse:
 
 @owner_action
 def withdraw(request: HttpRequest, vehicle: UUID) -> HttpResponse:
-    """Take the car out of its program."""
-    found = owned_vehicle(request, vehicle)
+    """Take the car out of its program, or of the one named where it is in several."""
+    found, slug = owned_vehicle(request, vehicle), request.POST.get("program", "")
+    left = get_object_or_404(Program, slug=slug) if slug else None
     with refusals_as_messages(
         request, success=gettext("{car} has left the program. What it earned stays yours.").format(car=found)
     ):
-        withdraw_vehicle(vehicle=found, now=clock.now())
+        withdraw_vehicle(vehicle=found, program=left, now=clock.now())
     return redirect("car", found.public_id)
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from grid.flows.events.announcing import announce_due_events
 from grid.models import Enrollment, EnrollmentConfirmation, Program, ProgramElsewhere, ProgramTerms
 from rewards.flows.earnings import save_pay_terms
 from tests.factories import grid as make
@@ -119,3 +120,47 @@ def test_strangers_declaration_is_not_there(client: Client, alice: User, bob: Us
     client.force_login(bob)
     assert client.post(f"/elsewhere/{declared.public_id}/end/").status_code == 404
     assert (Program.objects.count(), ProgramTerms.objects.count(), Enrollment.objects.count()) == (1, 0, 0)
+
+
+def test_owner_of_a_car_in_two_programs_sees_what_each_pays_and_which_event_has_precedence(
+    client: Client, alice: User, now: datetime
+) -> None:
+    enrolled = make.enrollment(alice, now=now)
+    monthly = make.terms(make.program(slug="night-club"), now=now, goes_with=["evening-relief"]).program
+    make.terms(make.program(slug="lone-wolf"), now=now)
+    ProgramTerms.objects.filter(program=enrolled.program).update(goes_with=["night-club"])
+    values: dict[str, Any] = {"utility": "lone-star", "currency": "USD", "time_zone": "UTC", "valid_from_at": now}
+    forms = [{"form": "monthly", "amount_minor": 1_500}]
+    save_pay_terms(program="night-club", version=1, values=values, forms=forms)
+    client.force_login(alice)
+    at = f"/cars/{enrolled.vehicle.public_id}/"
+    assert "Goes beside: Night Club" in client.get(f"{at}program/").content.decode()
+    page = client.get(f"{at}program/?others=1").content.decode()
+    for text in ("Join Night Club", "Evening Relief", "Lone Wolf does not go beside it"):
+        assert text in page, text
+    body = {"vehicle": enrolled.vehicle.public_id, "program": monthly.public_id}
+    joined = client.post("/api/v1/enrollments/", body, content_type="application/json")
+    assert joined.status_code == 201
+    terms = client.get(f"/api/v1/programs/{monthly.public_id}/").json()["terms"]
+    assert terms["goes_with"] == ["evening-relief"]
+    page = client.get(at).content.decode()
+    for text in ("$2.00 per kWh", "$15.00 a month", "Leave Night Club", "Leave Evening Relief", "one event at a time"):
+        assert text in page, text
+
+    first, second = (make.event(now=now, of=one) for one in (make.terms(now=now), monthly.terms.get()))
+    announce_due_events(now=now, limit=5)
+    parts = {one["event"]["id"]: one for one in client.get("/api/v1/participations/").json()["results"]}
+    winner, loser = parts[str(first.public_id)], parts[str(second.public_id)]
+    assert (winner["state"], winner["yields_to"]) == ("in", None)
+    assert (loser["state"], loser["reason"], loser["yields_to"]) == ("unable", "yields_order", str(first.public_id))
+    page = client.get(f"/events/{loser['id']}/").content.decode()
+    for text in ("Gives way", "it was asked for first", "Your car serves the event of Evening Relief"):
+        assert text in page, text
+    page = client.get(f"/events/{winner['id']}/").content.decode()
+    assert "gives way to this one and pays nothing" in page
+    assert "Night Club may then ask your car in its place" in page
+
+    client.post(f"{at}withdraw/", {"program": "evening-relief"})
+    left = Enrollment.objects.get(ended_at=None)
+    assert left.program == monthly
+    assert client.get(f"/api/v1/participations/{loser['id']}/").json()["state"] == "in"

@@ -45,7 +45,10 @@ class IntervalRow:
 
 @dataclass(frozen=True)
 class CarRow:
-    """One car's part, by a number that stands for nothing else."""
+    """One car's part, by a number that stands for nothing else.
+
+    `state` is the part's, or `gave_way` where the car serves another program's event meanwhile.
+    """
 
     number: str
     state: str
@@ -210,12 +213,12 @@ def car_rows(line: EventLine) -> list[CarRow]:
     if line.is_small:
         return []
     parts = EventParticipation.objects.filter(event=line.event).order_by("public_id")
-    chosen = parts.values_list("pk", "public_id", "state", "committed_wh")[:MOST_CARS]
+    chosen = parts.values_list("pk", "public_id", "state", "yields_to", "committed_wh")[:MOST_CARS]
     names = ("participation", "grade", "baseline_wh", "net_wh", "delivered_wh")
     settled = {row[0]: row[1:] for row in newest_settlements([line.event.pk]).values_list(*names)}
     return [
-        CarRow(str(public_id), state, *_measured(settled.get(pk), committed_wh))
-        for pk, public_id, state, committed_wh in chosen
+        CarRow(str(public_id), "gave_way" if other else state, *_measured(settled.get(pk), committed_wh))
+        for pk, public_id, state, other, committed_wh in chosen
     ]
 
 

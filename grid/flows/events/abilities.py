@@ -7,9 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from foundation.words import Words
 from grid.flows.plans.cars import CarNow
-from grid.models import GridEvent, Site
+from grid.models import Enrollment, EventParticipation, GridEvent, Site
 from vehicles.flows import chargers
-from vehicles.models import ChargeOverride, Vehicle
+from vehicles.models import ChargeOverride, Vehicle, VehicleLink
 
 # Keys are stored with the participation, texts are shown; a car's own obstacles are those of CarNow.
 REASONS: dict[str, Words] = {
@@ -27,7 +27,29 @@ REASONS: dict[str, Words] = {
     "skipped": _("You asked to leave the car alone."),
     "withdrawn": _("The car has left the program."),
     "owner": _("You left this event out."),
+    # By the rules of `grid.rules.precedence`.
+    "yields_begun": _("Another event has precedence: your car served it already when this one was asked."),
+    "yields_drawn": _("Another event has precedence: your car was drawn by lot to be left alone in it."),
+    "yields_priority": _("Another event has precedence: its utility gives it a higher priority."),
+    "yields_emergency": _("Another event has precedence: it is an emergency."),
+    "yields_two_people": _("Another event has precedence: two people have agreed to it."),
+    "yields_earlier": _("Another event has precedence: it was announced first."),
+    "yields_order": _("Another event has precedence: it was asked for first."),
 }
+
+
+def decide(event: GridEvent, enrollment: Enrollment, car: CarNow) -> tuple[str, str]:
+    """Return the state of the car's part in the event, and the reason's key where it does less than it is asked.
+
+    A car that cannot discharge takes part in a discharge event by holding back.
+    """
+    is_linked = enrollment.vehicle.link.state == VehicleLink.State.ACTIVE
+    reason = why_unable(car, event=event) if is_linked else "needs_relink"
+    if reason:
+        return EventParticipation.State.UNABLE, reason
+    if is_skipping(car, at=event.starts_at):
+        return EventParticipation.State.OPTED_OUT, "skipped"
+    return EventParticipation.State.IN, why_holding_only(car, event=event)
 
 
 def why_unable(car: CarNow, *, event: GridEvent) -> str:

@@ -39,22 +39,35 @@ class Allowance:
         return self.used > self.most
 
 
-def allowance_of(*, vehicle_id: int, at: datetime) -> Allowance | None:
-    """Return what the car's program allows in the month of `at`; None where leaving out never costs anything."""
-    return allowances_of(vehicle_ids=[vehicle_id], at=at).get(vehicle_id)
+def allowance_of(*, vehicle_id: int, at: datetime, program: int | None = None) -> Allowance | None:
+    """Return what the car's program allows in the month of `at`; None where leaving out never costs anything.
+
+    Of a car in several programs: what `program` (its key) allows; without one, as `allowances_of` does.
+    """
+    return allowances_of(vehicle_ids=[vehicle_id], at=at, program=program).get(vehicle_id)
 
 
-def allowances_of(*, vehicle_ids: Collection[int], at: datetime) -> dict[int, Allowance]:
+def allowances_of(*, vehicle_ids: Collection[int], at: datetime, program: int | None = None) -> dict[int, Allowance]:
     """Return the same of several cars, by vehicle key, in three queries; cars whose programs ask nothing are left out.
 
     Counted as the monthly pay is: events of the program's month that were not cancelled and that the owner left out.
+    Of several programs that count, the one that is nearest to costing something is told, and of those the dearest.
     """
     joined = Enrollment.objects.filter(vehicle__in=vehicle_ids, ended_at__isnull=True).select_related("program")
-    enrolled = list(joined.order_by("pk"))
+    enrolled = list((joined if program is None else joined.filter(program=program)).order_by("pk"))
     terms = _terms({one.program.slug for one in enrolled}, at)
     asking = [one for one in enrolled if one.program.slug in terms]
     left_out = _left_out([one.pk for one in asking])
-    return {one.vehicle_id: _allowance(one, *terms[one.program.slug], left_out.get(one.pk, []), at) for one in asking}
+    found: dict[int, Allowance] = {}
+    for one in asking:
+        allowance = _allowance(one, *terms[one.program.slug], left_out.get(one.pk, []), at)
+        found[one.vehicle_id] = min(found.get(one.vehicle_id, allowance), allowance, key=_nearness)
+    return found
+
+
+def _nearness(allowance: Allowance) -> tuple[bool, int, int]:
+    """Return what allowances are sorted by: first those that can still be lost, by what is left and what it costs."""
+    return allowance.is_lost, allowance.left, -allowance.pay_minor
 
 
 def _allowance(

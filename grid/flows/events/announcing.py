@@ -1,23 +1,22 @@
 """Events reach the cars: each enrolled car gets its part, each owner one notice, each plan is made anew."""
 
 import logging
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.flows.notices import notify_all
 from foundation import clock
 from grid.flows.events import calling
-from grid.flows.events.abilities import is_skipping, why_holding_only, why_unable
+from grid.flows.events.abilities import decide
 from grid.flows.events.drawing import draw_controls
 from grid.flows.events.freezing import freeze
+from grid.flows.events.precedence import has_rivals, keep_apart
+from grid.flows.events.telling import tell
 from grid.flows.operators.targeting_cars import cars_asked
 from grid.flows.plans.cars import CarNow, load_cars
 from grid.flows.plans.nudges import pull_forward
 from grid.models import TAKES_PART, Enrollment, EventParticipation, GridEvent
-from vehicles.models import VehicleLink
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +93,9 @@ def _invite_batch(event: GridEvent, now: datetime) -> int:
     parts = [_part(event, enrollment, cars[enrollment.vehicle_id], now) for enrollment in enrollments]
     with transaction.atomic():
         EventParticipation.objects.bulk_create(parts, ignore_conflicts=True)
+        given_up = set[int]()
+        if has_rivals(event, now=now):
+            given_up = keep_apart((one.vehicle_id for one in enrollments), now=now).lost_by(event)
         if not event.terms.control_share_percent:  # where lots are drawn, nobody hears before they are
             tell(
                 event,
@@ -101,7 +103,7 @@ def _invite_batch(event: GridEvent, now: datetime) -> int:
                 owner_ids=[
                     enrollment.vehicle.owner_id
                     for enrollment, part in zip(enrollments, parts, strict=True)
-                    if part.state == EventParticipation.State.IN
+                    if part.state == EventParticipation.State.IN and enrollment.vehicle_id not in given_up
                 ],
                 now=now,
             )
@@ -126,35 +128,6 @@ def _part(event: GridEvent, enrollment: Enrollment, car: CarNow, now: datetime) 
     if state != EventParticipation.State.UNABLE:
         part.committed_wh, part.frozen = freeze(car, event=event, now=now)
     return part
-
-
-def decide(event: GridEvent, enrollment: Enrollment, car: CarNow) -> tuple[str, str]:
-    """Return the state of the car's part in the event, and the reason's key where it does less than it is asked.
-
-    A car that cannot discharge takes part in a discharge event by holding back.
-    """
-    is_linked = enrollment.vehicle.link.state == VehicleLink.State.ACTIVE
-    reason = why_unable(car, event=event) if is_linked else "needs_relink"
-    if reason:
-        return EventParticipation.State.UNABLE, reason
-    if is_skipping(car, at=event.starts_at):
-        return EventParticipation.State.OPTED_OUT, "skipped"
-    return EventParticipation.State.IN, why_holding_only(car, event=event)
-
-
-def tell(event: GridEvent, *, kind: str, owner_ids: Iterable[int], now: datetime) -> None:
-    """Tell owners about the event, each once a kind and version of the event."""
-    utility = event.terms.program.utility
-    params = {
-        "program": event.terms.program.name,
-        "event": str(event.public_id),
-        "kind": event.kind,
-        "starts_at": event.starts_at.isoformat(),
-        "ends_at": event.ends_at.isoformat(),
-        "reward_micros": event.reward_micros_per_kwh,
-        "currency": utility.currency,
-    }
-    notify_all(user_ids=owner_ids, kind=kind, key=f"{kind}:{event.public_id}:{event.version}", params=params, now=now)
 
 
 def participating_vehicle_ids(event: GridEvent) -> list[int]:

@@ -5,9 +5,11 @@ from datetime import datetime
 from django.db import transaction
 
 from grid.flows.events import two_people
-from grid.flows.events.announcing import participating_vehicle_ids, tell
+from grid.flows.events.announcing import participating_vehicle_ids
 from grid.flows.events.events import SETTLE_AFTER, check_event
+from grid.flows.events.precedence import keep_apart_in
 from grid.flows.events.rules import UnableToSaveEvent, check_calendar
+from grid.flows.events.telling import tell
 from grid.flows.plans.nudges import pull_forward
 from grid.models import EventParticipation, GridEvent
 
@@ -23,7 +25,9 @@ def change_event(
     """
     with transaction.atomic():
         event = (
-            GridEvent.objects.select_for_update(of=("self",)).select_related("terms__program__utility").get(pk=event.pk)
+            GridEvent.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("terms__program__utility")
+            .get(pk=event.pk)
         )
         if event.state not in GridEvent.OPEN_STATES or event.ends_at <= now:
             raise UnableToSaveEvent("This event is over.", code="event_over")
@@ -40,6 +44,7 @@ def change_event(
         event.starts_at, event.ends_at, event.target_w = starts_at, max(ends_at, now), target_w
         event.settle_at, event.version = event.ends_at + SETTLE_AFTER, event.version + 1
         event.save(update_fields=["starts_at", "ends_at", "target_w", "settle_at", "version"])
+        keep_apart_in(event, now=now)
         if event.state == GridEvent.State.ANNOUNCED:
             pull_forward(participating_vehicle_ids(event), reason="event", now=now)
             if not is_same_time:  # how much all cars together give is the utility's affair, when is the owner's

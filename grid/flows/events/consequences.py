@@ -12,7 +12,7 @@ from foundation import formats
 from foundation.formats import Reader
 from foundation.windows import Span
 from foundation.words import Words
-from grid.flows.settlement.paying import terms_by_now
+from grid.flows.settlement.pay_terms import terms_by_now
 from grid.models import EventParticipation
 from grid.rules.seasons import month_of, season_of
 from rewards.models import PayTerms
@@ -112,6 +112,7 @@ def _counts(part: EventParticipation, span: Span) -> dict[str, int]:
     """Return how often the car would have been asked, joined and left out in the span, this event left out too."""
     others = EventParticipation.objects.filter(
         enrollment=part.enrollment_id,
+        yields_to=None,
         event__cancelled_at__isnull=True,
         event__starts_at__gte=span.starts_at,
         event__starts_at__lt=span.ends_at,

@@ -9,9 +9,11 @@ from django.db import transaction
 
 from accounts.models import User
 from grid.flows.events import two_people
-from grid.flows.events.announcing import announce_due_events, participating_vehicle_ids, tell
+from grid.flows.events.announcing import announce_due_events, participating_vehicle_ids
+from grid.flows.events.precedence import keep_apart_in
 from grid.flows.events.rules import UnableToSaveEvent, check_calendar
 from grid.flows.events.taking_part import UnableToTakePart, opt_in, opt_out
+from grid.flows.events.telling import tell
 from grid.flows.plans.nudges import pull_forward
 from grid.models import EventApproval, EventParticipation, GridEvent, Program, ProgramTerms
 
@@ -214,7 +216,9 @@ def cancel_event(*, event: GridEvent, now: datetime, reason: str = "") -> GridEv
     """
     with transaction.atomic():
         event = (
-            GridEvent.objects.select_for_update(of=("self",)).select_related("terms__program__utility").get(pk=event.pk)
+            GridEvent.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("terms__program__utility")
+            .get(pk=event.pk)
         )
         if event.state not in GridEvent.OPEN_STATES or event.ends_at <= now:
             raise UnableToSaveEvent("This event is over.", code="event_over")
@@ -226,6 +230,7 @@ def cancel_event(*, event: GridEvent, now: datetime, reason: str = "") -> GridEv
             event.state, event.cancelled_at = GridEvent.State.CANCELLED, now
         event.save(update_fields=["cancel_reason", "version", "ends_at", "settle_at", "state", "cancelled_at"])
         _tell_of_the_end(event, kind="event_shortened" if is_running else "event_cancelled", now=now)
+        keep_apart_in(event, now=now)
     return event
 
 

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import cast
 
+from django.db import transaction
 from django.utils.translation import gettext
 
 from foundation.refusals import Refusal
-from grid.flows.events.announcing import decide
+from grid.flows.events.abilities import decide
+from grid.flows.events.precedence import keep_apart
 from grid.flows.plans.cars import load_cars
 from grid.flows.plans.nudges import pull_forward
 from grid.models import EventParticipation, GridEvent
@@ -19,7 +21,8 @@ class UnableToTakePart(Refusal):
 def opt_out(*, participation: EventParticipation, now: datetime) -> EventParticipation:
     """Leave the car out of the event, before or while it runs; a hold for it ends with the next dispatch.
 
-    Leaving out twice changes nothing. Raises UnableToTakePart once the event is over or cancelled.
+    Leaving out twice changes nothing. An event of another program that gave way to it may have the car then. Raises
+    UnableToTakePart once the event is over or cancelled.
     """
     part = _fresh(participation)
     _check_is_on(part.event)
@@ -33,7 +36,8 @@ def opt_out(*, participation: EventParticipation, now: datetime) -> EventPartici
 def opt_in(*, participation: EventParticipation, now: datetime) -> EventParticipation:
     """Take part after all, as long as the event has not begun; return the part, UNABLE where the car cannot help.
 
-    Raises UnableToTakePart once the event has begun, is cancelled, or the car has left the program.
+    It cannot where another program's event has precedence; one over which this event has it gives way. Raises
+    UnableToTakePart once the event has begun, is cancelled, or the car has left the program.
     """
     part = _fresh(participation)
     _check_is_on(part.event)
@@ -60,8 +64,12 @@ def _check_is_on(event: GridEvent) -> None:
         raise UnableToTakePart(gettext("This event is over."), code="event_over")
 
 
+@transaction.atomic
 def _decide(part: EventParticipation, *, state: str, reason: str, now: datetime) -> EventParticipation:
     part.state, part.reason, part.decided_at = cast(EventParticipation.State, state), reason, now
-    part.save(update_fields=["state", "reason", "decided_at"])
+    part.yields_to = None
+    part.save(update_fields=["state", "reason", "yields_to", "decided_at"])
+    keep_apart([part.enrollment.vehicle_id], now=now)
+    part.refresh_from_db(fields=["state", "reason", "yields_to"])
     pull_forward([part.enrollment.vehicle_id], reason="event", now=now)
     return part

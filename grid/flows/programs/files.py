@@ -226,5 +226,6 @@ READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "change_notice_days": (_count, 0),
     "eligibility": (parse_rules, {}),
     "excludes": (_excludes, []),
+    "goes_with": (_names, []),
     "needs_confirmation": (_flag, False),
 }

@@ -7,9 +7,9 @@ from datetime import datetime
 from django.db.models import Q
 from django.utils.translation import gettext
 
-from accounts.flows.consents import has_consent
 from accounts.models import Consent
-from grid.flows.programs.fitting import Membership, UnableToEnroll, barred, facts_of, memberships_of, unmet
+from grid.flows.programs.combining import not_beside, pay_in
+from grid.flows.programs.fitting import UnableToEnroll, barred, facts_of, memberships_of, unmet
 from grid.models import Enrollment, Program, ProgramTerms, Site
 from vehicles.automakers.base import read_capabilities
 from vehicles.models import ChargePreference, HomePlace, Vehicle, VehicleLink
@@ -56,6 +56,8 @@ def judge(programs: Iterable[Program], *, vehicle: Vehicle, site: Site | None, n
     memberships = memberships_of(vehicle)
     mentioned = {*(one.pk for one in programs), *(one.program.pk for one in memberships)}
     terms_of = ProgramTerms.all_in_force(mentioned, at=now)
+    is_in_some = any(one.vehicle_id == vehicle.pk for one in memberships)
+    pay_of = pay_in(terms_of.values()) if is_in_some else {}
     facts = facts_of(vehicle, site, now=now) if site else None
     own = _own_objections(vehicle)  # the same for every program
     offers = []
@@ -64,8 +66,8 @@ def judge(programs: Iterable[Program], *, vehicle: Vehicle, site: Site | None, n
         objections = _of_program(program, terms, owner_country=vehicle.owner.country, site=site)
         if not objections and terms and facts:
             excluded = barred(program, vehicle=vehicle, memberships=memberships, terms_of=terms_of)
-            elsewhere = _in_another(program, vehicle, memberships)
-            objections = [*unmet(terms, facts), *_unserved(program), *filter(None, [excluded, elsewhere])]
+            alone = not_beside(program, vehicle=vehicle, memberships=memberships, terms_of=terms_of, pay_of=pay_of)
+            objections = [*unmet(terms, facts), *_unserved(program), *filter(None, [excluded, alone])]
         offers.append(Offer(program, terms, [*objections, *own]))
     return offers
 
@@ -112,11 +114,6 @@ def _with_note(text: str, program: Program) -> str:
     return f"{text} {gettext(program.status_note)}" if program.status_note else text
 
 
-def _in_another(program: Program, vehicle: Vehicle, memberships: list[Membership]) -> UnableToEnroll | None:
-    mine = next((one for one in memberships if one.vehicle_id == vehicle.pk), None)
-    return already_in(mine.program) if mine and mine.program.pk != program.pk else None
-
-
 def _own_objections(vehicle: Vehicle) -> list[UnableToEnroll]:
     first = _car_objects(vehicle) or _owner_objects(vehicle)
     return [first] if first else []
@@ -144,8 +141,11 @@ def _owner_objects(vehicle: Vehicle) -> UnableToEnroll | None:
             gettext("We do not know yet where home is. While a car stands there, open it and choose “This is home”."),
             code="home_place_unknown",
         )
-    for purpose in (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION):
-        if not has_consent(vehicle.owner, purpose):
+    needed = (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION)
+    given = Consent.objects.filter(user=vehicle.owner, purpose__in=needed, revoked_at__isnull=True)
+    agreed = set(given.values_list("purpose", flat=True))
+    for purpose in needed:
+        if purpose not in agreed:
             return UnableToEnroll(
                 gettext("You have not agreed yet: “{agreement}”.").format(agreement=purpose.label),
                 code="no_consent",
@@ -159,14 +159,7 @@ def no_home() -> UnableToEnroll:
     return UnableToEnroll(gettext("Tell us about your home and who supplies it first."), code="no_home")
 
 
-def already_in(program: Program | None) -> UnableToEnroll:
-    """Return the refusal for a car that is in a program."""
-    name = program.name if program else gettext("another program")
-    return UnableToEnroll(
-        gettext("This car is in {program}. Leave that program first.").format(program=name), code="enrolled_elsewhere"
-    )
-
-
-def open_enrollment(vehicle: Vehicle) -> Enrollment | None:
-    """Return the enrollment that the car is in, or None."""
-    return Enrollment.objects.filter(vehicle=vehicle, ended_at__isnull=True).select_related("program").first()
+def open_enrollments(vehicle: Vehicle) -> list[Enrollment]:
+    """Return the enrollments that the car is in, the first joined first."""
+    rows = Enrollment.objects.filter(vehicle=vehicle, ended_at__isnull=True)
+    return list(rows.select_related("program").order_by("enrolled_at", "pk"))

@@ -27,6 +27,7 @@ LABELS: dict[str, Words] = {
     "hours_per_season": _("Hours a season, at most"),
     "per_day": _("Events a day, at most"),
     "control": _("Cars left alone by lot, to measure by"),
+    "beside": _("Goes beside"),
     "objection": _("Credits wait this long for the utility's objection"),
 }
 # What each form of pay promises; the conditions of monthly and seasonal pay make sentences of their own.
@@ -55,6 +56,11 @@ class Line:
     label: str
     value: str
 
+    @property
+    def is_pay(self) -> bool:
+        """Whether it says what the program pays."""
+        return self.key == "rate" or self.key not in LABELS
+
 
 @dataclass(frozen=True)
 class Change:
@@ -65,9 +71,13 @@ class Change:
     after: str
 
 
-def described(terms: ProgramTerms, pay: PayTerms | None, *, reader: Reader) -> list[Line]:
-    """Return what the terms say, line by line; what they leave open has no line."""
-    lines = [Line(key, str(LABELS[key]), value) for key, value in _values(terms, reader) if value]
+def described(terms: ProgramTerms, pay: PayTerms | None, *, reader: Reader, beside: Sequence[str] = ()) -> list[Line]:
+    """Return what the terms say, line by line; what they leave open has no line.
+
+    `beside` are the names of the programs with which they go.
+    """
+    values = [*_values(terms, reader), ("beside", ", ".join(beside))]
+    lines = [Line(key, str(LABELS[key]), value) for key, value in values if value]
     counted: dict[str, int] = {}
     for form in pay.forms if pay else []:
         counted[form["form"]] = counted.get(form["form"], 0) + 1

@@ -7,6 +7,7 @@ from datetime import datetime
 from foundation.formats import Reader
 from grid.flows.programs.terms_words import Change, Line, changes, described
 from grid.models import Program, ProgramTerms
+from grid.rules.combining import goes_with
 from rewards.models import PayTerms
 
 
@@ -19,10 +20,20 @@ class Coming:
 
 
 def lines_of(terms: Collection[ProgramTerms], *, reader: Reader) -> dict[int, list[Line]]:
-    """Return what several versions say, by their keys, in one query."""
+    """Return what several versions say, by their keys, in one query; two where one goes with other programs."""
     slugs = {one.program.slug for one in terms}
     pay = {(one.program, one.version): one for one in PayTerms.objects.filter(program__in=slugs)} if slugs else {}
-    return {one.pk: described(one, pay.get((one.program.slug, one.version)), reader=reader) for one in terms}
+    sharing = {one.program.utility_id for one in terms if one.goes_with}
+    others = list(Program.objects.filter(utility__in=sharing).order_by("name")) if sharing else []
+    return {
+        one.pk: described(
+            one,
+            pay.get((one.program.slug, one.version)),
+            beside=[other.name for other in others if goes_with(one.goes_with, other.names)],
+            reader=reader,
+        )
+        for one in terms
+    }
 
 
 def coming_version(program: Program, *, now: datetime, reader: Reader) -> Coming | None:

@@ -14,7 +14,7 @@ from foundation.refusals import Refusal
 from grid.flows.events.events import announce_due_events, approve_event, create_event
 from grid.flows.prices.feeds import fetch_due_feeds
 from grid.flows.programs.enrollment import enroll_vehicle
-from grid.models import Enrollment, EventApproval, EventParticipation, GridEvent, Program
+from grid.models import Enrollment, EventApproval, EventParticipation, GridEvent, Program, ProgramTerms
 from tests.factories import grid as make
 
 pytestmark = [
@@ -22,6 +22,8 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.skipif("postgres" not in connection.vendor, reason="SQLite lets one writer in at a time"),
 ]
+
+HOUR = timedelta(hours=1)
 
 
 def together(*acts: Callable[[], object]) -> list[object]:
@@ -105,6 +107,24 @@ def test_two_clicks_for_two_programs_enroll_in_one(alice: User, now: datetime) -
     )
     assert "enrolled_elsewhere" in results
     assert Enrollment.objects.filter(ended_at__isnull=True).count() == 1
+    ProgramTerms.objects.update(goes_with=["one", "two"])
+    together(*[lambda one=one: enroll_vehicle(vehicle=car, program=one, now=now) for one in programs * 2])
+    assert Enrollment.objects.filter(ended_at__isnull=True).count() == 2
+
+
+def test_two_events_that_are_announced_at_once_leave_a_car_in_two_programs_in_one(alice: User, now: datetime) -> None:
+    first = make.enrollment(alice, now=now)
+    other = make.terms(make.program(slug="two"), now=now)
+    Enrollment.objects.create(program=other.program, vehicle=first.vehicle, site=first.site, enrolled_at=now - HOUR)
+    for terms in (make.terms(now=now), other):
+        make.event(now=now, of=terms)
+    together(*[lambda: announce_due_events(now=now, limit=1)] * 4)
+    announce_due_events(now=now, limit=5)
+    assert sorted(EventParticipation.objects.values_list("state", "reason")) == [("in", ""), ("unable", "yields_order")]
+    assert (
+        Notice.objects.filter(kind="event_announced").count() - Notice.objects.filter(kind="event_gave_way").count()
+        == 1
+    )
 
 
 @responses.activate

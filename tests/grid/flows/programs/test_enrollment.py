@@ -88,7 +88,7 @@ def test_car_that_does_not_fit_is_refused_with_the_reason(
 def test_car_is_in_one_program_at_a_time(car: Vehicle, program: Program, now: datetime) -> None:
     other = make.terms(make.program(slug="peak-rewards"), now=now).program
     enroll_vehicle(vehicle=car, program=program, now=now)
-    with pytest.raises(UnableToEnroll, match=r"This car is in Evening Relief\. Leave that") as refused:
+    with pytest.raises(UnableToEnroll, match=r"Peak Rewards does not go beside it\. Leave Evening Relief") as refused:
         enroll_vehicle(vehicle=car, program=other, now=now)
     assert refused.value.reason_code == "enrolled_elsewhere"
 
