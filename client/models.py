@@ -857,6 +857,7 @@ class HomeRequest(TypedDict):
     has_export_permission: NotRequired[bool]
     export_limit_w: NotRequired[int]
     export_permission_ends_on_date: NotRequired[str | None]
+    month_kwh: NotRequired[int | None]
 
 
 class Invoice(TypedDict):
@@ -1627,6 +1628,7 @@ class Site(TypedDict):
     has_export_permission: NotRequired[bool]
     export_limit_w: NotRequired[int]
     export_permission_ends_on_date: NotRequired[str | None]
+    month_kwh: NotRequired[int | None]
     version: int
 
 

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from grid.flows.events.abilities import REASONS
+from grid.flows.owners.sites import MOST_MONTH_KWH
 from grid.models import (
     EventParticipation,
     GridEvent,
@@ -46,6 +47,7 @@ class TariffSerializer(serializers.ModelSerializer[Tariff]):
             "delivery_micros_per_kwh",
             "export_rate_micros_per_kwh",
             "holidays",
+            "month_kwh",
             "fixed_charge",
             "version",
             "valid_from_date",
@@ -75,6 +77,7 @@ class SiteSerializer(serializers.ModelSerializer[Site]):
             "has_export_permission",
             "export_limit_w",
             "export_permission_ends_on_date",
+            "month_kwh",
             "version",
         ]
         read_only_fields = ["id", "version"]
@@ -92,6 +95,13 @@ class HomeSerializer(serializers.Serializer[Site]):
     has_export_permission = serializers.BooleanField(default=False)
     export_limit_w = serializers.IntegerField(default=0)
     export_permission_ends_on_date = serializers.DateField(allow_null=True, default=None)
+    month_kwh = serializers.IntegerField(
+        min_value=0,
+        max_value=MOST_MONTH_KWH,
+        allow_null=True,
+        default=None,
+        help_text="What the home uses in a month besides its car: it decides the tier. null: as the tariff takes it.",
+    )
 
 
 class EventSerializer(serializers.ModelSerializer[GridEvent]):
