@@ -11,8 +11,8 @@ from journey.admin import ADMINS, Admin
 from journey.owner import Home, Owner
 from journey.world import World
 
-TONIGHT = 14  # days after the history's first evening
-EVENINGS = 16  # two weeks of history, tonight and tomorrow
+TONIGHT = 13  # days after the first date, by UTC: the history begins at night
+EVENINGS = 15  # two weeks of history, tonight and tomorrow
 
 
 def owners(web_url: str, world: World) -> list[Owner]:
