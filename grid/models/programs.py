@@ -206,6 +206,16 @@ class Enrollment(models.Model):
     def __str__(self) -> str:
         return f"{self.vehicle} in {self.program}"
 
+    @classmethod
+    def once_a_car(cls) -> "models.QuerySet[Enrollment]":
+        """Return the open enrollments that take part, of a car in several programs the one that it joined first.
+
+        For what counts power: a car has it once, however many programs may ask for it.
+        """
+        rows = cls.objects.filter(TAKES_PART, ended_at__isnull=True)
+        earlier = rows.filter(vehicle=models.OuterRef("vehicle"), pk__lt=models.OuterRef("pk"))
+        return rows.filter(~models.Exists(earlier))
+
 
 class EnrollmentConfirmation(models.Model):
     """What the utility says about one enrolment whose terms want its word.

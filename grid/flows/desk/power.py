@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.db.models.functions import Least
 
 from grid.arrays.slots import EPOCH, SLOT, SLOTS_A_DAY
-from grid.models import TAKES_PART, Enrollment, Nomination, Plan, Utility
+from grid.models import Enrollment, Nomination, Plan, Utility
 from grid.planner.problem import Floats
 
 MOST_PLANS = 1000  # more cars are told from so many, chosen by lot
@@ -62,8 +62,8 @@ def available_power(utility: Utility, *, now: datetime) -> Available:
 
 
 def enrolled_in(utility: Utility) -> "QuerySet[Enrollment]":
-    """Return the cars that are enrolled with the utility today."""
-    return Enrollment.objects.filter(TAKES_PART, program__utility=utility, ended_at__isnull=True)
+    """Return the cars that are enrolled with the utility today, each once."""
+    return Enrollment.once_a_car().filter(program__utility=utility)
 
 
 def _work_out(utility: Utility, now: datetime) -> Available:

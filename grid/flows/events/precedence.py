@@ -43,18 +43,23 @@ class Changes:
 
 
 def has_rivals(event: GridEvent, *, now: datetime) -> bool:
-    """Say whether events of other programs are open: without any, no car can be asked twice."""
+    """Say whether events of other programs overlap this one: without any, no car is asked twice by it."""
     others = GridEvent.objects.filter(state__in=OPEN, ends_at__gt=now)
-    return others.exclude(terms__program=event.terms.program_id).exists()
+    overlapping = others.filter(starts_at__lt=event.ends_at, ends_at__gt=event.starts_at)
+    return overlapping.exclude(terms__program=event.terms.program_id).exists()
 
 
 def keep_apart_in(event: GridEvent, *, now: datetime) -> Changes:
-    """Look again at every car that the event and another one ask, or asked until now."""
-    if not has_rivals(event, now=now):
+    """Look again at every car that the event and another one of the utility's ask, or asked until now."""
+    others = GridEvent.objects.filter(
+        state__in=OPEN, ends_at__gt=now, terms__program__utility=event.terms.program.utility_id
+    ).exclude(terms__program=event.terms.program_id)
+    rivals = list(others.values_list("pk", flat=True))
+    if not rivals:
         return Changes()
-    others = EventParticipation.objects.filter(event__state__in=OPEN, event__ends_at__gt=now).exclude(event=event)
-    mine = EventParticipation.objects.filter(event=event, enrollment__vehicle__in=others.values("enrollment__vehicle"))
-    return keep_apart(mine.values_list("enrollment__vehicle", flat=True), now=now)
+    theirs = EventParticipation.objects.filter(event__in=rivals).values("enrollment__vehicle")
+    shared = EventParticipation.objects.filter(event=event, enrollment__vehicle__in=theirs)
+    return keep_apart(shared.values_list("enrollment__vehicle", flat=True), now=now)
 
 
 @transaction.atomic

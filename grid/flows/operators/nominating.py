@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 
 from grid.arrays.capability import FEWEST_DAYS, METHOD, QUANTILE_PERCENT, VERSION, StayPast, hours_of, low_quantile
-from grid.models import TAKES_PART, Enrollment, Nomination, Program
+from grid.models import Enrollment, Nomination, Program
 from vehicles.models import PlugSession
 
 logger = logging.getLogger(__name__)
@@ -83,8 +83,8 @@ def _day(program: Program, day: date) -> tuple[datetime, list[datetime]]:
 
 
 def _cars(program: Program) -> dict[int, dict[str, Any]]:
-    """Return what each enrolled car could do, by its key."""
-    rows = Enrollment.objects.filter(TAKES_PART, program=program, ended_at__isnull=True).values_list(
+    """Return what each enrolled car could do, by its key; one in several programs counts in the first alone."""
+    rows = Enrollment.once_a_car().filter(program=program).values_list(
         "vehicle", "vehicle__capacity_wh", "vehicle__charge_efficiency", "vehicle__max_charge_w",
         "site__evse_max_charge_w", "vehicle__max_discharge_w", "site__export_limit_w", "site__has_export_permission",
         "vehicle__preference__is_v2g_allowed", "vehicle__preference__reserve_soc_percent",

@@ -26,6 +26,11 @@ def state_of(part: EventParticipation, event: GridEvent, power_w: float | None) 
     return ("RUNNING_" if is_running else "IDLE_") + ("HEIGHTENED" if event.kind == "absorb" else "CURTAILED")
 
 
+def told_as(state: str, yields_to: int | None) -> str:
+    """Return what a part's state counts as in its group: one that gives way to another event is opted out."""
+    return state if yields_to is None else State.OPTED_OUT
+
+
 def state_of_group(states: Iterable[str], event: GridEvent, power_w: float | None) -> str:
     """Return what all cars together do, from the states of their parts: those that take part speak for the group."""
     found = set(states)

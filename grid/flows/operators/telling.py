@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from django.db.models import Max, QuerySet
 
-from grid.flows.operators.operating_states import state_of, state_of_group
+from grid.flows.operators.operating_states import state_of, state_of_group, told_as
 from grid.flows.operators.report_subjects import Telling, events_of, name_cars, parts_in, scope_of_report, windows_of
 from grid.flows.operators.reporting import group_told
 from grid.flows.operators.targeting_cars import Scope, cars_in
@@ -122,7 +122,8 @@ def _told(net_wh: int | None, baseline_wh: int | None, window: Window, grade: st
 
 def _together(event: GridEvent, spans: Sequence[Window], scope: Scope) -> list[dict[str, Told]]:
     """Return what all cars did together in each span: as it was settled, else from the cars' own readings."""
-    states = list(parts_in(event, scope).order_by().values_list("state", flat=True).distinct())
+    kinds = parts_in(event, scope).order_by().values_list("state", "yields_to").distinct()
+    states = [told_as(*kind) for kind in kinds]
     is_settled = event.state == GridEvent.State.SETTLED and not scope
     series = group_told(event) if is_settled and spans else []
     settled = [_as_settled(event, series, span) for span in spans]

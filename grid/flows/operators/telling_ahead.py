@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from grid.arrays.forecasts import Outlook, PlanAhead
-from grid.flows.operators.operating_states import state_of, state_of_group
+from grid.flows.operators.operating_states import state_of, state_of_group, told_as
 from grid.flows.operators.report_subjects import Telling, events_of, name_cars, parts_in, scope_of_report, windows_of
 from grid.flows.operators.telemetry import FEWEST_CARS
 from grid.flows.operators.telling import BATCH, MOST_SINGLE
@@ -103,7 +103,8 @@ def tell_opt_outs(report: OwedReport, *, now: datetime) -> Telling:
         powers = _powers([part.enrollment.vehicle_id for part in parts], now)
         if report.is_aggregate or len(parts) > MOST_SINGLE:
             known = [powers[part.enrollment.vehicle_id] for part in parts if part.enrollment.vehicle_id in powers]
-            state = state_of_group([part.state for part in parts], event, float(sum(known)) if known else None)
+            states = [told_as(part.state, part.yields_to_id) for part in parts]
+            state = state_of_group(states, event, float(sum(known)) if known else None)
             rows = {AGGREGATED: state}
         else:
             names = name_cars(report, [part.enrollment_id for part in parts], telling)

@@ -11,7 +11,7 @@ from accounts.models import Notice, User
 from foundation.refusals import Refusal
 from grid.flows.events.changing import change_event
 from grid.flows.events.events import announce_due_events, cancel_event, create_event, opt_in, opt_out
-from grid.flows.operators.operating_states import state_of
+from grid.flows.operators.operating_states import state_of, state_of_group, told_as
 from grid.flows.programs.enrollment import end_enrollment
 from grid.flows.settlement.settling import settle_due
 from grid.models import (
@@ -91,6 +91,7 @@ def test_event_of_higher_priority_takes_the_car_and_gives_it_back_in_time(
     assert stands(urgent) == ("in", "", None)
     assert stands(other) == ("unable", "yields_priority", urgent.pk)
     assert state_of(part_in(first), first, None) == "IDLE_OPTED_OUT"
+    assert state_of_group([told_as("unable", urgent.pk), told_as("unable", None)], first, 0.0) == "IDLE_OPTED_OUT"
     told = list(Notice.objects.filter(user=alice).order_by("pk").values_list("kind", "params__program"))
     assert told == [
         ("event_announced", "Grid Days"), ("event_gave_way", "Grid Days"), ("event_announced", "Evening Relief"),

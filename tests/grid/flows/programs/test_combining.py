@@ -8,6 +8,7 @@ import pytest
 
 from accounts.models import User
 from foundation.windows import Span, parse_windows
+from grid.flows.desk.power import available_power
 from grid.flows.programs.enrollment import UnableToEnroll, enroll_vehicle, withdraw_vehicle
 from grid.flows.programs.objections import offers_to
 from grid.flows.settlement.charged import charged_in
@@ -82,6 +83,8 @@ def test_car_in_several_programs_leaves_the_one_that_is_named(car: Vehicle, now:
     programs = [program(slug, now, goes_with=["one", "two"]) for slug in ("one", "two")]
     for one in programs:
         enroll_vehicle(vehicle=car, program=one, now=now)
+    assert [one.program for one in Enrollment.once_a_car()] == programs[:1]  # whose power is counted
+    assert available_power(programs[0].utility, now=now).cars == 1
     with pytest.raises(UnableToEnroll, match="Say which one"):
         withdraw_vehicle(vehicle=car, now=now)
     assert withdraw_vehicle(vehicle=car, program=programs[0], now=now).program == programs[0]
