@@ -1,4 +1,4 @@
-"""What an event's group took on earlier days, for the methods that match days: gathered some hundred cars at a time.
+"""What an event's group took on earlier days, for the methods that match days: gathered a thousand cars at a time.
 
 A day on which the cars were asked for something, or on which our plans held many of them, is no example of a group left
 alone and is left out beforehand. Of a car of which a slot is not known, the mean of the others stands in, as long as
@@ -6,31 +6,34 @@ four cars in five are known; otherwise the slot is not known, and its day is no 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import BigIntegerField, Count, F, QuerySet
+from django.db.models.functions import Cast, Round
 
 from foundation import clock
-from grid.metering.cases import Car, Reading, Window
-from grid.metering.energy import net_energy
+from grid.flows.settlement.cases import read_parts
+from grid.metering.cases import Car, Window
+from grid.metering.loads import Seen, Stayed, loads
 from grid.models import Dispatch, EventParticipation, GridEvent, LoadHistory
+from grid.rows.columns import MISSING, TIME, WHOLE, micros_of, read_columns, row_by_row
 from vehicles.models import ChargeReading, PlugSession
 
 LOOK_BACK_DAYS = 45
 MOST_DAYS = 20  # similar ones or not: the newest so many that may serve
-AT_ONCE = 200
+AT_ONCE = 1_000
 LEASE = timedelta(seconds=60)
 SLOT = timedelta(minutes=30)
 BEFORE = (timedelta(hours=4), timedelta(hours=2))  # the adjustment's hours, before the event's begin
 AROUND = timedelta(hours=1)
 FEWEST_KNOWN = Fraction(4, 5)
 MOST_MANAGED = Fraction(1, 20)
-NAMES = ("vehicle", "observed_at", "soc_percent", "imported_wh", "exported_wh")
 
 
 def history_of(event: GridEvent, parts: QuerySet[EventParticipation], *, ends_at: float) -> dict[str, Any] | None:
@@ -91,18 +94,8 @@ def _managed(event: GridEvent, parts: QuerySet[EventParticipation], day: date) -
 
 @transaction.atomic
 def _add_batch(event: GridEvent, parts: QuerySet[EventParticipation], history: LoadHistory) -> None:
-    rows = list(
-        parts.filter(pk__gt=history.after)
-        .select_related("enrollment__vehicle", "enrollment__site")
-        .only(
-            "pk",
-            "enrollment__vehicle__capacity_wh",
-            "enrollment__vehicle__charge_efficiency",
-            "enrollment__vehicle__max_charge_w",
-            "enrollment__site__evse_max_charge_w",
-        )
-        .order_by("pk")[:AT_ONCE]
-    )
+    following = parts.filter(pk__gt=history.after).order_by("pk").values_list("pk", flat=True)
+    rows = read_parts(parts, event, list(following[:AT_ONCE]))
     if not rows:
         history.is_whole = True
         history.save(update_fields=["is_whole"])
@@ -115,52 +108,50 @@ def _add_batch(event: GridEvent, parts: QuerySet[EventParticipation], history: L
         )
         for row in rows
     }
-    loads = dict(history.loads)
-    for day in [_local(event.starts_at, event).isoformat(), *history.days["looked_at"]]:
-        loads[day] = _added(loads.get(day), _load_of(event, date.fromisoformat(day), cars))
-    history.loads, history.after, history.cars = loads, rows[-1].pk, history.cars + len(rows)
+    totals = dict(history.loads)
+    with row_by_row():
+        for day in [_local(event.starts_at, event).isoformat(), *history.days["looked_at"]]:
+            totals[day] = _added(totals.get(day), _load_of(event, date.fromisoformat(day), cars))
+    history.loads, history.after, history.cars = totals, rows[-1].pk, history.cars + len(rows)
     history.save(update_fields=["loads", "after", "cars"])
 
 
-def _load_of(event: GridEvent, day: date, cars: dict[int, Car]) -> list[list[list[int]]]:
+def _load_of(event: GridEvent, day: date, cars: Mapping[int, Car]) -> list[list[list[int]]]:
     """Return what the cars took in each slot of the event and of the adjustment, and of how many it is known."""
     starts_at = _same_time(event.starts_at, day, event)
     ends_at = starts_at + (event.ends_at - event.starts_at)
     spans = (Window(starts_at, ends_at), Window(starts_at - BEFORE[0], starts_at - BEFORE[1]))
-    readings: dict[int, list[Reading]] = {vehicle: [] for vehicle in cars}
+    places = {vehicle: place for place, vehicle in enumerate(sorted(cars))}
+    seen = _seen(places, Window(spans[1].starts_at - AROUND, ends_at + AROUND))
+    stayed = _stayed(places, Window(spans[1].starts_at, ends_at))
+    in_order = [cars[vehicle] for vehicle in places]
+    return [loads(in_order, seen, stayed, list(_slots(span))) for span in spans]
+
+
+def _seen(places: Mapping[int, int], span: Window) -> Seen:
     near = ChargeReading.objects.filter(
-        vehicle__in=cars, observed_at__gte=spans[1].starts_at - AROUND, observed_at__lte=ends_at + AROUND
-    )
-    for vehicle, *values in near.order_by("observed_at").values_list(*NAMES):
-        readings[vehicle].append(Reading(*values))
-    stays: dict[int, list[Window]] = {vehicle: [] for vehicle in cars}
-    home = PlugSession.objects.filter(vehicle__in=cars, is_at_home=True, plugged_in_at__lt=ends_at)
-    for vehicle, begins, ends in home.exclude(unplugged_at__lte=spans[1].starts_at).values_list(
-        "vehicle", "plugged_in_at", "unplugged_at"
-    ):
-        stays[vehicle].append(Window(begins, max(begins, ends or ends_at + AROUND)))
-    found = []
-    for span in spans:
-        slots = []
-        for slot in _slots(span):
-            taken = [_taken(slot, stays[vehicle], readings[vehicle], car) for vehicle, car in cars.items()]
-            known = [wh for wh in taken if wh is not None]
-            slots.append([sum(known), len(known)])
-        found.append(slots)
-    return found
+        vehicle__any_of=places, observed_at__gte=span.starts_at, observed_at__lte=span.ends_at
+    ).annotate(hundredths=Cast(Round(F("soc_percent") * 100), BigIntegerField()))
+    columns = read_columns(
+        near.order_by("vehicle", "observed_at").values_list("vehicle", "observed_at", "hundredths", "imported_wh",
+                                                            "exported_wh"),
+        [WHOLE, TIME, WHOLE, WHOLE, WHOLE],
+    )  # fmt: skip
+    return Seen(_placed(columns[0], places), *columns[1:])
 
 
-def _taken(slot: Window, stays: Sequence[Window], readings: Sequence[Reading], car: Car) -> int | None:
-    """Return what one car took at home in a slot, whole Wh; None where nobody knows."""
-    if not readings:
-        return None  # a car of which nothing was read at all may have been anywhere
-    energies = [
-        net_energy(readings=readings, window=shared, car=car).net_wh
-        for stay in stays
-        if (shared := stay.clip(slot)) is not None
-    ]
-    known = [wh for wh in energies if wh is not None]
-    return round(sum(known, Fraction(0))) if len(known) == len(energies) else None
+def _stayed(places: Mapping[int, int], span: Window) -> Stayed:
+    """Return the stays that touch the span; one that goes on lasts beyond it."""
+    home = PlugSession.objects.filter(vehicle__any_of=places, is_at_home=True, plugged_in_at__lt=span.ends_at)
+    rows = home.exclude(unplugged_at__lte=span.starts_at).values_list("vehicle", "plugged_in_at", "unplugged_at")
+    vehicles, begins, ends = read_columns(rows, [WHOLE, TIME, TIME])
+    last = micros_of(span.ends_at + AROUND)
+    return Stayed(_placed(vehicles, places), begins, np.maximum(begins, np.where(ends == MISSING, last, ends)))
+
+
+def _placed(vehicles: Any, places: Mapping[int, int]) -> Any:
+    """Return each vehicle's place; places follow the order of the keys."""
+    return np.searchsorted(np.fromiter(places, np.int64, len(places)), vehicles)
 
 
 def _added(so_far: list[list[list[int]]] | None, more: list[list[list[int]]]) -> list[list[list[int]]]:

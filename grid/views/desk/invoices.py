@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from foundation import clock
 from grid.flows.desk import sheets
 from grid.flows.desk.invoices import invoice_evidence
-from grid.flows.settlement.invoicing import carried_over
+from grid.flows.settlement.invoice_lines import carried_over
 from grid.models import Invoice, Nomination
 from grid.views.desk.doors import Desk, desk_read, show
 from grid.views.desk.events import as_file
