@@ -1,77 +1,62 @@
-"""From a link's row to its automaker: an adapter with a token that works, refreshed by one process at a time.
+"""From a link's row to its automaker: an adapter with a token that works, every call counted before it is made.
 
 No call to a maker happens inside a database transaction. Tokens and waits live in wall time.
 """
 
-import logging
-import random
-import time
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from functools import partial
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from django.conf import settings
-from django.db import transaction
-from django.db.models import F, Q
-
-from accounts.flows.notices import notify_all
-from foundation import clock, leases
-from foundation.http import mount_door, open_session
+from foundation import clock
 from vehicles import meter
-from vehicles.automakers.base import Account, Automaker, Capabilities, CarAccess, Grant, Tools
-from vehicles.automakers.errors import (
-    AuthRevoked,
-    AutomakerError,
-    NotSupported,
-    RateLimited,
-    TokenRejected,
-    UpstreamDown,
+from vehicles.adapters import adapter, offered_makers
+from vehicles.automakers.base import Account, Automaker, Capabilities, CarAccess
+from vehicles.automakers.errors import AutomakerError, TokenRejected, UpstreamDown
+from vehicles.grants import (
+    access_token,
+    assert_no_transaction,
+    check_may_call,
+    is_fresh,
+    mark_needs_relink,
+    note_failure,
+    note_success,
+    refresh_grant,
+    store_grant,
+    switch_of,
 )
-from vehicles.automakers.registry import AUTOMAKERS
-from vehicles.meter import Caller, Use
+from vehicles.meter import Caller, Line, Use
 from vehicles.models import HomeCharger, MakerSwitch, Vehicle, VehicleLink
 
-logger = logging.getLogger(__name__)
+__all__ = [
+    "Operation",
+    "Ready",
+    "access_token",
+    "adapter",
+    "call",
+    "call_account",
+    "call_charger",
+    "carry_out",
+    "mark_needs_relink",
+    "offered_makers",
+    "prepare",
+    "refresh_grant",
+    "store_grant",
+]
+
 T = TypeVar("T")
 Operation = Callable[[Automaker, CarAccess], T]
 
-READ_SECONDS = 10.0  # a maker that takes longer is in trouble, and others wait
-TOKEN_LEEWAY = timedelta(seconds=60)
-REFRESH_LEASE_SECONDS = 60
-# A grant counts as dead once the maker refused it twice this far apart: one refusal may be the maker's own trouble.
-SECOND_LOOK_SECONDS = 20
-# Many grants refused together are an outage at the maker, not owners who all left at once.
-OUTAGE_WINDOW = timedelta(minutes=30)
-OUTAGE_LEAST_LINKS = 5
-OUTAGE_LEAST_SHARE = 0.5
-OUTAGE_QUIET = timedelta(minutes=5)
-BACKOFF_FIRST_SECONDS = 30
-BACKOFF_MOST_SECONDS = 1800
 
-_adapters: dict[tuple[str, tuple[tuple[str, str], ...]], Automaker] = {}
+@dataclass(frozen=True)
+class Ready:
+    """A call that may be made, counted in `lines`; None: it is counted once its link has a token that works."""
 
-
-def offered_makers() -> list[str]:
-    """Return the slugs of makers that owners can link here: known, configured and switched on."""
-    off = set(MakerSwitch.objects.filter(is_on=False).values_list("maker", flat=True))
-    return [slug for slug in AUTOMAKERS if settings.AUTOMAKERS.get(slug, {}).get("client_id") and slug not in off]
-
-
-def adapter(maker: str) -> Automaker:
-    """Return the maker's adapter, one a process; raises NotSupported for a maker that is unknown or not configured."""
-    credentials: Mapping[str, str] = settings.AUTOMAKERS.get(maker, {})
-    if maker not in AUTOMAKERS or not credentials.get("client_id"):
-        raise NotSupported(f"maker {maker!r}")
-    key = (maker, tuple(sorted(credentials.items())))
-    if key not in _adapters:
-        _adapters[key] = AUTOMAKERS[maker](
-            credentials,
-            Tools(
-                partial(open_session, read_seconds=READ_SECONDS), partial(mount_door, read_seconds=READ_SECONDS), clock
-            ),
-        )
-    return _adapters[key]
+    caller: Caller
+    use: Use
+    external_id: str
+    can: Capabilities
+    lines: tuple[Line, ...] | None = None
 
 
 def call(vehicle: Vehicle, operation: Operation[T], *, use: Use = Use.READ, is_urgent: bool = False) -> T:
@@ -81,41 +66,91 @@ def call(vehicle: Vehicle, operation: Operation[T], *, use: Use = Use.READ, is_u
     What ends a hold (`Use.RELEASE`, or `is_urgent`) passes the maker's switch, quiet times and budgets, which
     everything else respects. Raises AutomakerError; BudgetSpent where nothing was asked.
     """
-    link = VehicleLink.objects.get(pk=vehicle.link_id)
-    use = Use.RELEASE if is_urgent else use
-    switch = _check_may_call(link, is_urgent=use == Use.RELEASE)
-    own = vehicle.own
-    caller = Caller(link, switch, own, car=vehicle.pk)
-    return _run(caller, use, lambda maker, token: operation(maker, _open(vehicle.external_id, own, link, token)))
+    return _call(vehicle, operation, use=Use.RELEASE if is_urgent else use)
 
 
 def call_charger(charger: HomeCharger, operation: Operation[T], *, use: Use = Use.READ) -> T:
     """Run one operation on a wall box as `call` does on a car; raises AutomakerError."""
-    link = VehicleLink.objects.get(pk=charger.link_id)
-    switch = _check_may_call(link, is_urgent=use == Use.RELEASE)
-    caller = Caller(link, switch, charger.can, charger=charger.pk)
-    return _run(
-        caller, use, lambda maker, token: operation(maker, _open(charger.external_id, charger.can, link, token))
-    )
+    return _call(charger, operation, use=use)
 
 
 def call_account(link: VehicleLink, operation: Callable[[Automaker, Account], T]) -> T:
     """Run one operation on the whole account as `call` does on a car; raises AutomakerError."""
     row = VehicleLink.objects.get(pk=link.pk)
-    switch = _check_may_call(row, is_urgent=False)
+    switch = switch_of(row)
+    check_may_call(row, switch, is_urgent=False)
     scopes = tuple(row.scopes)
     return _run(
         Caller(row, switch), Use.READ, lambda maker, token: operation(maker, Account(token, row.extras, scopes))
     )
 
 
-def _run(caller: Caller, use: Use, operation: Callable[[Automaker, str], T]) -> T:
+def prepare(calls: Sequence[tuple[Vehicle | HomeCharger, Use]]) -> list[Ready | AutomakerError]:
+    """Look up and count calls that are about to be made, in a few statements; or say why one may not be made.
+
+    `carry_out` makes them, in whatever thread.
+    """
+    links = VehicleLink.objects.in_bulk({target.link_id for target, _ in calls})
+    makers = {link.maker for link in links.values()}
+    switches = {row.maker: row for row in MakerSwitch.objects.filter(maker__in=makers)}
+    found: list[Ready | AutomakerError] = []
+    counted: list[tuple[int, Ready]] = []
+    for target, use in calls:
+        link = copy(links[target.link_id])  # each call's own: a refresh changes it
+        switch = switches.get(link.maker)
+        try:
+            check_may_call(link, switch, is_urgent=use == Use.RELEASE)
+        except AutomakerError as error:
+            found.append(error)
+            continue
+        ready = _ready(target, link, switch, use)
+        if is_fresh(link):
+            counted.append((len(found), ready))
+        found.append(ready)
+    spent = meter.spend_all([(ready.caller, ready.use) for _, ready in counted], now=clock.now())
+    for (place, ready), lines in zip(counted, spent, strict=True):
+        found[place] = replace(ready, lines=lines) if isinstance(lines, tuple) else lines
+    return found
+
+
+def carry_out(ready: Ready, operation: Operation[T]) -> T:
+    """Make a prepared call as `call` does; raises AutomakerError."""
+    link = ready.caller.link
+    return _run(
+        ready.caller,
+        ready.use,
+        lambda maker, token: operation(maker, _open(ready.external_id, ready.can, link, token)),
+        lines=ready.lines,
+    )
+
+
+def _call(target: Vehicle | HomeCharger, operation: Operation[T], *, use: Use) -> T:
+    link = VehicleLink.objects.get(pk=target.link_id)
+    switch = switch_of(link)
+    check_may_call(link, switch, is_urgent=use == Use.RELEASE)
+    return carry_out(_ready(target, link, switch, use), operation)
+
+
+def _ready(target: Vehicle | HomeCharger, link: VehicleLink, switch: MakerSwitch | None, use: Use) -> Ready:
+    if isinstance(target, HomeCharger):
+        can = target.can
+        caller = Caller(link, switch, can, charger=target.pk)
+    else:
+        can = target.own
+        caller = Caller(link, switch, can, car=target.pk)
+    return Ready(caller, use, target.external_id, can)
+
+
+def _run(
+    caller: Caller, use: Use, operation: Callable[[Automaker, str], T], *, lines: tuple[Line, ...] | None = None
+) -> T:
     """Do the call for a link whose row was just loaded and may be used."""
-    _assert_no_transaction()
+    assert_no_transaction()
     link, is_urgent = caller.link, use == Use.RELEASE
     maker = adapter(link.maker)
-    token = link.access_token if _is_fresh(link, rejected="") else access_token(link, is_urgent=is_urgent)
-    lines = meter.spend(caller, use, now=clock.now())
+    token = link.access_token if is_fresh(link) else access_token(link, is_urgent=is_urgent)
+    if lines is None:
+        lines = meter.spend(caller, use, now=clock.now())
     try:
         try:
             result = operation(maker, token)
@@ -145,179 +180,3 @@ def _open(external_id: str, can: Capabilities, link: VehicleLink, token: str) ->
         extras=link.extras,
         scopes=tuple(link.scopes),
     )
-
-
-def _check_may_call(link: VehicleLink, *, is_urgent: bool) -> MakerSwitch | None:
-    """Return the maker's switch, if it has one; raises AuthRevoked, UpstreamDown or RateLimited."""
-    if link.state == VehicleLink.State.REVOKED:
-        raise AuthRevoked("the link was given back")
-    if link.state == VehicleLink.State.NEEDS_RELINK:
-        raise AuthRevoked(link.state_reason)
-    switch = MakerSwitch.objects.filter(maker=link.maker).first()
-    if is_urgent:
-        return switch
-    wall = clock.wall()
-    if switch is not None and not switch.is_on:
-        raise UpstreamDown("maker_off")
-    for quiet_until in (link.quiet_until, switch.quiet_until if switch else None):
-        if quiet_until is not None and quiet_until > wall:
-            raise RateLimited("quiet time", retry_at=quiet_until)
-    return switch
-
-
-def access_token(link: VehicleLink, *, rejected: str = "", is_urgent: bool = False) -> str:
-    """Return an access token that should work, refreshing the grant where needed; never inside a transaction.
-
-    `rejected` is a token that the maker just refused. Of many callers one refreshes; the others wait for its token.
-    Raises AuthRevoked, RateLimited or UpstreamDown.
-    """
-    _assert_no_transaction()
-    deadline = time.monotonic() + REFRESH_LEASE_SECONDS
-    while time.monotonic() < deadline:
-        link.refresh_from_db()
-        _check_may_call(link, is_urgent=is_urgent)
-        if _is_fresh(link, rejected=rejected):
-            return link.access_token
-        with leases.held(f"refresh:{link.pk}", seconds=REFRESH_LEASE_SECONDS) as is_mine:
-            if is_mine:
-                return _refresh_under_lease(link, rejected=rejected)
-        time.sleep(0.05 + random.random() * 0.05)  # noqa: S311 - spreads waiting, protects nothing
-    raise UpstreamDown("somebody else's refresh never ended")
-
-
-def refresh_grant(link: VehicleLink) -> None:
-    """Refresh the grant now, whether or not its access token still works; raises AutomakerError."""
-    access_token(link, rejected=link.access_token)
-
-
-def _is_fresh(link: VehicleLink, *, rejected: str) -> bool:
-    if not link.access_token or link.access_token == rejected:
-        return False
-    return link.access_expires_at is not None and link.access_expires_at > clock.wall() + TOKEN_LEEWAY
-
-
-def _refresh_under_lease(link: VehicleLink, *, rejected: str) -> str:
-    link.refresh_from_db()  # whoever held the lease before may have brought a new token
-    if _is_fresh(link, rejected=rejected):
-        return link.access_token
-    if not link.refresh_token:
-        _note_refused_grant(link, "no refresh token")
-        raise AuthRevoked("no refresh token")
-    lines = meter.spend(Caller(link), Use.REFRESH, now=clock.now())
-    try:
-        grant = adapter(link.maker).refresh(link.refresh_token)
-    except AuthRevoked as error:
-        meter.count_failure(lines)
-        _note_refused_grant(link, error.reason)
-        raise
-    except AutomakerError as error:
-        meter.count_failure(lines)
-        note_failure(link, error)
-        raise
-    store_grant(link, grant)
-    logger.info("refreshed link %s", link.public_id)
-    return link.access_token
-
-
-def store_grant(link: VehicleLink, grant: Grant) -> None:
-    """Commit the grant's tokens before anybody uses them: a rotated refresh token that is lost kills the link."""
-    wall = clock.wall()
-    link.access_token = grant.access_token
-    link.refresh_token = grant.refresh_token or link.refresh_token
-    link.access_expires_at = wall + timedelta(seconds=grant.access_expires_in_seconds)
-    if grant.refresh_expires_in_seconds is not None:
-        link.refresh_expires_at = wall + timedelta(seconds=grant.refresh_expires_in_seconds)
-    link.extras = link.extras | dict(grant.extras)
-    if grant.scopes and set(grant.scopes) != set(link.scopes):  # owners may untick a scope at the maker at any time
-        link.scopes, link.listed_at = list(grant.scopes), None  # what the cars can do is asked again
-    link.refreshed_at = wall
-    link.failures, link.auth_failed_at, link.quiet_until = 0, None, None
-    with transaction.atomic(durable=True):
-        link.save(
-            update_fields=[
-                "access_token",
-                "refresh_token",
-                "secrets",
-                "scopes",
-                "listed_at",
-                "access_expires_at",
-                "refresh_expires_at",
-                "refreshed_at",
-                "failures",
-                "auth_failed_at",
-                "quiet_until",
-            ]
-        )
-
-
-def note_success(link: VehicleLink) -> None:
-    """Record that the link works; writes only where it did not."""
-    if link.failures or link.quiet_until:
-        VehicleLink.objects.filter(pk=link.pk).update(failures=0, quiet_until=None)
-
-
-def note_failure(link: VehicleLink, error: AutomakerError) -> None:
-    """Make the link or the whole maker quiet for as long as the error asks, or longer with each failure in a row."""
-    wall = clock.wall()
-    if isinstance(error, RateLimited) and error.scope == "vehicle":
-        return  # the account's other cars may go on; whoever asked comes back to this one at `retry_at`
-    if isinstance(error, RateLimited):
-        until = error.retry_at or wall + timedelta(seconds=BACKOFF_FIRST_SECONDS)
-        if error.scope == "app":
-            MakerSwitch.objects.update_or_create(maker=link.maker, defaults={"quiet_until": until})
-        VehicleLink.objects.filter(pk=link.pk).update(quiet_until=until, failures=F("failures") + 1)
-    elif isinstance(error, UpstreamDown):
-        seconds = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** min(link.failures, 10))
-        seconds *= random.uniform(0.9, 1.2)  # noqa: S311 - keeps cars of one outage from coming back together
-        until = max(error.retry_at or wall, wall + timedelta(seconds=seconds))
-        VehicleLink.objects.filter(pk=link.pk).update(quiet_until=until, failures=F("failures") + 1)
-
-
-def _note_refused_grant(link: VehicleLink, reason: str) -> None:
-    """Decide what a refused grant means: an outage, a reason for a second look, or a link that is dead."""
-    wall = clock.wall()
-    first_at = link.auth_failed_at
-    if first_at is None or first_at < wall - OUTAGE_WINDOW:
-        link.auth_failed_at = first_at = wall
-    VehicleLink.objects.filter(pk=link.pk).update(
-        auth_failed_at=first_at,
-        failures=F("failures") + 1,
-        quiet_until=wall + timedelta(seconds=SECOND_LOOK_SECONDS),
-    )
-    if _is_outage(link.maker):
-        logger.warning("many grants refused at %s: keeping quiet, links stay", link.maker)
-        MakerSwitch.objects.update_or_create(maker=link.maker, defaults={"quiet_until": wall + OUTAGE_QUIET})
-    elif first_at <= wall - timedelta(seconds=SECOND_LOOK_SECONDS):
-        mark_needs_relink(link, reason=reason)
-
-
-def _is_outage(maker: str) -> bool:
-    since = clock.wall() - OUTAGE_WINDOW
-    links = VehicleLink.objects.filter(maker=maker, state=VehicleLink.State.ACTIVE)
-    refused = links.filter(auth_failed_at__gte=since).count()
-    fine = links.filter(Q(refreshed_at__gte=since) | Q(access_expires_at__gt=clock.wall()), auth_failed_at=None).count()
-    return refused >= OUTAGE_LEAST_LINKS and refused > OUTAGE_LEAST_SHARE * (refused + fine)
-
-
-def mark_needs_relink(link: VehicleLink, *, reason: str) -> None:
-    """Stop using the link and tell its owner, once for each time it was linked."""
-    marked = VehicleLink.objects.filter(
-        pk=link.pk, state__in=(VehicleLink.State.ACTIVE, VehicleLink.State.LEAVING)
-    ).update(state=VehicleLink.State.NEEDS_RELINK, state_reason=reason[:40], state_since_at=clock.now())
-    if not marked:
-        return
-    logger.info("link %s needs to be linked again", link.public_id)
-    notify_all(
-        user_ids=[link.owner_id],
-        kind="link_needs_relink",
-        key=f"relink:{link.public_id}:{link.linked_at:%Y%m%dT%H%M%S}",
-        params={"maker": adapter(link.maker).name, "maker_slug": link.maker},
-        now=clock.now(),
-    )
-
-
-def _assert_no_transaction() -> None:
-    # A call to a maker would hold the transaction's locks for seconds. (The one that wraps a test does not count.)
-    blocks = transaction.get_connection().atomic_blocks
-    if blocks and not getattr(blocks[-1], "_from_testcase", False):
-        raise RuntimeError("no call to a maker inside a database transaction")

@@ -6,11 +6,11 @@ looking and counting.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import connection
 
@@ -23,6 +23,7 @@ KEPT_FOR_COMMANDS = 0.2
 # Thousands of calls a second must not wait for one row; a small budget is kept in one row, so that it is exact.
 SHARDS = 16
 LEAST_BUDGET_TO_SPREAD = 100 * SHARDS
+SCOPES = (CallCount.Scope.MAKER, CallCount.Scope.LINK, CallCount.Scope.CAR, CallCount.Scope.CHARGER)
 TALLIES = ("reads", "wakes", "commands", "releases", "refreshes", "pushes", "signals", "failures")
 
 
@@ -47,6 +48,9 @@ class Caller:
     charger: int | None = None
 
 
+Row: TypeAlias = tuple[int, str, int, datetime]
+
+
 @dataclass(frozen=True)
 class Line:
     """One row to count in, and the most calls that it may hold; None = any number."""
@@ -56,6 +60,11 @@ class Line:
     starts_at: datetime
     shard: int = 0
     most: int | None = None
+
+    @property
+    def row(self) -> "Row":
+        """What names its row; the scopes in the order in which rows are always locked."""
+        return SCOPES.index(self.scope), self.subject, self.shard, self.starts_at
 
 
 def day_of(at: datetime) -> datetime:
@@ -80,24 +89,48 @@ def spend(caller: Caller, use: Use, *, now: datetime) -> tuple[Line, ...]:
     Raises BudgetSpent, with nothing counted, where the maker's, account's or car's budget is used up. A release is
     counted and never refused.
     """
-    lines = tuple(_lines(caller, use, now=now))
-    counted = _add(lines, {str(use): 1})
-    over = [line for line in lines if line.most is not None and counted[line.scope] > line.most]
-    if over and use != Use.RELEASE:
-        _add(lines, {str(use): -1})
-        line = max(over, key=_ends_at)
-        raise BudgetSpent(line.scope, scope=_words(line.scope), retry_at=wall_at(_ends_at(line), now=now))
+    (lines,) = spend_all([(caller, use)], now=now)
+    if isinstance(lines, BudgetSpent):
+        raise lines
     return lines
+
+
+def spend_all(calls: Sequence[tuple[Caller, Use]], *, now: datetime) -> list[tuple[Line, ...] | BudgetSpent]:
+    """Count calls that are about to be made as `spend` does for one: in one statement, and one more for the refused."""
+    if not calls:
+        return []
+    wanted = [(use, tuple(_lines(caller, use, now=now))) for caller, use in calls]
+    amounts = _sum(wanted)
+    counted = _add(amounts)
+    before = {
+        row: counted[row] - sum(n for use, n in uses.items() if use != Use.REFRESH) for row, uses in amounts.items()
+    }
+    found: list[tuple[Line, ...] | BudgetSpent] = []
+    refused: list[tuple[Use, tuple[Line, ...]]] = []
+    for use, lines in wanted:  # as if they had come one after another
+        over = [line for line in lines if line.most is not None and before[line.row] >= line.most]
+        if over and use != Use.RELEASE:
+            refused.append((use, lines))
+            line = max(over, key=_ends_at)
+            at = wall_at(_ends_at(line), now=now)
+            found.append(BudgetSpent(line.scope, scope=_words(line.scope), retry_at=at))
+            continue
+        for line in lines:
+            before[line.row] += 1
+        found.append(lines)
+    if refused:
+        _add(_sum(refused), sign="-")
+    return found
 
 
 def count_failure(lines: Sequence[Line]) -> None:
     """Count that a call which was counted in `lines` failed."""
-    _add(lines, {"failures": 1})
+    _add({line.row: {"failures": 1} for line in lines})
 
 
 def count_push(caller: Caller, *, signals: int, now: datetime) -> None:
     """Count a message that came without being asked for, and the values in it."""
-    _add(tuple(_lines(caller, None, now=now)), {"pushes": 1, "signals": signals})
+    _add({line.row: {"pushes": 1, "signals": signals} for line in _lines(caller, None, now=now)})
 
 
 def calls_today(*, link: int, car: int, now: datetime) -> dict[str, int]:
@@ -159,23 +192,34 @@ def _words(scope: str) -> str:
     return {CallCount.Scope.MAKER: "app", CallCount.Scope.LINK: "user"}.get(CallCount.Scope(scope), "vehicle")
 
 
-def _add(lines: Sequence[Line], amounts: dict[str, int]) -> dict[str, int]:
-    """Add to the rows, all in one statement and always in the same order, and return each row's calls by scope."""
+def _sum(calls: Sequence[tuple[Use, tuple[Line, ...]]]) -> dict[Row, dict[str, int]]:
+    amounts: dict[Row, dict[str, int]] = {}
+    for use, lines in calls:
+        for line in lines:
+            uses = amounts.setdefault(line.row, {})
+            uses[str(use)] = uses.get(str(use), 0) + 1
+    return amounts
+
+
+def _add(amounts: Mapping[Row, Mapping[str, int]], *, sign: str = "+") -> dict[Row, int]:
+    """Add to the rows (or take away), all in one statement and always in the same order; return each row's calls."""
     table = CallCount._meta.db_table  # noqa: SLF001 - Django's own way to a table's name
-    row = "(%s, %s, %s, %s, " + ", ".join(["%s"] * len(TALLIES)) + ")"
-    adding = ", ".join(f"{name} = {table}.{name} + {amounts[name]:d}" for name in amounts)
-    # A fresh row never begins below nothing.
-    fresh = [max(0, amounts.get(name, 0)) for name in TALLIES]
+    names = sorted({name for uses in amounts.values() for name in uses})
+    row = "(%s, %s, %s, %s, " + ", ".join("%s" if name in names else "0" for name in TALLIES) + ")"
+    adding = ", ".join(f"{name} = {table}.{name} {sign} excluded.{name}" for name in names)
     values: list[Any] = []
-    for line in lines:
-        starts_at = connection.ops.adapt_datetimefield_value(line.starts_at)
-        values += [str(line.scope), line.subject, line.shard, starts_at, *fresh]
+    for scope, subject, shard, starts_at in sorted(amounts):
+        uses = amounts[scope, subject, shard, starts_at]
+        values += [str(SCOPES[scope]), subject, shard, connection.ops.adapt_datetimefield_value(starts_at)]
+        values += [uses.get(name, 0) for name in TALLIES if name in names]
     statement = (
         f"INSERT INTO {table} (scope, subject, shard, starts_at, {', '.join(TALLIES)})"  # noqa: S608 - own names only
-        f" VALUES {', '.join([row] * len(lines))}"
+        f" VALUES {', '.join([row] * len(amounts))}"
         f" ON CONFLICT (scope, subject, shard, starts_at) DO UPDATE SET {adding}"
-        " RETURNING scope, reads + wakes + commands + releases"
+        " RETURNING scope, subject, shard, reads + wakes + commands + releases"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return {scope: int(calls) for scope, calls in cursor.fetchall()}
+        # One statement counts at one instant, so scope, subject and shard name a row.
+        counted = {tuple(found): int(calls) for *found, calls in cursor.fetchall()}
+    return {one: counted[str(SCOPES[one[0]]), one[1], one[2]] for one in amounts}

@@ -69,6 +69,7 @@ def load_facts(vehicle_ids: Collection[int], *, now: datetime) -> dict[int, Fact
     """Return what is known of each car, by its key; the number of queries does not grow with the cars."""
     is_stopped = StopOrder.objects.filter(lifted_at__isnull=True).exists()
     cars = Vehicle.objects.filter(pk__in=vehicle_ids).select_related("link", "owner", "preference")
+    cars = cars.defer("vin", "link__access_token", "link__refresh_token", "link__secrets")  # nothing needs opening
     vehicles = {vehicle.pk: vehicle for vehicle in cars}
     owners = {vehicle.owner_id for vehicle in vehicles.values()}
     purposes: dict[int, set[str]] = {}

@@ -1,52 +1,70 @@
-"""Carrying commands to makers: one sender a car at a time, `sending` committed before the call, never twice blindly."""
+"""Carrying commands to makers: one sender a car at a time, `sending` committed before the call, never twice blindly.
 
+Commands are claimed and written down many at once, and makers are called side by side. What was claimed is called
+within a moment: no more is claimed ahead than `foundation.rounds` allows.
+"""
+
+import itertools
 import logging
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, F, Q, QuerySet
+from django.db.models import Exists, F, Q
 
-from accounts.flows.notices import notify_all
 from foundation import clock, leases
-from foundation.rounds import work_through
+from foundation.rounds import keep_busy
 from vehicles import gateway
 from vehicles.automakers.base import Automaker, Backstop, CarAccess, CommandReceipt, ReceiptState
-from vehicles.automakers.errors import (
-    AuthRevoked,
-    AutomakerError,
-    CommandPending,
-    CommandTimeout,
-    NotPluggedIn,
-    NotSupported,
-    RateLimited,
-    Rejected,
-    ScopeMissing,
-    Unreachable,
-    VehicleGone,
+from vehicles.automakers.errors import AutomakerError
+from vehicles.flows import limits, outcomes, switching, waking
+from vehicles.flows.allowing import (
+    Intent,
+    UnableToCommand,
+    check_facts,
+    check_not_stopped,
+    check_steerable,
+    load_facts,
 )
-from vehicles.flows import limits, releases, switching, waking
-from vehicles.flows.allowing import Intent, UnableToCommand, check_allowed, check_not_stopped, check_steerable
-from vehicles.flows.telemetry import ask_reading
+from vehicles.flows.outcomes import (
+    FIRST_LOOK,
+    MOST_LIMIT_TRIES,
+    recover_lost_senders,
+    retry_seconds,
+    try_again,
+)
 from vehicles.meter import Use
-from vehicles.models import Command, HomePlace, StopOrder
+from vehicles.models import Command, HomePlace, StopOrder, Vehicle
+
+__all__ = [
+    "FIRST_LOOK",
+    "MOST_LIMIT_TRIES",
+    "recover_lost_senders",
+    "retry_seconds",
+    "send_due_commands",
+    "send_resumes",
+    "try_again",
+]
 
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 120
-FIRST_RETRY_SECONDS = 2
-MOST_RETRY_SECONDS = 900
-MOST_RATE_LIMIT_SECONDS = 120
-DEAD_LINK_RETRY_SECONDS = 60
-TELL_OWNER_AFTER = 6
-FIRST_LOOK = timedelta(seconds=20)  # a car needs some seconds to do what its maker accepted
 ENDS_SOMETHING = Q(kind=Command.Kind.RESUME) | Q(kind=Command.Kind.WAKE, reason=waking.FOR_RELEASE)
-# Saying a limit twice says the same, so it may go again; but not for ever.
-MOST_LIMIT_TRIES = 5
-MOST_FOREIGN_TRIES = 2
 USES = {
     Command.Kind.RESUME: Use.RELEASE,
     Command.Kind.WAKE: Use.WAKE,
 }
+Outcome = CommandReceipt | AutomakerError | UnableToCommand
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A command that is ours to send, under the lease `token` of its car; `ready` is its call, or why there is none."""
+
+    command: Command
+    token: str
+    ready: gateway.Ready | AutomakerError
 
 
 def send_due_commands(*, now: datetime, limit: int, workers: int = 1) -> int:
@@ -56,125 +74,178 @@ def send_due_commands(*, now: datetime, limit: int, workers: int = 1) -> int:
     """
     recover_lost_senders(now=now)
     sent = send_resumes(now=now, limit=limit, workers=workers)
-    risky = _due(now).exclude(ENDS_SOMETHING).order_by("due_at", "pk")[: max(0, limit - sent)]
-    begun = time.monotonic()
-    return sent + work_through(risky, lambda command: send(command, now=now, begun=begun), workers=workers)
+    return sent + _send(~ENDS_SOMETHING, now=now, limit=limit - sent, workers=workers)
 
 
 def send_resumes(*, now: datetime, limit: int, workers: int = 1) -> int:
     """Send the releases that are due, and wakes for cars that sleep through theirs; return how many were tried."""
     switching.give_turns(now=now)
-    due = _due(now).filter(ENDS_SOMETHING).order_by("due_at", "pk")[:limit]
+    return _send(ENDS_SOMETHING, now=now, limit=limit, workers=workers)
+
+
+def _send(which: Q, *, now: datetime, limit: int, workers: int) -> int:
     begun = time.monotonic()
-    return work_through(due, lambda command: send(command, now=now, begun=begun), workers=workers)
-
-
-def _due(now: datetime) -> QuerySet[Command]:
-    may_go = Q(retry_at__isnull=True) | Q(retry_at__lte=clock.wall())
     has_turn = Q(switch_w=0) | Q(slot_at__lte=now, slot_at__gte=now - switching.spare())
-    due = Command.objects.filter(may_go, has_turn, state=Command.State.DUE, due_at__lte=now)
-    return due.select_related("vehicle__link")
+    due = Command.objects.filter(which, _may_go(), has_turn, state=Command.State.DUE, due_at__lte=now)
+    rows = iter(due.order_by("due_at", "pk")[: max(0, limit)])
+
+    def take(count: int) -> list[Claimed]:
+        at = now + timedelta(seconds=(time.monotonic() - begun) * clock.rate())
+        return _take(rows, count, now=now, at=at)
+
+    return keep_busy(take, _call, lambda done: _note(done, now=now), workers=workers)
 
 
-def recover_lost_senders(*, now: datetime) -> int:
-    """Take up commands whose sender died: a release is sent again, anything else is looked up at the car."""
-    lost = Command.objects.filter(state=Command.State.SENDING, lease_until__lte=clock.wall())
-    repeatable = Q(kind__in=(Command.Kind.RESUME, Command.Kind.SET_LIMIT))
-    again = lost.filter(repeatable).update(state=Command.State.DUE, due_at=now)
-    return again + lost.exclude(repeatable).update(state=Command.State.UNKNOWN, failure="sender_lost")
+def _may_go() -> Q:
+    return Q(retry_at__isnull=True) | Q(retry_at__lte=clock.wall())
 
 
-def send(command: Command, *, now: datetime, begun: float | None = None) -> bool:
-    """Send one due command unless another sender is at work on its car; says whether it was tried.
+def _take(rows: Iterator[Command], count: int, *, now: datetime, at: datetime) -> list[Claimed]:
+    """Claim the next `count` of the rows, leaving out those that may not go or that another sender is at.
 
-    `begun` is when the sweep began (time.monotonic): a turn to switch power that has passed since is not used.
+    `at` is how late it is by now: a turn to switch power that has passed is not used.
     """
-    waited = 0.0 if begun is None else (time.monotonic() - begun) * clock.rate()
-    if not switching.is_turn(command, at=now + timedelta(seconds=waited)):
-        return False
-    with leases.held(f"car:{command.vehicle_id}", seconds=LEASE_SECONDS) as is_mine:
-        if not is_mine or not _may_still_go(command, now=now) or not _claim(command, now=now):
-            return False
-        try:
-            receipt = _call(command)
-        except UnableToCommand as refusal:  # what the command needs is there no more, so nothing was sent
-            _settle(command, state=Command.State.REJECTED, failure=refusal.reason_code, released_at=now)
-        except AutomakerError as error:
-            _note_failure(command, error, now=now)
-        else:
-            _note_receipt(command, receipt, now=now)
-        return True
+    claimed: list[Claimed] = []
+    while len(claimed) < count:
+        batch = list(itertools.islice(rows, count - len(claimed)))
+        if not batch:
+            break
+        one_a_car: dict[int, Command] = {}
+        for command in batch:
+            if switching.is_turn(command, at=at):
+                one_a_car.setdefault(command.vehicle_id, command)  # its next one goes with the next round
+        claimed += _claim(list(one_a_car.values()), now=now)
+    return claimed
 
 
-def _call(command: Command) -> CommandReceipt:
-    operation = _operation(command)
-    use = USES.get(Command.Kind(command.kind), Use.COMMAND)
+def _claim(commands: Sequence[Command], *, now: datetime) -> list[Claimed]:
+    """Claim those that may still go, at most one a car, and commit that before any call."""
+    if not commands:
+        return []
+    names = {_lease(command): command for command in commands}
+    token, free = leases.acquire_all(names, seconds=LEASE_SECONDS)
+    sending: dict[int, Command] = {}
+    try:
+        may_go = _may_still_go([command for name, command in names.items() if name in free], now=now)
+        sending = _mark_sending([command.pk for command in may_go], now=now)
+    finally:
+        leases.release_all(free - {_lease(command) for command in sending.values()}, token)
+    in_order = [sending[command.pk] for command in commands if command.pk in sending]
+    try:
+        ready = gateway.prepare([(command.via_charger or command.vehicle, _use(command)) for command in in_order])
+    except Exception:  # nothing was called; what is marked is taken up as lost
+        leases.release_all(names, token)
+        raise
+    return [Claimed(command, token, one) for command, one in zip(in_order, ready, strict=True)]
+
+
+def _lease(command: Command) -> str:
+    return f"car:{command.vehicle_id}"
+
+
+def _use(command: Command) -> Use:
     if command.kind == Command.Kind.WAKE and command.reason == waking.FOR_RELEASE:
-        use = Use.RELEASE
-    if command.via_charger is not None:
-        return gateway.call_charger(command.via_charger, operation, use=use)
-    return gateway.call(command.vehicle, operation, use=use)
+        return Use.RELEASE
+    return USES.get(Command.Kind(command.kind), Use.COMMAND)
 
 
-def _may_still_go(command: Command, *, now: datetime) -> bool:
-    if command.kind == Command.Kind.RESUME:
-        return True
-    if command.kind in {Command.Kind.SET_LIMIT, Command.Kind.WAKE}:
-        return _may_still_ask(command, now=now)
+def _mark_sending(keys: Sequence[int], *, now: datetime) -> dict[int, Command]:
+    """Mark those that are due still as being sent, and return them as they are now, by key."""
+    wall = clock.wall()
+    until = wall + timedelta(seconds=LEASE_SECONDS)
+    # The kill switch counts up to this statement.
+    is_stopped = Q(kind__in=outcomes.RISKY) & Exists(StopOrder.objects.filter(lifted_at__isnull=True))
+    free = Command.objects.filter(_may_go(), pk__in=keys, state=Command.State.DUE).exclude(is_stopped)
+    if not keys or not free.update(
+        state=Command.State.SENDING, sent_at=now, attempts=F("attempts") + 1, lease_until=until, looked_at=None
+    ):
+        return {}
+    # Nobody else claims them: the cars' leases are ours.
+    ours = Command.objects.filter(pk__in=keys, state=Command.State.SENDING, lease_until=until)
+    return ours.select_related("vehicle", "via_charger").in_bulk()
+
+
+def _may_still_go(commands: Sequence[Command], *, now: datetime) -> list[Command]:
+    """Return those that may go still; the others are refused, with the reason."""
+    risky = [command for command in commands if command.kind in outcomes.RISKY]
+    facts = load_facts([command.vehicle_id for command in risky], now=now) if risky else {}
+    allowed: list[Command] = []
+    for command in commands:
+        try:
+            if command.kind in outcomes.RISKY:
+                known = facts[command.vehicle_id]
+                check_facts(_intent(command, known.vehicle), known, now=now)
+            elif command.kind != Command.Kind.RESUME:
+                _check_may_ask(command, now=now)
+        except UnableToCommand as refusal:
+            over = {"released_at": now} if command.kind in outcomes.RISKY else {}
+            Command.objects.filter(pk=command.pk, state=Command.State.DUE).update(
+                state=Command.State.REJECTED, failure=refusal.reason_code, **over
+            )
+        else:
+            allowed.append(command)
+    return allowed
+
+
+def _intent(command: Command, vehicle: Vehicle) -> Intent:
     assert command.ends_at is not None
-    intent = Intent(
-        vehicle=command.vehicle,
+    return Intent(
+        vehicle=vehicle,
         kind=command.kind,
         ends_at=command.ends_at,
         power_w=command.power_w,
         floor_soc_percent=command.floor_soc_percent,
         departure_at=command.departure_at,
-        charge_w=command.charge_w or command.vehicle.max_charge_w,
+        charge_w=command.charge_w or vehicle.max_charge_w,
     )
-    try:
-        check_allowed(intent, now=now)
-    except UnableToCommand as refusal:
-        Command.objects.filter(pk=command.pk, state=Command.State.DUE).update(
-            state=Command.State.REJECTED, failure=refusal.reason_code, released_at=now
-        )
-        return False
-    return True
 
 
-def _may_still_ask(command: Command, *, now: datetime) -> bool:
+def _check_may_ask(command: Command, *, now: datetime) -> None:
     """A limit that comes back, and a wake for a release, go to whatever car; the rest to cars that we may steer."""
     if command.reason in {limits.RESTORED, waking.FOR_RELEASE}:
-        return True
+        return
+    check_not_stopped()
+    check_steerable(command.vehicle)
+    if command.ends_at is not None and command.ends_at <= now:
+        raise UnableToCommand("It is too late for this.", code="already_over")
+
+
+def _call(claimed: Claimed) -> Outcome:
+    """Make the call, in whatever thread."""
+    if isinstance(claimed.ready, AutomakerError):
+        return claimed.ready
     try:
-        check_not_stopped()
-        check_steerable(command.vehicle)
-        if command.ends_at is not None and command.ends_at <= now:
-            raise UnableToCommand("It is too late for this.", code="already_over")
-    except UnableToCommand as refusal:
-        Command.objects.filter(pk=command.pk, state=Command.State.DUE).update(
-            state=Command.State.REJECTED, failure=refusal.reason_code
-        )
-        return False
-    return True
+        return gateway.carry_out(claimed.ready, _operation(claimed.command))
+    except (UnableToCommand, AutomakerError) as error:
+        return error
 
 
-def _claim(command: Command, *, now: datetime) -> bool:
-    wall = clock.wall()
-    free = Command.objects.filter(
-        Q(retry_at__isnull=True) | Q(retry_at__lte=wall), pk=command.pk, state=Command.State.DUE
-    )
-    if command.kind in {Command.Kind.HOLD, Command.Kind.DISCHARGE}:  # the kill switch counts up to this statement
-        free = free.exclude(Exists(StopOrder.objects.filter(lifted_at__isnull=True)))
-    claimed = free.update(
-        state=Command.State.SENDING,
-        sent_at=now,
-        attempts=F("attempts") + 1,
-        lease_until=wall + timedelta(seconds=LEASE_SECONDS),
-        looked_at=None,
-    )
-    if claimed:
-        command.refresh_from_db()
-    return bool(claimed)
+def _note(done: Sequence[tuple[Claimed, Outcome | None]], *, now: datetime) -> None:
+    """Write down what became of each, and let go of the cars; one that cannot be written down stops no other."""
+    taken: list[tuple[Command, CommandReceipt]] = []
+    for claimed, outcome in done:
+        if isinstance(outcome, CommandReceipt) and outcome.state != ReceiptState.FAILED:
+            taken.append((claimed.command, outcome))
+            continue
+        try:
+            _note_failed(claimed.command, outcome, now=now)
+        except Exception:
+            logger.exception("command %s was not written down", claimed.command.public_id)
+    try:
+        outcomes.note_receipts(taken, now=now)
+    finally:
+        for token, ours in itertools.groupby(done, key=lambda one: one[0].token):
+            leases.release_all([_lease(claimed.command) for claimed, _ in ours], token)
+
+
+def _note_failed(command: Command, outcome: Outcome | None, *, now: datetime) -> None:
+    if isinstance(outcome, UnableToCommand):  # what the command needs is there no more, so nothing was sent
+        outcomes.settle(command, state=Command.State.REJECTED, failure=outcome.reason_code, released_at=now)
+    elif isinstance(outcome, AutomakerError):
+        outcomes.note_failure(command, outcome, now=now)
+    elif outcome is not None:
+        outcomes.note_failure(command, AutomakerError("failed at once"), now=now)
+    # Else something broke on our side: nobody knows, and it is taken up as lost once its lease is over.
 
 
 def _operation(command: Command) -> "gateway.Operation[CommandReceipt]":
@@ -217,121 +288,4 @@ def _backstop(command: Command) -> Backstop | None:
         zone=command.zone,
         latitude=float(home.latitude),
         longitude=float(home.longitude),
-    )
-
-
-def _settle(command: Command, **changes: object) -> None:
-    """Write down how the call went, unless the row was taken up as lost meanwhile."""
-    Command.objects.filter(pk=command.pk, state=Command.State.SENDING, attempts=command.attempts).update(
-        **{"lease_until": None, **changes}
-    )
-    command.refresh_from_db()
-
-
-def _note_receipt(command: Command, receipt: CommandReceipt, *, now: datetime) -> None:
-    if receipt.state == ReceiptState.FAILED:
-        _note_failure(command, AutomakerError("failed at once"), now=now)
-        return
-    # "Already so" is the maker's belief; what ends a hold is believed only once a reading shows it.
-    is_noop = receipt.state == ReceiptState.NOOP and command.kind != Command.Kind.RESUME
-    _settle(
-        command,
-        state=Command.State.NOOP if is_noop else Command.State.ACCEPTED,
-        accepted_at=now,
-        maker_command_id=receipt.maker_command_id,
-        failure="",
-        retry_at=None,
-    )
-    if command.kind in {Command.Kind.HOLD, Command.Kind.DISCHARGE}:
-        _replace_older(command, now=now)
-    ask_reading(vehicle=command.vehicle, by=now + FIRST_LOOK)
-
-
-def _replace_older(command: Command, *, now: datetime) -> None:
-    """A newer setpoint took the place of the older one in the car."""
-    older = Command.objects.open_holds().filter(vehicle=command.vehicle, pk__lt=command.pk)
-    older.filter(state__in=(Command.State.ACCEPTED, Command.State.UNKNOWN)).update(
-        state=Command.State.SUPERSEDED, released_at=now
-    )
-    older.update(released_at=now)
-
-
-def _note_failure(command: Command, error: AutomakerError, *, now: datetime) -> None:
-    logger.info("command %s (%s): %s", command.public_id, command.kind, error)
-    if command.kind == Command.Kind.RESUME:
-        _note_failed_resume(command, error, now=now)
-    elif command.kind == Command.Kind.SET_LIMIT:
-        _note_failed_limit(command, error, now=now)
-    elif isinstance(error, CommandTimeout | CommandPending):
-        _settle(command, state=Command.State.UNKNOWN, failure=error.message_key)
-        ask_reading(vehicle=command.vehicle, by=now + FIRST_LOOK)
-    else:
-        _settle(command, state=Command.State.REJECTED, failure=error.message_key, released_at=now)
-
-
-def _note_failed_resume(command: Command, error: AutomakerError, *, now: datetime) -> None:
-    if isinstance(error, NotPluggedIn):  # pulling the plug ended every hold
-        _settle(command, state=Command.State.NOOP, failure=error.message_key, confirmed_at=now)
-        releases.close_holds(command.vehicle, sent_before=now, now=now)
-    elif isinstance(error, VehicleGone):
-        _settle(command, state=Command.State.REJECTED, failure=error.message_key)
-        releases.close_holds(command.vehicle, sent_before=now, now=now)
-        tell_owner_of_failing_release(command, now=now)
-    else:
-        if isinstance(error, Unreachable) and error.is_asleep and command.via_charger_id is None:
-            waking.wake_for_release(vehicle=command.vehicle, release=str(command.public_id), now=now)
-        # Whatever became of it, telling the car once more to charge does no harm.
-        try_again(command, seconds=_pause(command, error), failure=error.message_key, now=now)
-
-
-def _note_failed_limit(command: Command, error: AutomakerError, *, now: datetime) -> None:
-    is_final = isinstance(error, NotSupported | Rejected | ScopeMissing | NotPluggedIn | VehicleGone)
-    if is_final or command.attempts >= MOST_LIMIT_TRIES:
-        _settle(command, state=Command.State.REJECTED, failure=error.message_key)
-    else:
-        try_again(command, seconds=_pause(command, error), failure=error.message_key, now=now)
-
-
-def _pause(command: Command, error: AutomakerError) -> float:
-    if isinstance(error, AuthRevoked):
-        return DEAD_LINK_RETRY_SECONDS
-    if isinstance(error, RateLimited) and error.retry_at is not None:
-        return min(MOST_RATE_LIMIT_SECONDS, max(1.0, (error.retry_at - clock.wall()).total_seconds()))
-    return retry_seconds(command.attempts)
-
-
-def retry_seconds(attempts: int) -> float:
-    """Return the wall seconds before a release is sent again after `attempts` tries: 2, 4, 8 ... up to 15 minutes."""
-    return float(min(MOST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(max(0, attempts - 1), 20)))
-
-
-def try_again(command: Command, *, seconds: float, failure: str, now: datetime) -> None:
-    """Have a release sent again after `seconds` of wall time, and tell the owner once it goes on failing.
-
-    A word against somebody else's schedule is no release of ours, and is given up after a second try.
-    """
-    if command.reason == releases.AGAINST_OTHERS and command.attempts >= MOST_FOREIGN_TRIES:
-        Command.objects.filter(pk=command.pk, state__in=Command.UNFINISHED).update(
-            state=Command.State.TIMED_OUT, lease_until=None, failure=failure[:60]
-        )
-        return
-    Command.objects.filter(pk=command.pk, state__in=Command.UNFINISHED, attempts=command.attempts).update(
-        state=Command.State.DUE,
-        due_at=now,
-        retry_at=clock.wall() + timedelta(seconds=seconds),
-        lease_until=None,
-        failure=failure[:60],
-    )
-    if command.attempts >= TELL_OWNER_AFTER and command.kind == Command.Kind.RESUME:
-        tell_owner_of_failing_release(command, now=now)
-
-
-def tell_owner_of_failing_release(command: Command, *, now: datetime) -> None:
-    """Tell the owner, once a release, to look whether the car charges."""
-    notify_all(
-        user_ids=[command.vehicle.owner_id],
-        kind="release_failing",
-        key=f"release_failing:{command.public_id}",
-        params={"vehicle": str(command.vehicle)},
-        now=now,
     )

@@ -58,9 +58,9 @@ def test_switch_counts_up_to_the_statement_before_the_call(
     """It is thrown after the sender has looked whether the car may be held, before it claims the command."""
     command = ask(make.ready_car(alice, now=now), now=now)
 
-    def looked(*args: Any, **named: Any) -> bool:
+    def looked(commands: list[Command], **_named: Any) -> list[Command]:
         StopOrder.objects.create(reason="smoke", made_by=ada, made_at=now)
-        return True
+        return commands
 
     monkeypatch.setattr(sending, "_may_still_go", looked)
     send_due_commands(now=now, limit=10)
