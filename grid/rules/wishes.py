@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 MAX_COMMAND = timedelta(minutes=15)
 RENEW_BEFORE = timedelta(minutes=10)
@@ -20,8 +21,7 @@ RESERVE_GUARD_PERCENT = 1.0
 FREE, HOLD, DISCHARGE = "free", "hold", "discharge"
 
 
-@dataclass(frozen=True)
-class PlanSlot:
+class PlanSlot(NamedTuple):
     """One slot of the plan, from the current one on. `power_w` > 0 charges, < 0 discharges, AC side."""
 
     starts_at: datetime

@@ -17,14 +17,13 @@ from grid.flows.dispatch.many import LOOK_AGAIN
 from grid.flows.dispatch.moments import Around, look_around, moment_of
 from grid.flows.plans.cars import CarNow, load_cars
 from grid.flows.plans.departures import next_departure
-from grid.flows.plans.planning import ask_plan
 from grid.models import Dispatch, PlanningState
 from grid.rules import steering
 from grid.rules.steering import Wish, must_renew
 from vehicles.flows import foreign
 from vehicles.flows.commands import UnableToCommand, renew_hold, request_command
-from vehicles.flows.telemetry import ask_reading
-from vehicles.models import Command, ForeignSign
+from vehicles.flows.telemetry import ask_readings
+from vehicles.models import Command, ForeignSign, Vehicle
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +60,14 @@ def _steer_batch(keys: list[int], *, waiting: feeders.Waiting, lease_until: date
     signs = foreign.open_signs(vehicle_ids)
     around = look_around(vehicle_ids, now=now, waiting=waiting.among(cars.values()))
     plain: list[tuple[CarNow, Wish]] = []
+    off_plan: list[int] = []
+    edges: list[tuple[Vehicle, datetime]] = []
     changed = 0
     for car in cars.values():
         try:
             wish = _wish(car, sign=signs.get(car.vehicle.pk), around=around, now=now)
+            off_plan += [car.vehicle.pk] if _is_off_plan(car) else []
+            edges += _edge_readings(car, now)
             if many.is_plain(car, wish, now=now):
                 plain.append((car, wish))
             else:
@@ -75,17 +78,17 @@ def _steer_batch(keys: list[int], *, waiting: feeders.Waiting, lease_until: date
         except Exception:
             logger.exception("vehicle %s was not steered", car.vehicle.public_id)
             _look_again(car, now + LOOK_AGAIN)
+    PlanningState.objects.filter(vehicle__any_of=off_plan, due_at__gt=now).update(due_at=now, reason="soc")
+    ask_readings(edges)
     return changed + many.steer_plain(plain, lease_until=lease_until, now=now)
 
 
 def _wish(car: CarNow, *, sign: ForeignSign | None, around: Around, now: datetime) -> Wish:
-    """Decide what the car shall do, and have everything beside its commands looked after."""
+    """Decide what the car shall do, and have what it needs beside its commands looked after."""
     moment = moment_of(car, now=now, around=around)
     if sign is not None and foreign.has_given_up(sign=sign, now=now):
         moment = replace(moment, obstacle=moment.obstacle or "foreign_schedule")
     wish = steering.decide(moment)
-    _notice_deviation(car, now)
-    _ask_edge_readings(car, now)
     tending.tend(car, wish=wish, sign=sign, now=now)
     return wish
 
@@ -108,30 +111,29 @@ def _bring_in_line(car: CarNow, wish: Wish, now: datetime) -> bool:
     return changed
 
 
-def _notice_deviation(car: CarNow, now: datetime) -> None:
-    """Ask for a new plan where the car is more than 3 % off the one it has."""
+def _is_off_plan(car: CarNow) -> bool:
+    """Say whether the car is more than 3 % off the plan that it has, and so needs a new one."""
     plan, reading = car.plan, car.soc_reading
     if plan is None or reading is None or reading.observed_at <= plan.made_at or not car.is_plugged_at_home:
-        return
+        return False
     at_making, at_reading = plan.soc_percent_at(plan.made_at), plan.soc_percent_at(reading.observed_at)
     if at_making is None or at_reading is None:
-        return
+        return False
     # The plan's first slot began before it was made: what it expected of that part did not happen.
     expected = plan.solution["soc_percent"][0] + at_reading - at_making
-    if abs(float(reading.soc_percent or 0) - expected) > REPLAN_DEVIATION_PERCENT:
-        ask_plan(vehicle=car.vehicle, reason="soc", at=now)
+    return bool(abs(float(reading.soc_percent or 0) - expected) > REPLAN_DEVIATION_PERCENT)
 
 
-def _ask_edge_readings(car: CarNow, now: datetime) -> None:
-    """Have the car read when its events begin and end: what lies between two readings can only be interpolated."""
+def _edge_readings(car: CarNow, now: datetime) -> list[tuple[Vehicle, datetime]]:
+    """Return when the car is to be read for its events' begin and end: between readings one can only interpolate."""
     if not car.is_plugged_at_home:
-        return
+        return []
+    edges = {edge for part in car.participations for edge in (part.event.starts_at, part.event.ends_at)}
+    ahead = [edge for edge in edges if now < edge <= now + EDGE_AHEAD]
     next_read_at = car.vehicle.next_read_at
-    for part in car.participations:
-        for edge in (part.event.starts_at, part.event.ends_at):
-            if now < edge <= now + EDGE_AHEAD and (next_read_at is None or next_read_at > edge):
-                ask_reading(vehicle=car.vehicle, by=edge)
-                next_read_at = edge
+    if not ahead or (next_read_at is not None and next_read_at <= min(ahead)):
+        return []
+    return [(car.vehicle, min(ahead))]
 
 
 def _give_back(car: CarNow, dispatch: Dispatch | None, wish: Wish, now: datetime) -> bool:

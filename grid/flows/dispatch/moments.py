@@ -1,8 +1,10 @@
 """What the steering rules need to know of a car, and when its events begin and end for it alone."""
 
+import itertools
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from grid.flows.dispatch import tending
 from grid.flows.plans.cars import CarNow
@@ -118,15 +120,18 @@ def slots_ahead(plan: Plan, *, now: datetime) -> tuple[PlanSlot, ...]:
     if first is None:
         return ()
     plugged, power_kw = plan.problem["plugged"], plan.solution["power_kw"]
+    edges = _edges(plan.starts_at, plan.slot_minutes, first, len(power_kw))
     return tuple(
-        PlanSlot(
-            starts_at=plan.slot_starts_at(index),
-            ends_at=plan.slot_starts_at(index + 1),
-            power_w=round(power_kw[index] * 1000),
-            is_plugged=bool(plugged[index]),
-        )
-        for index in range(first, len(power_kw))
+        PlanSlot(starts_at, ends_at, round(kw * 1000), bool(is_plugged))
+        for (starts_at, ends_at), kw, is_plugged in zip(edges, power_kw[first:], plugged[first:], strict=True)
     )
+
+
+@lru_cache(maxsize=64)
+def _edges(starts_at: datetime, minutes: int, first: int, count: int) -> tuple[tuple[datetime, datetime], ...]:
+    """Return where slots begin and end, from `first` on; thousands of plans are of the same slots."""
+    edges = [starts_at + timedelta(minutes=minutes * index) for index in range(first, count + 1)]
+    return tuple(itertools.pairwise(edges))
 
 
 def _safe_release_at(car: CarNow, now: datetime) -> datetime | None:

@@ -155,7 +155,8 @@ class Known:
 
 
 def _load(cars: "QuerySet[Vehicle]", now: datetime) -> list[CarNow]:
-    vehicles = list(with_keys(cars).select_related("owner", "preference", "planning").order_by("pk"))
+    rows = with_keys(cars).select_related("owner", "preference", "planning").defer("vin")
+    vehicles = list(rows.order_by("pk"))
     ids = [vehicle.pk for vehicle in vehicles]
     plans, dispatches = _under_way(vehicles)
     known = Known(
@@ -218,7 +219,15 @@ def participations_ahead(vehicle_ids: Collection[int], *, now: datetime) -> list
 
     A car in reserve is asked nothing yet, so that its plan and its commands know nothing of the event.
     """
-    return list(parts_ahead(now).filter(enrollment__vehicle__any_of=vehicle_ids))
+    rows = parts_ahead(now).filter(enrollment__vehicle__any_of=vehicle_ids)
+    if len(vehicle_ids) == 1:  # a page
+        return list(rows)
+    parts = list(rows.select_related(None).select_related("enrollment").defer("frozen"))
+    # Thousands of cars share a few events: each is read once.
+    events = GridEvent.objects.select_related("terms__program__utility").in_bulk({part.event_id for part in parts})
+    for part in parts:
+        part.event = events[part.event_id]
+    return parts
 
 
 def parts_ahead(now: datetime) -> "QuerySet[EventParticipation]":
@@ -277,7 +286,7 @@ def _sites(owner_ids: Collection[int]) -> list[Site]:
     if len(owner_ids) == 1:  # a page
         joined = ("tariff__utility", "tariff__price_feed", "tariff__carbon_feed")
         return list(Site.objects.filter(owner__in=owner_ids).select_related(*joined))
-    sites = list(Site.objects.filter(owner__in=owner_ids))
+    sites = list(Site.objects.filter(owner__in=owner_ids).defer("address"))
     # Thousands of homes share a few tariffs: each is read once.
     tariffs = Tariff.objects.select_related("utility", "price_feed", "carbon_feed")
     by_key = tariffs.in_bulk({site.tariff_id for site in sites})
