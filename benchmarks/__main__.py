@@ -15,6 +15,7 @@ BENCHMARKS = (
     "pipeline",
     "links",
     "event",
+    "stop",
     "feeds",
     "ledger",
     "settlement",

@@ -18,13 +18,13 @@ DAYS_OF_HISTORY = 7
 CAPABILITIES = (nights.V2G, nights.TIMED, nights.TIMED, nights.START_STOP)
 
 
-def make_cars(count: int, *, now: datetime, seed: int = 1) -> None:
-    """Make `count` cars at home, each of its own owner, with a week of stays and a plan that is due."""
+def make_cars(count: int, *, now: datetime, seed: int = 1, days: int = DAYS_OF_HISTORY) -> None:
+    """Make `count` cars at home, each of its own owner, with some days of stays and a plan that is due."""
     dice = random.Random(seed)  # noqa: S311 - a world to measure in, nothing secret
     tariffs = _tariffs()
     numbers = iter(range(count))
     while chunk := list(itertools.islice(numbers, AT_ONCE)):
-        _make_chunk(chunk, tariffs, dice, now)
+        _make_chunk(chunk, tariffs, dice, now, days)
 
 
 def _tariffs() -> list[Tariff]:
@@ -50,7 +50,7 @@ def _stepped(number: int) -> Tariff:
     return grid.tariff(slug=f"bench-{number}", kind=kind, periods=periods, export_rate_micros_per_kwh=70_000)
 
 
-def _make_chunk(numbers: list[int], tariffs: list[Tariff], dice: random.Random, now: datetime) -> None:
+def _make_chunk(numbers: list[int], tariffs: list[Tariff], dice: random.Random, now: datetime, days: int) -> None:
     owners = User.objects.bulk_create(
         User(email=f"owner-{number}@example.org", name=f"Owner {number}", time_zone="America/Chicago")
         for number in numbers
@@ -75,8 +75,8 @@ def _make_chunk(numbers: list[int], tariffs: list[Tariff], dice: random.Random, 
         for leaves_at in [time(dice.randint(5, 9), dice.choice([0, 15, 30, 45]))]
         for weekday in range(5)
     )
-    PlugSession.objects.bulk_create(stay for car in cars for stay in _stays(car, dice, now))
-    ChargeReading.objects.bulk_create(reading for car in cars for reading in _readings(car, dice, now))
+    PlugSession.objects.bulk_create(stay for car in cars for stay in _stays(car, dice, now, days))
+    ChargeReading.objects.bulk_create(reading for car in cars for reading in _readings(car, dice, now, days))
     PlanningState.objects.bulk_create(PlanningState(vehicle=car, due_at=now, dispatch_at=now) for car in cars)
 
 
@@ -116,8 +116,8 @@ def _car(link: VehicleLink, dice: random.Random, now: datetime) -> Vehicle:
     )
 
 
-def _stays(car: Vehicle, dice: random.Random, now: datetime) -> Iterator[PlugSession]:
-    for days_ago in range(DAYS_OF_HISTORY, -1, -1):
+def _stays(car: Vehicle, dice: random.Random, now: datetime, days: int) -> Iterator[PlugSession]:
+    for days_ago in range(days, -1, -1):
         came_at = now - timedelta(days=days_ago, minutes=dice.randint(5, 120))
         yield PlugSession(
             vehicle=car,
@@ -129,8 +129,8 @@ def _stays(car: Vehicle, dice: random.Random, now: datetime) -> Iterator[PlugSes
         )
 
 
-def _readings(car: Vehicle, dice: random.Random, now: datetime) -> Iterator[ChargeReading]:
-    for days_ago in range(DAYS_OF_HISTORY, -1, -1):
+def _readings(car: Vehicle, dice: random.Random, now: datetime, days: int) -> Iterator[ChargeReading]:
+    for days_ago in range(days, -1, -1):
         yield ChargeReading(
             vehicle=car,
             observed_at=now - timedelta(days=days_ago, minutes=4),

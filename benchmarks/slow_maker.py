@@ -6,6 +6,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections import Counter
 
 STATE = {
@@ -30,6 +31,7 @@ class Maker:
         self.seconds = seconds
         self.counts: Counter[str] = Counter()
         self.now, self.most = 0, 0
+        self.last_command_at = 0.0
         self.state = json.dumps(STATE).replace("{at}", at).encode()
 
     def token(self) -> bytes:
@@ -54,6 +56,8 @@ class Maker:
                 self.most = max(self.most, self.now)
                 await asyncio.sleep(self.seconds)
                 self.now -= 1
+                if is_command:
+                    self.last_command_at = time.time()
                 body = self.token() if is_token else TAKEN if is_command else self.state
                 writer.write(
                     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
@@ -72,7 +76,8 @@ async def main(seconds: float, at: str) -> None:
     server = await asyncio.start_server(maker.serve, "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    print(json.dumps({**maker.counts, "most_at_once": maker.most}), flush=True)
+    told = {**maker.counts, "most_at_once": maker.most, "last_command_at": maker.last_command_at}
+    print(json.dumps(told), flush=True)
     server.close()
 
 

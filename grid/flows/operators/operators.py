@@ -184,15 +184,6 @@ def call_off(row: OperatorEvent, *, now: datetime) -> None:
         follow(row.program, now=now)
 
 
-def take_event(*, program: OperatorProgram, record: Mapping[str, Any], power_w: int, now: datetime) -> OperatorEvent:
-    """Read one message and bring our events in line with it; an older copy or one that is known changes nothing."""
-    row, is_changed = take_record(program, record, power_w, now=now)
-    if is_changed or is_waiting(program, now=now):
-        follow(program, now=now)
-        row.refresh_from_db()
-    return row
-
-
 def take_record(
     program: OperatorProgram, record: Mapping[str, Any], power_w: int, *, now: datetime
 ) -> tuple[OperatorEvent, bool]:
