@@ -50,7 +50,7 @@ CHANGES: Mapping[str, Sequence[str]] = {
     "vehicles_command": ALL,
     "vehicles_foreignsign": ALL,
     "vehicles_heartbeat": ALL,
-    "vehicles_homecharger": ("failure", "is_car_connected", "observed_at", "is_used"),
+    "vehicles_homecharger": ("failure", "is_car_connected", "observed_at", "is_used", "car_asked_at"),
     "vehicles_makerswitch": ("quiet_until",),
     "vehicles_plugsession": ALL,
     "vehicles_switchlimit": ("free_at",),

@@ -26,7 +26,6 @@ from vehicles.automakers.base import (
 )
 from vehicles.automakers.errors import (
     NotSupported,
-    RateLimited,
     ScopeMissing,
     UpstreamDown,
     VehicleGone,
@@ -83,7 +82,7 @@ class Ford(Redirecting):
             return state
         try:
             body = self.call("GET", f"{self._partner_car(car.external_id)}/telemetry", car.access_token)
-        except (VehicleGone, ScopeMissing, NotSupported, UpstreamDown, RateLimited):
+        except (VehicleGone, ScopeMissing, NotSupported, UpstreamDown):
             return state  # the coarse state is still true
         return _newest(state, ford_answers.read_telemetry(body, now=now))
 

@@ -19,7 +19,7 @@ from vehicles.automakers.errors import AutomakerError
 from vehicles.flows import chargers, limits, readings, releases, sending
 from vehicles.flows.telemetry import ask_reading, latest_reading, may_read
 from vehicles.meter import Use
-from vehicles.models import ChargeReading, Command
+from vehicles.models import ChargeReading, Command, HomeCharger
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ def _confirm_resume(command: Command, *, now: datetime) -> bool:
     assert command.sent_at is not None
     reading = latest_reading(command.vehicle)
     if reading is None or reading.observed_at <= command.sent_at:
-        reading = _look(command, now=now) if _claim_look(command, now=now) else None
+        reading = _look(command, now=now) if _claim_look(command, newest=reading, now=now) else None
     if reading is None or reading.observed_at <= command.sent_at:
         _send_again_if_silent(command, now=now)
         return False
@@ -163,26 +163,37 @@ def _confirm_resume(command: Command, *, now: datetime) -> bool:
         return True
     if command.state != Command.State.DUE and reading.observed_at >= command.sent_at + SETTLING:
         sending.try_again(command, seconds=sending.retry_seconds(command.attempts), failure="not_charging_yet", now=now)
-    elif _claim_look(command, now=now):
+    elif _claim_look(command, newest=reading, now=now):
         _look(command, now=now)  # too early to judge: the next round sees what this one brings
     return False
 
 
-def _claim_look(command: Command, *, now: datetime) -> bool:
-    """Of two watchers at once, one looks, and not before the car can have done it."""
+def _claim_look(command: Command, *, newest: ChargeReading | None, now: datetime) -> bool:
+    """Of two watchers at once, one looks: not before the car can have done it, and as often as its maker allows.
+
+    The first look at what was sent comes at once all the same: it mostly is the last one, too.
+    """
+    pause = max(LOOK_PAUSE, timedelta(seconds=command.vehicle.can.min_poll_seconds))
+    is_first = command.looked_at is None and command.attempts <= 1
+    if not is_first and newest is not None and newest.fetched_at > now - pause:
+        return False
     first = Q(looked_at__isnull=True, sent_at__lte=now - sending.FIRST_LOOK)
-    may_look = first | Q(looked_at__lte=now - LOOK_PAUSE)
+    may_look = first | Q(looked_at__lte=now - pause)
     return bool(Command.objects.filter(may_look & TOLD, pk=command.pk).update(looked_at=now))
 
 
 def _look(command: Command, *, now: datetime) -> ChargeReading | None:
-    vehicle = command.vehicle
+    vehicle, box = command.vehicle, command.via_charger
     state: VehicleState | None = None
+    pause = timedelta(seconds=vehicle.own.min_poll_seconds)
     try:
-        state = gateway.call(vehicle, lambda maker, car: maker.read_state(car), use=Use.RELEASE)
+        if box is None or box.car_asked_at is None or box.car_asked_at <= now - pause:
+            state = gateway.call(vehicle, lambda maker, car: maker.read_state(car), use=Use.RELEASE)
     except AutomakerError as error:
         logger.info("release %s not seen yet: %s", command.public_id, error)
-    if command.via_charger_id is not None:  # what the box sees counts, whatever the car's maker says
+    if box is not None:  # what the box sees counts, whatever the car's maker says
+        if state is not None:
+            HomeCharger.objects.filter(pk=box.pk).update(car_asked_at=now)
         state = chargers.with_charger(vehicle=vehicle, state=state, now=now, use=Use.RELEASE)
     if state is None:
         return None

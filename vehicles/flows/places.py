@@ -6,10 +6,11 @@ from django.utils.translation import gettext
 
 from accounts.flows.consents import has_consent
 from accounts.models import Consent
+from foundation import clock, leases
 from foundation.refusals import Refusal
 from vehicles import gateway, wording
 from vehicles.automakers.base import VehicleState
-from vehicles.automakers.errors import AutomakerError
+from vehicles.automakers.errors import AutomakerError, RateLimited
 from vehicles.flows import readings
 from vehicles.models import ChargeReading, HomePlace, Vehicle
 
@@ -31,7 +32,7 @@ def set_home_from_vehicle(*, vehicle: Vehicle, now: datetime) -> HomePlace:
     if not has_consent(vehicle.owner, Consent.Purpose.DATA_USE):
         raise UnableToSetHome(gettext("Allow us to read your car first."), code="no_consent")
     try:
-        state = gateway.call(vehicle, lambda maker, car: maker.read_state(car))
+        state = _ask(vehicle, now=now)
     except AutomakerError as error:
         raise UnableToSetHome(
             gettext("{trouble} Please try again later.").format(trouble=wording.message(error.message_key)),
@@ -40,6 +41,22 @@ def set_home_from_vehicle(*, vehicle: Vehicle, now: datetime) -> HomePlace:
     home = _keep_home(vehicle=vehicle, state=state, now=now)
     readings.keep_state(vehicle=vehicle, state=state, now=now, source=ChargeReading.Source.POLL)
     return home
+
+
+def _ask(vehicle: Vehicle, *, now: datetime) -> VehicleState:
+    """Ask the car, as often as its maker allows however often its owner asks; the next poll is spared."""
+    name, pause = f"home:{vehicle.pk}", timedelta(seconds=vehicle.own.min_poll_seconds)
+    token = leases.acquire(name, seconds=pause / timedelta(seconds=clock.rate() or 1))
+    if token is None:
+        raise RateLimited("asked by its owner just now", scope="vehicle")
+    try:
+        state = gateway.call(vehicle, lambda maker, car: maker.read_state(car))
+    except RateLimited as error:
+        if error.retry_at is not None and leases.release(name, token):
+            leases.acquire(name, seconds=max(1.0, (error.retry_at - clock.wall()).total_seconds()))
+        raise
+    Vehicle.objects.filter(pk=vehicle.pk, next_read_at__lt=now + pause).update(next_read_at=now + pause)
+    return state
 
 
 def _keep_home(*, vehicle: Vehicle, state: VehicleState, now: datetime) -> HomePlace:
