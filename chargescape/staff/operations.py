@@ -11,6 +11,7 @@ from chargescape.staff.alerts import Alert, car_alerts, grid_alerts, money_alert
 from chargescape.staff.bases import MAY_SEE_CARS, MAY_SEE_EVENTS, MAY_SEE_MONEY, admin_list, event_page
 from chargescape.staff.group_chart import GroupChart, newest_chart
 from chargescape.staff.queues import Queue, waiting
+from grid.flows.desk.progress import Progress, progress_of
 from grid.models import Dispatch, GridEvent
 from rewards.models import Payout, Reconciliation
 from vehicles.flows.makers import MakerBoard, board
@@ -68,6 +69,7 @@ class Board:
     alerts: Sequence[Alert] = ()
     fleet: Sequence[Figure] = ()
     events: Sequence[EventNow] = ()
+    running: Progress | None = None
     newest: GroupChart | None = None
     queues: Sequence[Queue] = ()
     makers: Sequence[MakerBoard] = ()
@@ -88,11 +90,13 @@ def look_around(*, may_see: Callable[[str], bool], now: datetime, wall: datetime
     alerts += car_alerts(makers, now=now, late=late, wall=wall) if MAY_SEE_CARS in sees else []
     alerts += grid_alerts(now=now) if MAY_SEE_EVENTS in sees else []
     alerts += money_alerts(now=now) if MAY_SEE_MONEY in sees else []
+    events = _events(now) if MAY_SEE_EVENTS in sees else []
     return Board(
         at=now,
         alerts=alerts,
         fleet=_fleet(now) if MAY_SEE_CARS in sees else (),
-        events=_events(now) if MAY_SEE_EVENTS in sees else (),
+        events=events,
+        running=_running(events),
         newest=newest_chart() if MAY_SEE_EVENTS in sees else None,
         queues=queues,
         makers=[row for row in makers if row.is_offered or row.links],
@@ -121,6 +125,12 @@ def _fleet(now: datetime) -> list[Figure]:
         Figure("kW given back, as planned", f"{giving[1] / WATTS_PER_KW:,.1f}"),
         Figure("silent: three readings failed", silent, admin_list("vehicles_vehicle"), is_bad=silent > 0),
     ]
+
+
+def _running(events: Sequence[EventNow]) -> Progress | None:
+    """Return how the largest event that runs now goes."""
+    running = [row.event for row in events if row.is_running]
+    return progress_of(max(running, key=lambda event: event.target_w)) if running else None
 
 
 def _events(now: datetime) -> list[EventNow]:

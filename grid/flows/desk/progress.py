@@ -34,6 +34,11 @@ class Progress:
         """The last look."""
         return self.steps[-1].look
 
+    @property
+    def staff_chart(self) -> dict[str, Any]:
+        """What is drawn for staff, whose pages tell UTC."""
+        return self.chart(zone="UTC", locale="en-US")
+
     def chart(self, *, zone: str, locale: str) -> dict[str, Any]:
         """Return what the chart module draws as lines over the whole event; what is still to come is empty."""
         first, count = self.steps[0].starts_at, -(-(self.event.ends_at - self.steps[0].starts_at) // self.step)

@@ -13,7 +13,7 @@ from accounts.models import User
 from chargescape.staff.operations import look_around
 from chargescape.staff.roles import make_roles
 from foundation import clock
-from grid.models import Feed, GridEvent
+from grid.models import EventProgress, Feed, GridEvent
 from rewards.flows.pauses import pause_payouts
 from tests.page_world import World, build_world, stop_clock
 from vehicles.models import Vehicle, VehicleLink
@@ -56,6 +56,16 @@ def test_newest_settled_event_is_drawn_with_its_table(desk: Client, world: World
     page = words(desk)
     assert 'id="group-data"' in page
     assert f"{world.past.event.terms.program}, {world.past.event.starts_at:%b}" in page
+
+
+def test_running_event_is_drawn_while_it_runs(desk: Client, world: World, now: datetime) -> None:
+    event = world.coming.event
+    GridEvent.objects.filter(pk=event.pk).update(starts_at=now - timedelta(minutes=10), state="announced")
+    EventProgress.objects.create(event=event, at=now, asked_w=40_000, planned_w=31_000, measured_w=28_500)
+    page = desk.get(PAGE).content.decode()
+    assert "chart.js" in page  # nothing is drawn without it
+    assert '"name": "seen"' in page
+    assert "28500" in page
 
 
 def test_each_trouble_is_an_alert_that_leads_to_its_list(world: World, now: datetime) -> None:
