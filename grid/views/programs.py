@@ -1,6 +1,6 @@
 """The programs that a car is in or may join: what they promise, what changes, why one does not fit, other providers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from foundation.pages import is_part, owner_action, owner_read, refusals_as_mess
 from grid.flows.programs.elsewhere import declare_program, end_declaration
 from grid.flows.programs.enrollment import Shared, enroll_vehicle, withdraw_vehicle
 from grid.flows.programs.objections import offers_to
+from grid.flows.programs.terms_words import Line
 from grid.flows.programs.versions import held_and_coming, lines_of
 from grid.models import Enrollment, EnrollmentConfirmation, Program, ProgramElsewhere, ProgramTerms
 from vehicles.models import HomePlace, Vehicle
@@ -59,10 +60,15 @@ def _membership(enrollment: Enrollment, vehicle: Vehicle, now: datetime) -> dict
         "enrollment": enrollment,
         "is_waiting": confirmation is not None and confirmation.state == EnrollmentConfirmation.State.WAITING,
         "pays": [line for line in lines if line.is_pay],
-        "beside": next((line.value for line in lines if line.key == "beside"), ""),
+        "beside": beside_of(lines),
         "lines": lines,
         "coming": coming,
     }
+
+
+def beside_of(lines: Sequence[Line]) -> str:
+    """Return the names of the programs that terms go beside, as their lines say; "" where they go alone."""
+    return next((line.value for line in lines if line.key == "beside"), "")
 
 
 def _offers(vehicle: Vehicle, now: datetime, *, but: Collection[int]) -> list[dict[str, Any]]:
@@ -74,6 +80,7 @@ def _offers(vehicle: Vehicle, now: datetime, *, but: Collection[int]) -> list[di
             "terms": one.terms,
             "objections": [objection.reason for objection in one.objections],
             "lines": lines[one.terms.pk] if one.terms else [],
+            "beside": beside_of(lines[one.terms.pk]) if one.terms else "",
         }
         for one in offers
     ]

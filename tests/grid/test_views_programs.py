@@ -135,6 +135,9 @@ def test_owner_of_a_car_in_two_programs_sees_what_each_pays_and_which_event_has_
     client.force_login(alice)
     at = f"/cars/{enrolled.vehicle.public_id}/"
     assert "Goes beside: Night Club" in client.get(f"{at}program/").content.decode()
+    welcome = client.get("/welcome/wishes/").content.decode()
+    for text in ("Night Club", "Monthly pay: $15.00 a month", "Goes beside: Evening Relief", "afterwards"):
+        assert text in welcome, text
     page = client.get(f"{at}program/?others=1").content.decode()
     for text in ("Join Night Club", "Evening Relief", "Lone Wolf does not go beside it"):
         assert text in page, text
