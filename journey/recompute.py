@@ -159,3 +159,31 @@ def meter_gap(records: Sequence[dict[str, Any]], rule: Rule) -> tuple[Fraction, 
         gained = Fraction(str(last["socPercent"])) - Fraction(str(first["socPercent"]))
         read = gained / 100 * rule.capacity_wh / rule.efficiency
     return read, Fraction(true)
+
+
+def left_alone(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Return the stay as the owner could not change it any more once told: by version 2 as known before notice."""
+    stay: dict[str, Any] = evidence["stays"][0]
+    frozen: dict[str, Any] | None = evidence.get("frozen")
+    if evidence["method"]["version"] == 1 or not frozen:
+        return stay
+    if datetime.fromisoformat(stay["plugged_in_at"]) <= datetime.fromisoformat(frozen["noticed_at"]) and frozen["stay"]:
+        return dict(frozen["stay"])
+    return stay if frozen["limit_percent"] is None else {**stay, "limit_percent": frozen["limit_percent"]}
+
+
+def rule_of(evidence: dict[str, Any]) -> Rule:
+    """Return the program's rule and the frozen facts of the stay, as the owner can read them."""
+    event, car, stay = evidence["event"], evidence["car"], left_alone(evidence)
+    return Rule(
+        kind=event["kind"],
+        starts_at=datetime.fromisoformat(event["starts_at"]),
+        ends_at=datetime.fromisoformat(event["ends_at"]),
+        dollars_per_kwh=Fraction(evidence["reward"]["rate_micros_per_kwh"], 1_000_000),
+        plugged_in_at=datetime.fromisoformat(stay["plugged_in_at"]),
+        soc_at_plug_in_percent=Fraction(stay["soc_percent"]),
+        limit_percent=Fraction(stay["limit_percent"]),
+        capacity_wh=car["capacity_wh"],
+        charger_w=car["power_w"],
+        efficiency=Fraction(car["charge_efficiency"]),
+    )

@@ -19,6 +19,8 @@ from journey.world import World
 TEXAS = ZoneInfo("America/Chicago")
 EVENT_LOCAL = (time_of_day(18, 30), time_of_day(19, 30))
 START_LOCAL = time_of_day(17, 50)
+NOTHING_BEFORE = timedelta(minutes=20)  # some cars begin up to ten minutes early
+NOTHING_AFTER = timedelta(minutes=28)  # half an hour after its end the event is settled
 SWEEP_SECONDS = 1.0
 TARGET_PERCENT = 85
 WISHES = {
@@ -134,6 +136,25 @@ class Walk:
                 raise WalkFailed(f"{what}: not within {minutes:.0f} simulated minutes")
             time.sleep(0.25)
 
+    def hurry(self, until: datetime) -> None:
+        """Let time in which nothing is measured pass in leaps, each followed by what the sweeps make of it."""
+        for at in leaps(self.stack.simulated_now(), until, span=timedelta(minutes=10)):
+            self.stack.set_clock(at, self.rate)
+            time.sleep(1.5 * SWEEP_SECONDS)
+            self.stack.restart_dead()
+
+    def _heard_since(self, at: datetime) -> Callable[[], bool]:
+        """Say whether each car was read later: what is asked while the clocks leap is served and may not be kept."""
+        return lambda: all(
+            datetime.fromisoformat(car["reading"]["observed_at"]) > at
+            for car in self.api("vehicles/")
+            if car["reading"]
+        )
+
+    def _ten_minutes_on(self) -> bool:
+        self.hurry(self.stack.simulated_now() + timedelta(minutes=10))
+        return False
+
     def live_through_the_event(self) -> list[dict[str, Any]]:
         """Let time run through plan, commands, measurement and settlement; return the settlements."""
         cars = len(self.owner.car_ids())
@@ -143,6 +164,9 @@ class Walk:
         if self.with_app:
             self.wait_for("a plan for each car of the app", lambda: self.app.is_planned(self.app_cars), minutes=120)
         self.stack.set_clock(self.stack.simulated_now(), self.rate)
+        self.wait_for("the event at each car", lambda: len(self.api("participations/")) >= cars, minutes=60)
+        self.hurry(self.local(EVENT_LOCAL[0]) - NOTHING_BEFORE)
+        self.wait_for("a reading of each car", self._heard_since(self.stack.simulated_now()), minutes=60)
         self.wait_for("a confirmed command of the event", self._confirmed_dispatches, minutes=90)
         self.mark("commanded", "the cars hold or discharge, seen in their readings")
         if self.kill_midway is not None:
@@ -151,6 +175,8 @@ class Walk:
         ends_at = self.local(EVENT_LOCAL[1])
         self.wait_for("the event's end", lambda: self.stack.simulated_now() > ends_at, minutes=120)
         self.mark("measured", "the event is over, the cars are being read")
+        self.wait_for("a reading of each car", self._heard_since(ends_at), minutes=60)
+        self.hurry(ends_at + NOTHING_AFTER)
         settlements: list[dict[str, Any]] = self.wait_for(
             "a settlement for each car", lambda: enough(self.api("settlements/"), cars), minutes=180
         )
@@ -186,7 +212,7 @@ class Walk:
         """Ask for the payout and wait until the bank has it, exactly once."""
         self.wait_for("the balance", lambda: self._available() == expected_minor, minutes=180)
         self.owner.ask_for_payout()
-        self.wait_for("the bank", self.world.bank, minutes=300)
+        self.wait_for("the bank", lambda: self.world.bank() or self._ten_minutes_on(), minutes=300)
         time.sleep(3)  # a second payment would come now
         arrivals = self.world.bank()
         paid = [item["amount"] for item in arrivals]
@@ -201,7 +227,11 @@ class Walk:
         owed = self.wait_for("the app's settlements", lambda: self.app.earned(self.app_cars), minutes=120)
         before = {item["payout"] for item in self.world.bank()}
         self.app.ask_for_payout()
-        self.wait_for("the app owner's bank", lambda: len(self.world.bank()) > len(before), minutes=300)
+        self.wait_for(
+            "the app owner's bank",
+            lambda: len(self.world.bank()) > len(before) or self._ten_minutes_on(),
+            minutes=300,
+        )
         time.sleep(3)  # a second payment would come now
         paid = [item["amount"] for item in self.world.bank() if item["payout"] not in before]
         if paid != [owed]:
@@ -216,7 +246,7 @@ class Walk:
         total = 0
         for item in settlements:
             detail = self.owner.browser.get_json(f"{self.stack.web_url}/api/v1/settlements/{item['id']}/")
-            car, rule = self._car_of(detail["vehicle"]), rule_of(detail["evidence"])
+            car, rule = self._car_of(detail["vehicle"]), recompute.rule_of(detail["evidence"])
             records = self.world.served(car["vehicleId"])
             readings = [recompute.served(record) for record in records]
             cents = self._share(detail, readings, rule) if detail["group"] else recompute.cents(readings, rule)
@@ -258,9 +288,9 @@ class Walk:
     def see_it_leave(self) -> None:
         """Let the night pass quickly and see that both cars leave charged, and were free before."""
         leaves_at = self.local(time_of_day(7, 20), days=1)
-        for at in nights_steps(self.stack.simulated_now(), leaves_at):
+        for at in leaps(self.stack.simulated_now(), leaves_at, span=timedelta(minutes=30)):
             self.stack.set_clock(at, self.rate)
-            time.sleep(3 * SWEEP_SECONDS)
+            time.sleep(2 * SWEEP_SECONDS)
         for car in self._cars():
             if car["socPercent"] < TARGET_PERCENT - 1:
                 raise WalkFailed(f"{car['modelName']} leaves with {car['socPercent']:.1f} %")
@@ -279,37 +309,9 @@ def next_weekday(day: date) -> date:
     return day
 
 
-def nights_steps(starts_at: datetime, ends_at: datetime) -> Iterator[datetime]:
-    """Yield instants through the night, twenty minutes apart."""
+def leaps(starts_at: datetime, ends_at: datetime, *, span: timedelta) -> Iterator[datetime]:
+    """Yield instants from one to the other, `span` apart; none where it is past already."""
     at = starts_at
     while at < ends_at:
-        at = min(at + timedelta(minutes=20), ends_at)
+        at = min(at + span, ends_at)
         yield at
-
-
-def left_alone(evidence: dict[str, Any]) -> dict[str, Any]:
-    """Return the stay as the owner could not change it any more once told: by version 2 as known before notice."""
-    stay: dict[str, Any] = evidence["stays"][0]
-    frozen: dict[str, Any] | None = evidence.get("frozen")
-    if evidence["method"]["version"] == 1 or not frozen:
-        return stay
-    if datetime.fromisoformat(stay["plugged_in_at"]) <= datetime.fromisoformat(frozen["noticed_at"]) and frozen["stay"]:
-        return dict(frozen["stay"])
-    return stay if frozen["limit_percent"] is None else {**stay, "limit_percent": frozen["limit_percent"]}
-
-
-def rule_of(evidence: dict[str, Any]) -> recompute.Rule:
-    """Return the program's rule and the frozen facts of the stay, as the owner can read them."""
-    event, car, stay = evidence["event"], evidence["car"], left_alone(evidence)
-    return recompute.Rule(
-        kind=event["kind"],
-        starts_at=datetime.fromisoformat(event["starts_at"]),
-        ends_at=datetime.fromisoformat(event["ends_at"]),
-        dollars_per_kwh=Fraction(evidence["reward"]["rate_micros_per_kwh"], 1_000_000),
-        plugged_in_at=datetime.fromisoformat(stay["plugged_in_at"]),
-        soc_at_plug_in_percent=Fraction(stay["soc_percent"]),
-        limit_percent=Fraction(stay["limit_percent"]),
-        capacity_wh=car["capacity_wh"],
-        charger_w=car["power_w"],
-        efficiency=Fraction(car["charge_efficiency"]),
-    )

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from journey.recompute import Member, Rule, Served, baseline_wh, cents, group_cents, meter_gap, net_wh, served
-from journey.walk import rule_of
+from journey.recompute import Member, Rule, Served, baseline_wh, cents, group_cents, meter_gap, net_wh, rule_of, served
 
 START = datetime(2026, 11, 18, 18, 0, tzinfo=UTC)
 HOLD = Rule(
