@@ -126,7 +126,7 @@ class Listener:
             client.subscribe(self.topic, qos=1)
         self.events.put(("connect", str(reason)))
 
-    def next(self, kind: str, *, seconds: float = 10) -> tuple[Any, ...]:
+    def next(self, kind: str, *, seconds: float = 30) -> tuple[Any, ...]:
         """Return the next event of a kind; raises queue.Empty after so many seconds without any event."""
         while True:
             event = self.events.get(timeout=seconds)

@@ -32,16 +32,19 @@ PLUGGED = "vehicle.powertrain.tractionBattery.charging.port.anyPosition.isPlugge
 @pytest.fixture(scope="module")
 def world(sandbox: SandboxProcess) -> Iterator[SandboxProcess]:
     """The sandbox with a standing clock; nobody else's cars are touched here."""
-    sandbox.control("PUT", "clock", simulated_at="2027-06-01T00:00:00Z", rate=0)
-    for vin in (FRANKS_I4, FRANKS_IX):  # from there, setting the clock back parks a car at home, free of orders
-        sandbox.control("GET", f"cars/{vin}")
     yield sandbox
     sandbox.control("DELETE", "clock")
 
 
 @pytest.fixture
 def bmw(world: SandboxProcess) -> BmwClient:
-    """A client without tokens, in a world without faults on a Wednesday at 21:00 in New York."""
+    """A client without tokens, in a world without faults on a Wednesday at 21:00 in New York.
+
+    A clock set far back parks cars at home, free of orders; seconds that a car is ahead would only be waited out.
+    """
+    world.control("PUT", "clock", simulated_at="2027-06-01T00:00:00Z", rate=0)
+    for vin in (FRANKS_I4, FRANKS_IX):
+        world.control("GET", f"cars/{vin}")
     world.control("PUT", "clock", simulated_at="2026-11-19T02:00:00Z", rate=0)
     if not world.control("PATCH", f"cars/{FRANKS_I4}", socPercent=50)["pluggedIn"]:
         world.control("PATCH", f"cars/{FRANKS_I4}", action="plug_in")

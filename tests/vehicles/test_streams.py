@@ -85,7 +85,7 @@ def allow(broker: Broker, password: str) -> None:
     time.sleep(0.1)  # the broker reads its file on a signal
 
 
-def wait_for(listener: Listener, is_so: Callable[[], bool], *, seconds: float = 8) -> None:
+def wait_for(listener: Listener, is_so: Callable[[], bool], *, seconds: float = 30) -> None:
     """Let the listener work until something is so."""
     deadline = time.monotonic() + seconds
     while not is_so():

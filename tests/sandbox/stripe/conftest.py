@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +20,14 @@ from tests.stripe_spec import JudgingClient
 STARTED_AT = datetime(2026, 11, 18, 23, 5, tzinfo=UTC)
 
 
+def wait_until(is_so: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Return once it is so; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
 @dataclass
 class Listener:
     """What the platform's webhook address received, raw."""
@@ -33,7 +41,7 @@ class Listener:
         events = [json.loads(body) for body, _ in self.received]
         return [event for event in events if event["type"] == kind and account in {"", event.get("account")}]
 
-    def wait_for(self, kind: str, *, account: str = "", count: int = 1, seconds: float = 15) -> list[dict[str, Any]]:
+    def wait_for(self, kind: str, *, account: str = "", count: int = 1, seconds: float = 30) -> list[dict[str, Any]]:
         """Return the events of one kind once `count` of them came; fails after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

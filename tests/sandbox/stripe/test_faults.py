@@ -5,7 +5,7 @@ import pytest
 import requests
 import stripe
 
-from tests.sandbox.stripe.conftest import STARTED_AT, PretendStripe
+from tests.sandbox.stripe.conftest import STARTED_AT, PretendStripe, wait_until
 from tests.sandbox.stripe.test_happy_path import bank, transfer
 from tests.sandbox.stripe.test_idempotency import count, pay
 
@@ -123,8 +123,8 @@ def test_payout_can_be_sent_back_by_hand(pretend: PretendStripe) -> None:
 
 
 def test_webhooks_of_an_outage_come_afterwards(pretend: PretendStripe) -> None:
-    pretend.fault("webhook_outage", seconds=1.5)
     started = time.monotonic()
+    pretend.fault("webhook_outage", seconds=1.5)
     account_id = pretend.make_payee()
     pretend.listener.wait_for("account.updated", account=account_id)
     assert time.monotonic() - started > 1.4
@@ -133,14 +133,15 @@ def test_webhooks_of_an_outage_come_afterwards(pretend: PretendStripe) -> None:
 def test_refused_webhooks_are_tried_again_and_listed_until_then(pretend: PretendStripe) -> None:
     pretend.listener.status = 500
     account_id = pretend.make_payee()
-    time.sleep(0.6)
     options: stripe.RequestOptions = {"stripe_account": account_id}
-    undelivered = pretend.client.v1.events.list({"delivery_success": False}, options).data
+
+    def undelivered() -> set[str]:
+        return {event.type for event in pretend.client.v1.events.list({"delivery_success": False}, options).data}
+
+    wait_until(lambda: undelivered() == {"account.updated", "account.external_account.created"})
     pretend.listener.status = 200
     pretend.listener.wait_for("account.updated", account=account_id)
-    time.sleep(0.3)
-    assert {event.type for event in undelivered} == {"account.updated", "account.external_account.created"}
-    assert pretend.client.v1.events.list({"delivery_success": False, "type": "account.updated"}, options).data == []
+    wait_until(lambda: "account.updated" not in undelivered())
 
 
 def test_webhook_may_come_twice(pretend: PretendStripe) -> None:

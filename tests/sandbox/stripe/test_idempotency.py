@@ -1,7 +1,7 @@
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 import stripe
 from stripe.params.v2.core import AccountCreateParams
 
@@ -42,14 +42,15 @@ def test_same_key_with_other_parameters_is_refused(pretend: PretendStripe) -> No
 def test_key_in_use_answers_conflict(pretend: PretendStripe) -> None:
     account_id = pretend.make_payee()
     pretend.fault("slow", operation="transfers.create", seconds=2)
-    slow = threading.Thread(target=pay, args=(pretend, account_id, "flying"))
-    slow.start()
-    time.sleep(0.7)
     form = {"amount": 100, "currency": "usd", "destination": account_id, "transfer_group": "flying"}
-    reply = pretend.raw("POST", "/v1/transfers", data=form, headers={"Idempotency-Key": "flying"})
-    slow.join()
-    assert reply.status_code == 409
-    assert reply.json()["error"]["code"] == "idempotency_key_in_use"
+
+    def fly(_: int) -> requests.Response:
+        return pretend.raw("POST", "/v1/transfers", data=form, headers={"Idempotency-Key": "flying"})
+
+    with ThreadPoolExecutor(2) as both:  # whichever comes first has the key
+        paid, refused = sorted(both.map(fly, range(2)), key=lambda reply: reply.status_code)
+    assert (paid.status_code, refused.status_code) == (200, 409)
+    assert refused.json()["error"]["code"] == "idempotency_key_in_use"
     assert count(pretend, "flying") == 1
 
 

@@ -179,7 +179,7 @@ def test_gateway_spends_each_refresh_token_once(alice: User, judge: Judge, setti
 
 def test_short_lived_token_ends(judge: Judge) -> None:
     grant = link(judge)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
 
     while judge.accepts(grant.access_token):
         assert time.monotonic() < deadline

@@ -166,7 +166,7 @@ class Ear:
         """Return every push taken so far, in the order of their arrival."""
         return [push for answer in self.answers for push in answer.pushes]
 
-    def wait(self, what: Any, *, seconds: float = 8.0) -> None:
+    def wait(self, what: Any, *, seconds: float = 30.0) -> None:
         """Wait until `what()` is true; fails where it never is."""
         deadline = time.monotonic() + seconds
         while not what():

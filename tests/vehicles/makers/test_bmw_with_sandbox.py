@@ -162,7 +162,7 @@ def listener() -> Iterator[Listener]:
 
 def until(listener: Listener, is_so: Callable[[], bool]) -> None:
     """Let the listener work until something is so."""
-    for _ in range(200):
+    for _ in range(600):
         if is_so():
             return
         listener.tick()

@@ -60,7 +60,7 @@ def test_forged_push_is_refused_and_comes_again_genuine(pushing: Pushing) -> Non
     assert not pushing.has_said(71)
 
     pushing.listen()
-    pushing.ear.wait(lambda: pushing.has_said(71), seconds=20)
+    pushing.ear.wait(lambda: pushing.has_said(71))
 
 
 def test_pushes_of_an_outage_come_afterwards(pushing: Pushing) -> None:
@@ -70,7 +70,7 @@ def test_pushes_of_an_outage_come_afterwards(pushing: Pushing) -> None:
     assert not pushing.has_said(72)
 
     pushing.listen(lateSeconds=0.5)
-    pushing.ear.wait(lambda: pushing.has_said(72), seconds=20)
+    pushing.ear.wait(lambda: pushing.has_said(72))
 
 
 def test_disorder_and_repeats_leave_the_newest_reading(pushing: Pushing) -> None:
@@ -79,7 +79,7 @@ def test_disorder_and_repeats_leave_the_newest_reading(pushing: Pushing) -> None
     pushing.change(73)
     pushing.ear.wait(lambda: any(row["waiting"] for row in _deliveries(pushing)))  # it waits for a second one
     pushing.change(74)
-    pushing.ear.wait(lambda: sum(soc in {73, 74} for soc, _ in pushing.states()) == 4)
+    pushing.ear.wait(lambda: sum(soc in {73, 74} for soc, _ in pushing.states()) >= 4)
 
     assert next(soc for soc, _ in pushing.states() if soc in {73, 74}) == 74
     for headers, body in pushing.ear.heard[first:]:
@@ -92,4 +92,4 @@ def test_disorder_and_repeats_leave_the_newest_reading(pushing: Pushing) -> None
 
 def _deliveries(pushing: Pushing) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = pushing.world.sandbox.control("GET", f"makers/{pushing.maker}/deliveries")
-    return rows[:5]
+    return rows[:20]

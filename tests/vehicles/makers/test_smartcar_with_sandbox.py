@@ -1,7 +1,6 @@
 """Smartcar's whole way against the sandbox: the hosted page, the cache, streamed outcomes, its webhook."""
 
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -64,6 +63,12 @@ def test_held_car_is_renewed_and_freed_by_the_watchdog(alice: User, evening: Wor
     assert evening.truth(IONIQ)["state"] == "CHARGING"
 
 
+def received(world: World) -> int:
+    """Return how many commands the cloud has got for the car."""
+    count: int = world.sandbox.control("GET", f"cars/{IONIQ}/commands")["count"]
+    return count
+
+
 def test_slow_command_streams_its_real_outcome(alice: User, evening: World) -> None:
     car = ioniq(alice, evening)
     evening.break_car(IONIQ, commandDelaySeconds=40)
@@ -77,9 +82,11 @@ def test_slow_command_streams_its_real_outcome(alice: User, evening: World) -> N
             outcomes.append(f"{type(error).__name__} {error.reason}")
 
     for trouble, expected in (({}, "accepted"), ({"asleep": True}, "Unreachable VEHICLE_STATE ASLEEP")):
+        before = received(evening)
         thread = threading.Thread(target=stop)
         thread.start()
-        time.sleep(0.6)  # the 202 has come by now, and the connection waits
+        while received(evening) == before:  # then the 202 is under way, and the connection waits
+            assert thread.is_alive(), outcomes
         evening.break_car(IONIQ, commandDelaySeconds=40, **trouble)
         evening.sandbox.control("PUT", "clock", simulated_at=(evening.now + timedelta(minutes=2)).isoformat(), rate=0)
         thread.join(timeout=20)
