@@ -56,7 +56,7 @@ def _update_at_once(cursor: Any, table: str, fields: Sequence[Any], columns: Seq
         field.rel_db_type(connection) if field.primary_key else field.db_type(connection) for field in fields
     ]  # fmt: skip
     sets, arrays, names = [], [f"%s::{types[0]}[]"], [_quoted(fields[0].column)]
-    shared, listed = [], [_array(columns[0])]
+    shared, listed = [], [array_of(columns[0])]
     for field, kind, values in zip(fields[1:], types[1:], columns[1:], strict=True):
         name = _quoted(field.column)
         if _is_shared(values):
@@ -66,7 +66,7 @@ def _update_at_once(cursor: Any, table: str, fields: Sequence[Any], columns: Seq
             sets.append(f"{name} = new.{name}")
             names.append(name)
             arrays.append(f"%s::{kind}[]")
-            listed.append(_array(values))
+            listed.append(array_of(values))
     cursor.execute(
         f"UPDATE {table} SET {', '.join(sets)} FROM unnest({', '.join(arrays)}) AS new ({', '.join(names)}) "  # noqa: S608 - names only
         f"WHERE {table}.{names[0]} = new.{names[0]}",
@@ -129,7 +129,8 @@ def _prepared(field: "Field[Any, Any]", values: Sequence[Any]) -> list[Any]:
     return [field.get_db_prep_save(value, connection) for value in values]
 
 
-def _array(values: Sequence[Any]) -> str:
+def array_of(values: Sequence[Any]) -> str:
+    """Return values as one parameter that PostgreSQL reads as an array; cast it in the statement."""
     return "{" + ",".join([_element(value) for value in values]) + "}"
 
 

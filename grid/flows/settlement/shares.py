@@ -16,6 +16,7 @@ from grid.metering import group_evidence
 from grid.metering.groups import ABSENT, EXCLUDED, GroupCase, GroupResult, weights
 from grid.models import GridEvent, GroupSettlement, Measurement, Settlement
 from grid.rows.batches import batched
+from grid.rows.column_writes import array_of
 
 LEASE = timedelta(seconds=60)
 SHARED_AT_ONCE = 2_000
@@ -43,7 +44,7 @@ class _Shares:
     case: GroupCase
     result: GroupResult
     weights: Sequence[int]
-    total: int
+    common: dict[str, Any]  # what all members are told
     energy: Division
     money: Division
 
@@ -53,18 +54,16 @@ class _Shares:
         result = group_evidence.recompute(group.evidence)
         by = weights(case.members, case.rule)
         energy, money = divide(result.credited_wh, by), divide(max(0, result.amount_minor), by)
-        return cls(group, case, result, by, sum(by), energy, money)
+        common = {"group": str(group.public_id), "rule": str(case.rule), "weights": sum(by)}
+        return cls(group, case, result, by, common, energy, money)
 
     def told(self, number: int) -> dict[str, Any]:
         """Return how one member's credit follows from the group's result."""
-        return {
-            "group": str(self.group.public_id),
+        return self.common | {
             "member": number,
-            "rule": str(self.case.rule),
             "role": self.case.members.roles[number],
             "committed_wh": self.case.members.weights_wh[number],
             "weight": self.weights[number],
-            "weights": self.total,
             "credited_wh": _divided(self.energy, number),
             "amount_minor": _divided(self.money, number),
         }
@@ -133,9 +132,10 @@ def _insert(shares: _Shares, rows: Sequence[tuple[int, int, str]], numbers: Sequ
     told = [shares.told(number) for number in numbers]
     if connection.vendor == "postgresql":
         # The evidence is there already: it is copied without ever leaving the database.
-        values: list[Any] = [group.pk, group.rate_micros_per_kwh, group.currency, now, [row[0] for row in rows]]
+        shared: list[Any] = [group.pk, group.rate_micros_per_kwh, group.currency, now]
+        listed: list[list[Any]] = [[row[0] for row in rows], *columns.values(), [json.dumps(one) for one in told]]
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT, [*values, *columns.values(), [json.dumps(one) for one in told]])
+            cursor.execute(_INSERT, [*shared, *map(array_of, listed)])
         return
     own = Measurement.objects.in_bulk([row[0] for row in rows])
     taken = ("participation_id", "revision", "method", "method_version", "baseline_wh", "net_wh", "delivered_wh",
