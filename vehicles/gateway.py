@@ -3,10 +3,13 @@
 No call to a maker happens inside a database transaction. Tokens and waits live in wall time.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import TypeVar
+
+from cryptography.fernet import InvalidToken
 
 from foundation import clock
 from vehicles import meter
@@ -44,6 +47,7 @@ __all__ = [
     "store_grant",
 ]
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Operation = Callable[[Automaker, CarAccess], T]
 
@@ -90,12 +94,15 @@ def prepare(calls: Sequence[tuple[Vehicle | HomeCharger, Use]]) -> list[Ready | 
 
     `carry_out` makes them, in whatever thread.
     """
-    links = VehicleLink.objects.in_bulk({target.link_id for target, _ in calls})
+    links = _links({target.link_id for target, _ in calls})
     makers = {link.maker for link in links.values()}
     switches = {row.maker: row for row in MakerSwitch.objects.filter(maker__in=makers)}
     found: list[Ready | AutomakerError] = []
     counted: list[tuple[int, Ready]] = []
     for target, use in calls:
+        if target.link_id not in links:
+            found.append(AutomakerError("no key opens the link's tokens"))
+            continue
         link = copy(links[target.link_id])  # each call's own: a refresh changes it
         switch = switches.get(link.maker)
         try:
@@ -111,6 +118,17 @@ def prepare(calls: Sequence[tuple[Vehicle | HomeCharger, Use]]) -> list[Ready | 
     for (place, ready), lines in zip(counted, spent, strict=True):
         found[place] = replace(ready, lines=lines) if isinstance(lines, tuple) else lines
     return found
+
+
+def _links(keys: Collection[int]) -> dict[int, VehicleLink]:
+    """Return the links by key; one that no key of ours opens is logged and left out."""
+    try:
+        return VehicleLink.objects.in_bulk(keys)
+    except InvalidToken:
+        if len(keys) > 1:
+            return {key: link for one in keys for key, link in _links([one]).items()}
+        logger.exception("link %s cannot be read", *keys)
+        return {}
 
 
 def carry_out(ready: Ready, operation: Operation[T]) -> T:

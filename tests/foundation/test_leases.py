@@ -28,3 +28,17 @@ def test_a_block_gives_its_lease_back() -> None:
         with leases.held("sweep", seconds=30) as again:
             assert not again
     assert leases.acquire("sweep", seconds=30)
+
+
+def test_of_many_those_that_are_free_are_taken_and_given_back_together() -> None:
+    taken = leases.acquire("car:1", seconds=30)
+    leases.acquire("car:2", seconds=-1)  # lapsed
+
+    token, ours = leases.acquire_all(["car:3", "car:1", "car:2"], seconds=30)
+
+    assert ours == {"car:2", "car:3"}
+    assert leases.acquire_all(["car:1", "car:2", "car:3"], seconds=30)[1] == frozenset()
+    leases.release_all(["car:1", *ours], token)
+    assert leases.acquire_all(["car:1", "car:2", "car:3"], seconds=30)[1] == ours
+    assert taken
+    assert leases.release("car:1", taken)

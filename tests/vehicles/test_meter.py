@@ -95,6 +95,21 @@ def test_maker_budget_counts_all_owners(timed_car: Vehicle, maker: MakerDouble, 
     assert maker.counts["GET state"] == 4
 
 
+def test_calls_counted_together_are_counted_as_if_one_after_another(
+    timed_car: Vehicle, bob: User, now: datetime
+) -> None:
+    """Of the car's budget of 2 one is left: its first command goes, its second is refused; its release always goes."""
+    own = Caller(timed_car.link, can=replace(make.TIMED, daily_budget=2), car=timed_car.pk)
+    other = Caller(make.link(bob), can=make.TIMED, car=timed_car.pk + 1)
+    meter.spend(own, Use.COMMAND, now=now)
+
+    found = meter.spend_all([(own, Use.COMMAND), (own, Use.COMMAND), (other, Use.COMMAND), (own, Use.RELEASE)], now=now)
+
+    assert [isinstance(lines, BudgetSpent) for lines in found] == [False, True, False, False]
+    assert meter.calls_today(link=timed_car.link_id, car=timed_car.pk, now=now)["car"] == 3
+    assert meter.calls_today(link=other.link.pk, car=timed_car.pk + 1, now=now) == {"link": 1, "car": 1}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_racing_callers_never_pass_a_budget(alice: User, now: datetime) -> None:
     link = make.link(alice)

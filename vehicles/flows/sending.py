@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import DatabaseError
 from django.db.models import Exists, F, Q
 
 from foundation import clock, leases
 from foundation.rounds import keep_busy
 from vehicles import gateway
-from vehicles.automakers.base import Automaker, Backstop, CarAccess, CommandReceipt, ReceiptState
+from vehicles.automakers.base import CommandReceipt, ReceiptState
 from vehicles.automakers.errors import AutomakerError
 from vehicles.flows import limits, outcomes, switching, waking
 from vehicles.flows.allowing import (
@@ -27,6 +28,7 @@ from vehicles.flows.allowing import (
     check_steerable,
     load_facts,
 )
+from vehicles.flows.operations import operation_of
 from vehicles.flows.outcomes import (
     FIRST_LOOK,
     MOST_LIMIT_TRIES,
@@ -35,7 +37,7 @@ from vehicles.flows.outcomes import (
     try_again,
 )
 from vehicles.meter import Use
-from vehicles.models import Command, HomePlace, StopOrder, Vehicle
+from vehicles.models import Command, StopOrder, Vehicle
 
 __all__ = [
     "FIRST_LOOK",
@@ -114,29 +116,42 @@ def _take(rows: Iterator[Command], count: int, *, now: datetime, at: datetime) -
         for command in batch:
             if switching.is_turn(command, at=at):
                 one_a_car.setdefault(command.vehicle_id, command)  # its next one goes with the next round
-        claimed += _claim(list(one_a_car.values()), now=now)
+        claimed += _claim_apart(list(one_a_car.values()), now=now)
     return claimed
+
+
+def _claim_apart(commands: Sequence[Command], *, now: datetime) -> list[Claimed]:
+    """Claim these, and where that breaks each by itself: one car that cannot even be read stops no other."""
+    try:
+        return _claim(commands, now=now)
+    except DatabaseError:
+        raise
+    except Exception:
+        if len(commands) == 1:
+            logger.exception("command %s cannot be sent", commands[0].public_id)
+            return []
+        return [claimed for command in commands for claimed in _claim_apart([command], now=now)]
 
 
 def _claim(commands: Sequence[Command], *, now: datetime) -> list[Claimed]:
     """Claim those that may still go, at most one a car, and commit that before any call."""
     if not commands:
         return []
-    names = {_lease(command): command for command in commands}
-    token, free = leases.acquire_all(names, seconds=LEASE_SECONDS)
-    sending: dict[int, Command] = {}
+    token, free = leases.acquire_all([_lease(command) for command in commands], seconds=LEASE_SECONDS)
+    sending: list[Command] = []
     try:
-        may_go = _may_still_go([command for name, command in names.items() if name in free], now=now)
-        sending = _mark_sending([command.pk for command in may_go], now=now)
+        ours = [command.pk for command in commands if _lease(command) in free]
+        rows = Command.objects.filter(pk__in=ours, state=Command.State.DUE).select_related("vehicle", "via_charger")
+        may_go = {command.pk: command for command in _may_still_go(list(rows), now=now)}
+        sending = _mark_sending([may_go[key] for key in ours if key in may_go], now=now)
     finally:
-        leases.release_all(free - {_lease(command) for command in sending.values()}, token)
-    in_order = [sending[command.pk] for command in commands if command.pk in sending]
+        leases.release_all(free - {_lease(command) for command in sending}, token)
     try:
-        ready = gateway.prepare([(command.via_charger or command.vehicle, _use(command)) for command in in_order])
+        ready = gateway.prepare([(command.via_charger or command.vehicle, _use(command)) for command in sending])
     except Exception:  # nothing was called; what is marked is taken up as lost
-        leases.release_all(names, token)
+        leases.release_all(free, token)
         raise
-    return [Claimed(command, token, one) for command, one in zip(in_order, ready, strict=True)]
+    return [Claimed(command, token, one) for command, one in zip(sending, ready, strict=True)]
 
 
 def _lease(command: Command) -> str:
@@ -149,9 +164,9 @@ def _use(command: Command) -> Use:
     return USES.get(Command.Kind(command.kind), Use.COMMAND)
 
 
-def _mark_sending(keys: Sequence[int], *, now: datetime) -> dict[int, Command]:
-    """Mark those that are due still as being sent, and return them as they are now, by key."""
-    wall = clock.wall()
+def _mark_sending(commands: Sequence[Command], *, now: datetime) -> list[Command]:
+    """Mark those that are due still as being sent, and return them as they are now."""
+    wall, keys = clock.wall(), [command.pk for command in commands]
     until = wall + timedelta(seconds=LEASE_SECONDS)
     # The kill switch counts up to this statement.
     is_stopped = Q(kind__in=outcomes.RISKY) & Exists(StopOrder.objects.filter(lifted_at__isnull=True))
@@ -159,10 +174,13 @@ def _mark_sending(keys: Sequence[int], *, now: datetime) -> dict[int, Command]:
     if not keys or not free.update(
         state=Command.State.SENDING, sent_at=now, attempts=F("attempts") + 1, lease_until=until, looked_at=None
     ):
-        return {}
+        return []
     # Nobody else claims them: the cars' leases are ours.
-    ours = Command.objects.filter(pk__in=keys, state=Command.State.SENDING, lease_until=until)
-    return ours.select_related("vehicle", "via_charger").in_bulk()
+    ours = Command.objects.filter(pk__in=keys, state=Command.State.SENDING, lease_until=until).in_bulk()
+    for command in commands:
+        if command.pk in ours:  # what belongs to it was read before it was marked, so that nothing breaks now
+            ours[command.pk].vehicle, ours[command.pk].via_charger = command.vehicle, command.via_charger
+    return [ours[key] for key in keys if key in ours]
 
 
 def _may_still_go(commands: Sequence[Command], *, now: datetime) -> list[Command]:
@@ -215,7 +233,7 @@ def _call(claimed: Claimed) -> Outcome:
     if isinstance(claimed.ready, AutomakerError):
         return claimed.ready
     try:
-        return gateway.carry_out(claimed.ready, _operation(claimed.command))
+        return gateway.carry_out(claimed.ready, operation_of(claimed.command))
     except (UnableToCommand, AutomakerError) as error:
         return error
 
@@ -246,46 +264,3 @@ def _note_failed(command: Command, outcome: Outcome | None, *, now: datetime) ->
     elif outcome is not None:
         outcomes.note_failure(command, AutomakerError("failed at once"), now=now)
     # Else something broke on our side: nobody knows, and it is taken up as lost once its lease is over.
-
-
-def _operation(command: Command) -> "gateway.Operation[CommandReceipt]":
-    key, backstop = str(command.public_id), _backstop(command)
-    # Each try is a new request: the maker must not answer a repeated one from memory.
-    repeated_key = f"{key}-{command.attempts}"
-
-    def operation(maker: Automaker, car: CarAccess) -> CommandReceipt:
-        if command.kind == Command.Kind.RESUME:
-            return maker.resume(car, key=repeated_key)
-        if command.kind == Command.Kind.WAKE:
-            return maker.wake(car)
-        if command.kind == Command.Kind.SET_LIMIT:
-            assert command.limit_percent is not None
-            return maker.set_limit(car, percent=command.limit_percent, key=repeated_key)
-        assert command.ends_at is not None
-        if command.kind == Command.Kind.HOLD:
-            return maker.hold(car, until=command.ends_at, key=key, backstop=backstop)
-        return maker.discharge(
-            car,
-            power_w=command.power_w,
-            floor_soc_percent=command.floor_soc_percent,
-            until=command.ends_at,
-            key=key,
-        )
-
-    return operation
-
-
-def _backstop(command: Command) -> Backstop | None:
-    """Return the schedule to keep in the car before it is held; raises UnableToCommand where it cannot be made."""
-    if command.kind != Command.Kind.HOLD or command.via_charger_id or not command.vehicle.can.needs_backstop:
-        return None
-    home = HomePlace.objects.filter(owner=command.vehicle.owner_id).first()
-    if home is None or command.backstop_at is None or command.departure_at is None:
-        raise UnableToCommand("The car's schedule needs a departure and a home.", code="backstop_missing")
-    return Backstop(
-        start_at=command.backstop_at,
-        departure_at=command.departure_at,
-        zone=command.zone,
-        latitude=float(home.latitude),
-        longitude=float(home.longitude),
-    )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connections
+from django.db import connection, connections
 
 from accounts.flows.consents import revoke_consent
 from accounts.models import Consent, Notice, User
@@ -476,6 +476,22 @@ def test_one_broken_car_keeps_no_other_from_being_released(
     night.pass_by(14 * MINUTE, with_celery=False)
 
     assert maker.is_charging[fine.external_id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cars_that_no_key_opens_stop_no_other(alice: User, bob: User, charlie: User, maker: MakerDouble) -> None:
+    """Many are claimed at once: one car and one link among them cannot even be read."""
+    now = clock.now()
+    cars = [make.ready_car(owner, now=now) for owner in (alice, bob, charlie)]
+    commands = [ask(car, now, key=str(number), departure_at=None) for number, car in enumerate(cars)]
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE vehicles_vehicle SET external_id = 'gAAAAA' WHERE id = %s", [cars[0].pk])
+        cursor.execute("UPDATE vehicles_vehiclelink SET access_token = 'gAAAAA' WHERE id = %s", [cars[1].link_id])
+
+    send_due_commands(now=now, limit=10, workers=4)
+
+    assert [state_of(command) for command in commands] == ["due", "rejected", "accepted"]
+    assert maker.commands() == 1
 
 
 def test_sweeps_run_twice_do_no_more(truck: Vehicle, maker: MakerDouble, night: Night) -> None:
