@@ -22,10 +22,10 @@ from grid.flows.operators.reporting import owe_report_again
 from grid.flows.settlement.cases import READINGS_NEAR, cases_of, read_parts
 from grid.flows.settlement.group_results import (
     add_result,
+    changed_members,
     excluded_from,
     gather_inputs,
     group_case,
-    members_of,
     newest_group,
     parts_of,
 )
@@ -204,16 +204,9 @@ def _is_worth_it(event: GridEvent, group: GroupSettlement, changed: Sequence[Mea
 
 def _would_be(event: GridEvent, group: GroupSettlement, changed: Sequence[Measurement]) -> GroupResult:
     """Return the group's result with these cars' new results, writing nothing."""
-    savepoint = transaction.atomic()
-    with savepoint:
-        before = GroupSettlement.objects.get(pk=group.pk)
-        _prepare(before, changed, before.revision + 1)
-        members = members_of(event, revision=before.revision + 1, excluded=excluded_from(before))
-        result = settle_group(group_case(event, members, before.evidence["inputs"]))
-        transaction.set_rollback(True)
-    for one in changed:
-        one.pk, one._state.adding = None, True  # noqa: SLF001 - what was written was taken back
-    return result
+    before = GroupSettlement.objects.get(pk=group.pk)
+    members = changed_members(before, changed)
+    return settle_group(group_case(event, members, before.evidence["inputs"]))
 
 
 def _measured_again(event: GridEvent, group: GroupSettlement, now: datetime) -> list[Measurement]:

@@ -127,6 +127,25 @@ def members_of(event: GridEvent, *, revision: int, excluded: Collection[int] = (
     return Members("".join(roles), weights, baselines, nets, metered if needs_meters else ())
 
 
+def changed_members(before: GroupSettlement, changed: Collection[Measurement]) -> Members:
+    """Return the members of an earlier result with some cars' new results in place of their old ones."""
+    kept = before.evidence["members"]
+    parts = before.settlements.order_by("participation__public_id").values_list("participation", flat=True)
+    numbers = {part: number for number, part in enumerate(parts)}
+    states = dict(EventParticipation.objects.filter(pk__any_of=[one.participation_id for one in changed])
+                  .values_list("pk", "state"))  # fmt: skip
+    roles, columns = list(kept["roles"]), {name: list(kept[name]) for name in ("baseline_wh", "net_wh")}
+    metered = list(kept.get("metered_wh", ()))
+    for one in changed:
+        number = numbers[one.participation_id]
+        if roles[number] != EXCLUDED:
+            roles[number] = _role(states[one.participation_id], one.reason)
+        columns["baseline_wh"][number], columns["net_wh"][number] = one.baseline_wh, one.net_wh
+        if metered:
+            metered[number] = one.metered_wh
+    return Members("".join(roles), kept["weights_wh"], **columns, metered_wh=metered)
+
+
 def _role(state: str, reason: str) -> str:
     if reason == "not_plugged_in":
         return ABSENT
