@@ -138,7 +138,8 @@ def _notice_opt_outs(now: datetime) -> None:
         event__state=GridEvent.State.ANNOUNCED,
         event__ends_at__gt=now,
     )
-    is_first = Q(told_at__isnull=True) & Exists(parts.filter(state=EventParticipation.State.OPTED_OUT))
+    is_out = Q(state=EventParticipation.State.OPTED_OUT) | Q(yields_to__isnull=False)
+    is_first = Q(told_at__isnull=True) & Exists(parts.filter(is_out))
     is_news = Q(told_at__isnull=False) & Exists(parts.filter(decided_at__gt=OuterRef("told_at")))
     OwedReport.objects.filter(is_first | is_news, wish=OPT_OUTS, due_at__isnull=True).update(due_at=now)
 

@@ -42,7 +42,10 @@ def car(alice: User, now: datetime) -> Enrollment:
     for slug, minutes in NOTICE.items():
         program = grid.program(slug=slug)
         terms = grid.terms(program, now=now)
-        ProgramTerms.objects.filter(pk=terms.pk).update(minimum_notice_minutes=minutes, goes_with=list(NOTICE))
+        settles = "group" if slug == "grid-days" else "car"
+        ProgramTerms.objects.filter(pk=terms.pk).update(
+            minimum_notice_minutes=minutes, goes_with=list(NOTICE), settles=settles
+        )
         if program != enrolled.program:
             Enrollment.objects.create(
                 program=program, vehicle=enrolled.vehicle, site=enrolled.site, enrolled_at=enrolled.enrolled_at
