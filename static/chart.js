@@ -25,11 +25,13 @@ function niceCeil (value) {
   return [1, 1.2, 1.5, 2, 3, 4, 5, 6, 8, 10].map(factor => factor * unit).find(limit => limit >= value - 1e-9)
 }
 
+const come = new Map() // data by id, as they came with parts of the page
+
 class Chart {
   constructor (figure) {
     this.host = figure.querySelector(".chart-host")
     this.readout = figure.querySelector(".readout")
-    this.data = JSON.parse(document.getElementById(figure.dataset.chart).textContent)
+    this.data = JSON.parse(come.get(figure.dataset.chart) ?? document.getElementById(figure.dataset.chart).textContent)
     this.slotMs = this.data.slotMinutes * 60000
     this.start = Date.parse(this.data.startsAt)
     this.count = (this.data.power ?? this.data.net ?? this.data.lines[0].values).length
@@ -311,6 +313,12 @@ function drawAll (root) {
     }
   }
 }
+
+// Parts that are looked at again come without their data: htmx is told to drop every script, also one that runs nothing.
+document.addEventListener("htmx:beforeSwap", event => {
+  const part = new DOMParser().parseFromString(event.detail.serverResponse ?? "", "text/html")
+  for (const data of part.querySelectorAll('script[type="application/json"]')) come.set(data.id, data.textContent)
+})
 
 drawAll(document)
 document.addEventListener("htmx:afterSettle", event => drawAll(event.target.parentNode ?? document))
