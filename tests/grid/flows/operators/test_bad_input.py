@@ -1,6 +1,5 @@
 """A utility's server that lies, stalls, floods or forgets: nothing is lost, and a person is told."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,19 +12,10 @@ from grid.flows.events.events import cancel_event
 from grid.flows.operators.reports_owed import send_owed_reports
 from grid.models import GridEvent, OperatorEvent, OperatorLink, OperatorProgram, SeriesPoint
 from tests.factories import grid as make
-from tests.grid.flows.operators.test_reports import Utility
-from tests.sandbox_process import SandboxProcess
+from tests.grid.flows.operators.utility_desk import Utility
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def utility(sandbox: SandboxProcess, now: datetime) -> Iterator[Utility]:
-    world = Utility(sandbox, now)
-    yield world
-    world.clear()
-    sandbox.control("DELETE", "clock")
 
 
 @pytest.fixture
