@@ -97,6 +97,9 @@ def test_live_parts_keep_still_while_they_are_used(visitor: Visitor, world: Worl
     page.locator("#now a").first.focus()
     page.evaluate(swap)
     expect(page.locator("#now[data-mark=old]")).to_be_attached()
+    page.evaluate("document.getElementById('plan').dataset.mark = 'old'")
+    page.evaluate(swap.replace("now", "plan"))
+    expect(page.locator("#plan:not([data-mark]) .chart-host svg")).to_be_visible()  # drawn anew from what came
     assert visitor.complaints == []
 
 
