@@ -11,7 +11,7 @@ from grid.flows.events import calling
 from grid.flows.events.abilities import decide
 from grid.flows.events.drawing import draw_controls
 from grid.flows.events.freezing import freeze
-from grid.flows.events.precedence import has_rivals, keep_apart
+from grid.flows.events.precedence import has_rivals, keep_apart, keep_apart_in
 from grid.flows.events.telling import tell
 from grid.flows.operators.targeting_cars import cars_asked
 from grid.flows.plans.cars import CarNow, load_cars
@@ -74,6 +74,7 @@ def _announce(event: GridEvent, now: datetime) -> bool:
     told = GridEvent.objects.filter(pk=event.pk, state=GridEvent.State.SCHEDULED).update(
         state=GridEvent.State.ANNOUNCED, announced_at=now, lease_until=None
     )
+    keep_apart_in(event, now=now)  # an event that was moved meanwhile did not see these parts yet
     pull_forward(participating_vehicle_ids(event), reason="event", now=now)
     return told == 1
 

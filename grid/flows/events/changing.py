@@ -51,6 +51,7 @@ def change_event(
                 parts = EventParticipation.objects.filter(event=event, state=EventParticipation.State.IN)
                 owners = list(parts.values_list("enrollment__vehicle__owner_id", flat=True))
                 tell(event, kind="event_changed", owner_ids=owners, now=now)
+    keep_apart_in(event, now=now)  # one that was announced meanwhile saw the event where it was before
     return event
 
 
