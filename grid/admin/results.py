@@ -39,10 +39,10 @@ class EnrollmentAdmin(ReadOnlyAdmin):
 
 @admin.register(EventParticipation)
 class EventParticipationAdmin(ReadOnlyAdmin):
-    list_display = ["event", "enrollment", "state", "reason", "invited_at", "decided_at"]
+    list_display = ["event", "enrollment", "state", "reason", "yields_to", "invited_at", "decided_at"]
     list_filter = ["state", "reason", "event__terms__program"]
     search_fields = ["public_id", "event__public_id", "enrollment__vehicle__public_id"]
-    list_select_related = ["event", "enrollment__vehicle", "enrollment__program"]
+    list_select_related = ["event", "enrollment__vehicle", "enrollment__program", "yields_to"]
 
 
 @admin.register(PlanningState)
