@@ -1,6 +1,5 @@
 """What the steering rules need to know of a car, and when its events begin and end for it alone."""
 
-import itertools
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -120,18 +119,16 @@ def slots_ahead(plan: Plan, *, now: datetime) -> tuple[PlanSlot, ...]:
     if first is None:
         return ()
     plugged, power_kw = plan.problem["plugged"], plan.solution["power_kw"]
-    edges = _edges(plan.starts_at, plan.slot_minutes, first, len(power_kw))
-    return tuple(
-        PlanSlot(starts_at, ends_at, round(kw * 1000), bool(is_plugged))
-        for (starts_at, ends_at), kw, is_plugged in zip(edges, power_kw[first:], plugged[first:], strict=True)
-    )
+    starts, ends = _edges(plan.starts_at, plan.slot_minutes, first, len(power_kw))
+    powers_w = [round(kw * 1000) for kw in power_kw[first:]]
+    return tuple(map(PlanSlot, starts, ends, powers_w, map(bool, plugged[first:])))
 
 
 @lru_cache(maxsize=64)
-def _edges(starts_at: datetime, minutes: int, first: int, count: int) -> tuple[tuple[datetime, datetime], ...]:
-    """Return where slots begin and end, from `first` on; thousands of plans are of the same slots."""
+def _edges(starts_at: datetime, minutes: int, first: int, count: int) -> tuple[list[datetime], list[datetime]]:
+    """Return where slots begin and where they end, from `first` on; thousands of plans are of the same slots."""
     edges = [starts_at + timedelta(minutes=minutes * index) for index in range(first, count + 1)]
-    return tuple(itertools.pairwise(edges))
+    return edges[:-1], edges[1:]
 
 
 def _safe_release_at(car: CarNow, now: datetime) -> datetime | None:
