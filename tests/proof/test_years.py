@@ -33,7 +33,7 @@ def corrected(first: Settlement, *, drawn_wh: int) -> Settlement:
     """Return the settlement's next revision, as readings of a slower meter make it."""
     case = evidence.read(first.evidence)
     slower = enumerate(case.readings)
-    readings = tuple(dataclasses.replace(one, imported_wh=100_000 + place * drawn_wh) for place, one in slower)
+    readings = tuple(one._replace(imported_wh=100_000 + place * drawn_wh) for place, one in slower)
     case = dataclasses.replace(case, readings=readings)
     result = settle(case)
     return Settlement(
