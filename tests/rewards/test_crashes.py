@@ -123,7 +123,10 @@ def cast(alice: User, bob: User, charlie: User) -> list[User]:
     return [alice, bob, charlie]
 
 
-@pytest.mark.parametrize("senders", [1, 3], ids=["one-thread", "three-threads"])
+@pytest.mark.parametrize(
+    "senders",
+    [pytest.param(1, id="one-thread"), pytest.param(3, id="three-threads", marks=pytest.mark.once)],
+)
 def test_worker_killed_anywhere_pays_once(
     world: StripeWorld, workers: Workers, cast: list[User], now: datetime, senders: int
 ) -> None:

@@ -19,7 +19,7 @@ from tests.rewards.conftest import BANK_THAT_REFUSES, StripeWorld
 from tests.rewards.counts import SHARE, count
 from tests.rewards.test_webhooks import sign, snapshot, thin
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.once]
 
 PUSHED = count(full=10_000, short=240)
 TIMES = 3

@@ -3,7 +3,6 @@
 import os
 
 import pytest
-from django.db import connection
 
 from accounts.models import User
 from tests.vehicles import fault_table
@@ -13,7 +12,7 @@ from vehicles.automakers import smartcar
 from vehicles.automakers.registry import AUTOMAKERS
 
 __all__ = ["evening"]  # a fixture of the neighbouring folder
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 IS_FULL = bool(os.environ.get("CHARGESCAPE_FULL"))
 IS_WRITING = os.environ.get("FAULT_MATRIX") == "write"
 # Holding and freeing takes a minute a maker, so a usual run plays it for these alone.
@@ -35,7 +34,6 @@ def test_page_is_written_from_the_record() -> None:
     assert fault_table.PAGE.read_text() == fault_table.render(fault_table.load())
 
 
-@pytest.mark.skipif(connection.vendor == "postgresql", reason="it is about makers: one database is enough")
 @pytest.mark.usefixtures("db")
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.title)
 def test_faults_come_to_what_is_recorded(

@@ -35,7 +35,7 @@ from vehicles.flows.preferences import charge_now
 from vehicles.flows.telemetry import latest_reading, read_due_vehicles
 from vehicles.models import ChargePreference, Command, PlugSession, Vehicle, VehicleLink
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("db")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("db")]
 MINUTE = timedelta(minutes=1)
 EVENING = datetime.fromisoformat("2026-11-19T02:00:00+00:00")  # Wednesday 20:00 in Austin
 ACCOUNT = "alice@ford.sandbox"
