@@ -44,7 +44,8 @@ def save_home(
 ) -> Site:
     """Keep the owner's one home and return it; `version` grows with every change, so that plans become stale.
 
-    Powers are W at the AC side; `month_kwh` is what the home uses besides its cars, None = not known. Raises UnableToSaveSite where something cannot be true, naming the field.
+    Powers are W at the AC side; `month_kwh` is what the home uses besides its cars, None = not known. Raises
+    UnableToSaveSite where something cannot be true, naming the field.
     """
     if time_zone not in available_timezones():
         raise UnableToSaveSite(
