@@ -84,8 +84,8 @@ class Evening:
             starts_at=now + 10 * MINUTE, ends_at=now + 340 * MINUTE,
         )  # fmt: skip
         self.departure = now + 575 * MINUTE
-        self.is_last = dice.random() < 0.3
-        self.lost_at = now + dice.randint(15, 330) * MINUTE if self.is_last else None
+        self.is_last = tally.histories % 3 == 0
+        self.lost_at = now + dice.randint(40, 330) * MINUTE if self.is_last else None
         self.cars = [self._car(owner, kind, world[0]) for owner, kind in zip(owners, KINDS, strict=True)]
         self.dead, self.struck = "", self.cars[0]
         self.dead_until = self.wakes_at = now

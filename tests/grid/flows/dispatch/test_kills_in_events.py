@@ -73,5 +73,7 @@ def test_whatever_is_killed_cars_are_freed_reserves_kept_and_departures_made(wor
     assert all(tally.told[kind] > tally.histories for kind in KINDS)
     assert tally.discharged > 0
     assert tally.late["timed, after its last command"] <= QUARTER
-    assert KILLS < 100 or min(tally.held_at_loss[kind] for kind in KINDS) > 0, "no car was held when everything died"
-    assert KILLS < 100 or (tally.kills[FOR_GOOD] and tally.unplugged), "a case was not played"
+    assert tally.kills[FOR_GOOD]
+    assert tally.held_at_loss
+    assert KILLS < 500 or all(tally.held_at_loss[kind] for kind in KINDS), "a class was never held when everything died"
+    assert KILLS < 500 or tally.unplugged
