@@ -11,7 +11,7 @@ import time_machine
 from accounts.models import User
 from foundation import clock
 from tests.factories import vehicles as make
-from tests.vehicles.flows.test_sending import MINUTE, Night
+from tests.vehicles.flows.night import MINUTE, Night
 from tests.vehicles.tesla_double import CREDENTIALS, SCHEDULED, TeslaDouble
 from vehicles.flows import limits, waking
 from vehicles.flows.allowing import UnableToCommand
