@@ -43,11 +43,11 @@ from vehicles.meter import Use
 from vehicles.models import CallCount, Command, Vehicle
 
 IS_FULL = bool(os.environ.get("CHARGESCAPE_FULL"))
-HOURS = 26 if IS_FULL else 2
-STEP = timedelta(seconds=30 if IS_FULL else 60)
+HOURS = 26 if IS_FULL else 1
+STEP = timedelta(seconds=30 if IS_FULL else 120)
 BEGINS = datetime(2026, 11, 18, 21, 0, tzinfo=UTC)  # a day, as makers count it, ends after three hours
 DEPARTURE = datetime(2026, 11, 21, 13, 30, tzinfo=UTC)
-EVENT = timedelta(minutes=20), timedelta(minutes=75)  # after each fourth hour
+EVENT = timedelta(minutes=6), timedelta(minutes=36)  # after each fourth hour
 ASKED_TO_WAIT_SECONDS = 300
 TOO_MANY, DOWN = 429, 503
 
@@ -157,10 +157,10 @@ class Day:
         while now < ends:
             self.time.move_to(now)
             since = (now - BEGINS) % timedelta(hours=4)
-            self.cloud.is_down = timedelta(minutes=100) <= since < timedelta(minutes=110)
+            self.cloud.is_down = timedelta(minutes=54) <= since < timedelta(minutes=58)
             if EVENT[0] <= since < EVENT[1]:
                 self._hold(now, event=f"{now:%d}{(now - BEGINS) // timedelta(hours=4)}")
-            if (now - BEGINS) // timedelta(hours=1) % 2 == 0:
+            if now.minute >= 30:
                 self._press(now)
             if now.minute % 10 == 4:
                 self._push(now)
