@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 def check_dates(value: Any) -> None:
@@ -17,7 +18,7 @@ def check_dates(value: Any) -> None:
     except (TypeError, ValueError):
         dates = []
     if not isinstance(value, list) or len(dates) != len(value):
-        raise ValidationError('Type a list of dates, such as ["2026-12-25", "2027-01-01"].')
+        raise ValidationError(_('Type a list of dates, such as ["2026-12-25", "2027-01-01"].'))
 
 
 class Utility(models.Model):
