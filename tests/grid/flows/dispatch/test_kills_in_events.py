@@ -60,7 +60,7 @@ def play(world: Any, *, dice: random.Random, tally: Tally, most: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.once
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # a kill rolls back what it interrupts, and that alone
 def test_whatever_is_killed_cars_are_freed_reserves_kept_and_departures_made(world: Any) -> None:
     dice, tally = random.Random(SEED), Tally()  # noqa: S311 - a seed plays a history again
     while tally.kills.total() < KILLS:
