@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
-from benchmarks.links import ROOT
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class CountingMaker:

@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
+from benchmarks import children
+from benchmarks.children import ROOT
 from benchmarks.ratios import Ratio
 from tests.throwaway import Missing, postgres
 
-ROOT = Path(__file__).resolve().parent.parent
+WORK = "benchmarks.links_work"
 LINKS, SHORT_LINKS = 10_000, 1_500
 SAMPLE = 40
 LATENCY_SECONDS = 0.2
@@ -31,8 +32,8 @@ def run(*, is_short: bool) -> Iterator[Ratio]:
     count = int(os.environ.get("LINKS_COUNT", SHORT_LINKS if is_short else LINKS))
     try:
         with postgres(is_durable=True) as url, tempfile.TemporaryDirectory() as folder, _maker() as (port, tally):
-            environment = _environment(url, folder, port)
-            _report(_start(environment, "make", count))
+            environment = children.environment(url, folder, port) | {"FORD_PARTNER_API_BASE": ""}
+            children.report(children.start(environment, WORK, "make", count))
             for work in ("read", "refresh"):
                 yield from _measure(environment, work, count)
             counted = tally()
@@ -49,12 +50,15 @@ def run(*, is_short: bool) -> Iterator[Ratio]:
 
 
 def _measure(environment: dict[str, str], work: str, count: int) -> Iterator[Ratio]:
-    alone = _report(_start(environment, work, SAMPLE, 1))
+    alone = children.report(children.start(environment, WORK, work, SAMPLE, 1))
     one_by_one = alone["done"] / alone["seconds"]
     parts = ", ".join(f"{part} {alone[part] / alone['done'] * 1e3:.1f}" for part in ("http", "db", "crypto", "rest"))
     yield Ratio(f"{work} one after another, a second", one_by_one, detail=f"ms a call: {parts}")
     begun = time.perf_counter()
-    reports = [_report(child) for child in [_start(environment, work, count, 0) for _ in range(PROCESSES)]]
+    reports = [
+        children.report(child)
+        for child in [children.start(environment, WORK, work, count, 0) for _ in range(PROCESSES)]
+    ]
     seconds = max(report["ended"] for report in reports) - min(report["begun"] for report in reports)
     # Two workers who met on one grant both counted it.
     done = min(sum(report["done"] for report in reports), count - alone["done"])
@@ -86,32 +90,3 @@ def _maker() -> Iterator[tuple[int, Callable[[], dict[str, int]]]]:
             yield port, tally
         finally:
             child.terminate()
-
-
-def _environment(url: str, folder: str, port: int) -> dict[str, str]:
-    base = f"http://127.0.0.1:{port}"
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "chargescape.settings",
-        "DATABASE_URL": url,
-        "VAR_DIR": folder,
-        "LOG_LEVEL": "CRITICAL",
-        "FORD_CLIENT_ID": "bench",
-        "FORD_CLIENT_SECRET": "bench",
-        "FORD_TOKEN_URL": f"{base}/token",
-        "FORD_API_BASE": f"{base}/v3",
-        "FORD_PARTNER_API_BASE": "",
-    }
-
-
-def _start(environment: dict[str, str], *arguments: object) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "benchmarks.links_work", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-
-
-def _report(child: "subprocess.Popen[str]") -> dict[str, float]:
-    out, _ = child.communicate()
-    if child.returncode:
-        raise RuntimeError(f"{child.args!r} ended with {child.returncode}")
-    found: dict[str, float] = json.loads(out.splitlines()[-1])
-    return found

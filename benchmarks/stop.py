@@ -14,8 +14,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
-from benchmarks.children import CountingMaker, environment, report, start
-from benchmarks.links import ROOT
+from benchmarks.children import ROOT, CountingMaker, environment, report, start
 from benchmarks.ratios import Ratio
 from tests.throwaway import Missing, free_port, postgres
 

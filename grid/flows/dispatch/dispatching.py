@@ -162,18 +162,9 @@ def _keep_commanded(car: CarNow, dispatch: Dispatch | None, wish: Wish, now: dat
         dispatch = None
     is_new = dispatch is None
     if dispatch is None:
-        assert wish.ends_at is not None
-        dispatch = Dispatch.objects.create(
-            vehicle=car.vehicle,
-            plan=car.plan,
-            participation_id=wish.participation,
-            mode=wish.mode,
-            power_w=wish.power_w,
-            starts_at=now,
-            ends_at=wish.ends_at,
-            command=before,
-            created_at=now,
-        )
+        dispatch = many.new_dispatch(car, wish, now)
+        dispatch.command = before
+        dispatch.save()
     elif wish.ends_at is not None and (dispatch.ends_at != wish.ends_at or dispatch.plan_id != many.key_of(car.plan)):
         dispatch.plan, dispatch.ends_at = car.plan, wish.ends_at
         dispatch.save(update_fields=["plan", "ends_at"])

@@ -141,7 +141,7 @@ def _locked(cars: Sequence[tuple[CarNow, Wish]], *, lease_until: datetime) -> li
 def _tell(cars: Sequence[tuple[CarNow, Wish]], *, now: datetime) -> tuple[int, set[int]]:
     """Ask for the commands that are due; return how many there are, and the cars that may not be told."""
     due = [(car, wish) for car, wish in cars if _is_due(car.dispatch, wish, now)]
-    rows = {car.vehicle.pk: car.dispatch or _new_dispatch(car, wish, now) for car, wish in due}
+    rows = {car.vehicle.pk: car.dispatch or new_dispatch(car, wish, now) for car, wish in due}
     answers = request_commands(
         [
             Asking(
@@ -177,7 +177,8 @@ def _tell(cars: Sequence[tuple[CarNow, Wish]], *, now: datetime) -> tuple[int, s
     return len(made) + len(renewed), refused
 
 
-def _new_dispatch(car: CarNow, wish: Wish, now: datetime) -> Dispatch:
+def new_dispatch(car: CarNow, wish: Wish, now: datetime) -> Dispatch:
+    """Return the row of what the car is told from now on, not saved yet."""
     assert wish.ends_at is not None
     return Dispatch(
         vehicle=car.vehicle,

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from grid.flows.events import two_people
 from grid.flows.events.announcing import participating_vehicle_ids
-from grid.flows.events.events import SETTLE_AFTER, check_event
+from grid.flows.events.events import SETTLE_AFTER, check_event, lock_open
 from grid.flows.events.precedence import keep_apart_in
 from grid.flows.events.rules import UnableToSaveEvent, check_calendar
 from grid.flows.events.telling import tell
@@ -24,13 +24,7 @@ def change_event(
     would, and where the event is over.
     """
     with transaction.atomic():
-        event = (
-            GridEvent.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("terms__program__utility")
-            .get(pk=event.pk)
-        )
-        if event.state not in GridEvent.OPEN_STATES or event.ends_at <= now:
-            raise UnableToSaveEvent("This event is over.", code="event_over")
+        event = lock_open(event, now=now)
         if (event.starts_at, event.ends_at, event.target_w) == (starts_at, ends_at, target_w):
             return event
         if event.starts_at <= now and starts_at != event.starts_at:

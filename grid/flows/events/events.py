@@ -208,6 +208,18 @@ def approve_event(*, event: GridEvent, approved_by: User, now: datetime) -> Grid
     return event
 
 
+def lock_open(event: GridEvent, *, now: datetime) -> GridEvent:
+    """Return the event as it is now, locked until the transaction ends; raises UnableToSaveEvent where it is over."""
+    event = (
+        GridEvent.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("terms__program__utility")
+        .get(pk=event.pk)
+    )
+    if event.state not in GridEvent.OPEN_STATES or event.ends_at <= now:
+        raise UnableToSaveEvent("This event is over.", code="event_over")
+    return event
+
+
 def cancel_event(*, event: GridEvent, now: datetime, reason: str = "") -> GridEvent:
     """Call the event off and tell the owners whose cars take part.
 
@@ -215,13 +227,7 @@ def cancel_event(*, event: GridEvent, now: datetime, reason: str = "") -> GridEv
     UnableToSaveEvent where it is over.
     """
     with transaction.atomic():
-        event = (
-            GridEvent.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("terms__program__utility")
-            .get(pk=event.pk)
-        )
-        if event.state not in GridEvent.OPEN_STATES or event.ends_at <= now:
-            raise UnableToSaveEvent("This event is over.", code="event_over")
+        event = lock_open(event, now=now)
         is_running = event.state == GridEvent.State.ANNOUNCED and event.starts_at < now
         event.cancel_reason, event.version = reason[:120], event.version + 1
         if is_running:

@@ -18,8 +18,7 @@ from accounts.flows.notices import notify
 from accounts.models import User
 from foundation.refusals import Refusal
 from foundation.sheets import harmless_cell
-from grid.flows.plans.nudges import pull_forward
-from grid.flows.programs.enrollment import end_enrollment
+from grid.flows.programs.enrollment import end_enrollment, welcome
 from grid.models import Enrollment, EnrollmentConfirmation, ProgramTerms, Utility
 
 ASKED = ("enrollment_id", "program", "asked_at", "name", "address", "service_account")
@@ -220,14 +219,7 @@ def _let_in(found: EnrollmentConfirmation, *, now: datetime) -> None:
     enrollment = found.enrollment
     # The car takes part, and its months and bonuses count, from the utility's word on.
     Enrollment.objects.filter(pk=enrollment.pk).update(enrolled_at=now)
-    pull_forward([enrollment.vehicle_id], reason="enrolled", now=now)
-    notify(
-        user=enrollment.vehicle.owner,
-        kind="enrolled",
-        key=f"enrolled:{enrollment.public_id}",
-        params={"vehicle": str(enrollment.vehicle), "program": enrollment.program.name},
-        now=now,
-    )
+    welcome(enrollment, now=now)
 
 
 def _let_out(found: EnrollmentConfirmation, *, now: datetime) -> None:

@@ -39,11 +39,12 @@ def enroll_vehicle(*, vehicle: Vehicle, program: Program, now: datetime, shared:
     if offer.terms.needs_confirmation:
         ask_utility(enrollment=enrollment, shared=shared, now=now)
     else:
-        _welcome(enrollment, now=now)
+        welcome(enrollment, now=now)
     return enrollment
 
 
-def _welcome(enrollment: Enrollment, *, now: datetime) -> None:
+def welcome(enrollment: Enrollment, *, now: datetime) -> None:
+    """Have the car, which takes part from now on, planned anew, and tell its owner."""
     pull_forward([enrollment.vehicle_id], reason="enrolled", now=now)
     notify(
         user=enrollment.vehicle.owner,
