@@ -96,6 +96,10 @@ def _check(event: GridEvent, now: datetime) -> int:
         return sum(_correct_car(one, now) for one in with_news.order_by("pk")[:LOOKED_AT_ONCE])
     if group.shared_at is None:
         return 0
+    if group.review == GroupSettlement.Review.DISPUTED:
+        # The verdict is about this result: upheld, it is stated anew with late readings; rejected, they are looked at.
+        GridEvent.objects.filter(pk=event.pk).update(check_at=now + LATEST_CHECK)
+        return 0
     changed = _measured_again(event, group, now)
     if not changed or not _is_worth_it(event, group, changed):
         return 0
@@ -139,8 +143,10 @@ def _add_revision(
     excluded: Collection[int],
 ) -> GroupSettlement:
     GridEvent.objects.select_for_update().get(pk=event.pk)
-    before = GroupSettlement.objects.filter(event=event).order_by("-revision")[0]
+    before = GroupSettlement.objects.select_for_update().filter(event=event).order_by("-revision")[0]
     revision = before.revision + 1
+    if before.review == GroupSettlement.Review.DISPUTED and settled_by is None:
+        raise UnableToCorrect("The utility objects to the result: the verdict comes first.", code="disputed")
     if any(one.revision != revision for one in changed):
         raise UnableToCorrect(gettext("The result was corrected in the meantime."), code="corrected_meanwhile")
     _prepare(before, changed, revision)
@@ -213,15 +219,18 @@ def _measured_again(event: GridEvent, group: GroupSettlement, now: datetime) -> 
     """Return the new results of the group's cars of which late readings tell something else."""
     news = Q(net_wh=None) & Exists(_any_news()) | ~Q(net_wh=None) & Exists(_late_news())
     rows = Settlement.objects.filter(news, group=group).defer("evidence", "share").order_by("pk")
-    found, looked_at = [], list[int]()
+    found, unchanged = [], list[int]()
     known = {one.participation_id: one for one in rows[:LOOKED_AT_ONCE]}
     for keys in batched(list(known), AT_ONCE):
         parts = read_parts(parts_of(event), event, keys)
         for again in measurements_of(event, parts, now, revision=group.revision + 1):
             before = known[again.participation_id]
-            looked_at.append(before.pk)
             if (again.baseline_wh, again.net_wh) != (before.baseline_wh, before.net_wh) and again.net_wh is not None:
                 found.append(again)
+            else:
+                unchanged.append(before.pk)
+    # What changes too little to be restated is weighed again with what else may come; the rest makes way for others.
+    Settlement.objects.filter(pk__any_of=unchanged).update(checked_at=now)
     return found
 
 

@@ -162,8 +162,9 @@ def _car_numbers(numbers: Sequence[str]) -> list[str]:
 def _carry_out(dispute: Dispute, now: datetime) -> None:
     group = dispute.group
     if dispute.state == Dispute.State.REJECTED:
-        group.review, group.reviewed_at = Review.LAPSED, now
-        group.save(update_fields=["review", "reviewed_at"])
+        # A result that was replaced meanwhile stays replaced.
+        disputed = GroupSettlement.objects.filter(pk=group.pk, review=Review.DISPUTED)
+        disputed.update(review=Review.LAPSED, reviewed_at=now)
         return
     from grid.flows.settlement.groups import correct_group  # noqa: PLC0415 - settling groups looks at reviews, too
 

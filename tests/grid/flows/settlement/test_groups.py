@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models import User
 from grid.flows.operators.reporting import group_told
-from grid.flows.settlement import groups, measuring, settling, shares
+from grid.flows.settlement import correcting, groups, measuring, settling, shares
 from grid.flows.settlement.settling import post_due_settlements, settle_due
 from grid.metering import group_evidence
 from grid.models import EventParticipation, GridEvent, GroupSettlement, Measurement, Settlement
@@ -114,6 +114,24 @@ def test_change_of_less_than_a_hundredth_is_not_restated(alice: User, now: datet
 
     assert settle_due(now=of.settle_at + 2 * HOUR, limit=10) == 0
     assert GroupSettlement.objects.count() == 1
+
+
+def test_cars_of_which_nothing_else_is_told_make_way_for_others(
+    alice: User, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = event(now=now)
+    first, second = (take_part(of, one, now=now) for one in (alice, bob))
+    for part in (first, second):
+        took(part, 0)
+    settle(of)
+    monkeypatch.setattr(correcting, "LOOKED_AT_ONCE", 1)
+    nights.reading(first.enrollment.vehicle, at=of.ends_at - MINUTE, soc=62, imported_wh=100_000, exported_wh=5,
+                   fetched_at=of.settle_at + MINUTE)  # fmt: skip
+    late = second.enrollment.vehicle.readings.filter(observed_at__gt=of.starts_at + HOUR)
+    late.update(imported_wh=109_000, fetched_at=of.settle_at + MINUTE)
+
+    assert settle_due(now=of.settle_at + 2 * HOUR, limit=10) == 0
+    assert settle_due(now=of.settle_at + 4 * HOUR, limit=10) == 2
 
 
 @pytest.mark.parametrize("verdict", [Review.APPROVED, Review.LAPSED])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Notice, User
+from grid.flows.settlement.groups import correct_group
 from grid.flows.settlement.reviewing import (
     UnableToReview,
     approve_group,
@@ -20,7 +21,7 @@ from rewards.models import LedgerAccount
 from tests.desk_world import DeskWorld, build_desk, elsewhere
 
 Review = GroupSettlement.Review
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -138,3 +139,36 @@ def test_upheld_objection_works_the_group_out_anew_without_the_car(desk: DeskWor
         post_due_settlements(now=desk.settled_at + 2 * HOUR, limit=100)
     assert owed(desk) == (new.amount_minor, 0)
     assert not ledger.check()
+
+
+def test_late_readings_wait_for_the_verdict_on_a_disputed_result(desk: DeskWorld) -> None:
+    dispute = object_to_group(group=desk.group, reason="Our meter differs", raised_by=desk.lead, now=desk.settled_at)
+    car = desk.event.participations.order_by("pk")[0].enrollment.vehicle
+    late = car.readings.filter(observed_at__gt=desk.event.starts_at + HOUR)
+    late.update(imported_wh=109_000, fetched_at=desk.settled_at + HOUR)
+
+    assert settle_due(now=desk.settled_at + 2 * HOUR, limit=10) == 0
+    for name in ("one", "two"):
+        resolve_dispute(
+            dispute=dispute, is_upheld=False, resolution="It stands", resolved_by=staff(name),
+            now=desk.settled_at + 8 * DAY,
+        )  # fmt: skip
+    desk.group.refresh_from_db()
+    assert desk.group.review == Review.LAPSED
+    # Then they are looked at, however long the verdict took.
+    settle_due(now=desk.settled_at + 9 * DAY, limit=10)
+    reviews = GroupSettlement.objects.order_by("revision").values_list("review", flat=True)
+    assert list(reviews) == [Review.REPLACED, Review.OPEN]
+
+
+def test_verdict_on_a_result_that_was_replaced_meanwhile_does_not_bring_it_back(desk: DeskWorld) -> None:
+    dispute = object_to_group(group=desk.group, reason="Our meter differs", raised_by=desk.lead, now=desk.settled_at)
+    correct_group(event=desk.event, reason="by hand", now=desk.settled_at + HOUR, settled_by=staff("zero"))
+    for name in ("one", "two"):
+        resolve_dispute(dispute=dispute, is_upheld=False, resolution="It stands", resolved_by=staff(name),
+                        now=desk.settled_at + HOUR)  # fmt: skip
+    post_due_settlements(now=desk.settled_at + HOUR, limit=100)
+
+    reviews = GroupSettlement.objects.order_by("revision").values_list("review", flat=True)
+    assert list(reviews) == [Review.REPLACED, Review.OPEN]
+    assert owed(desk) == (0, desk.group.amount_minor)
