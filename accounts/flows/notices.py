@@ -1,10 +1,11 @@
 """What owners are told: once a key, in words that are chosen when somebody reads them. Sending is delivering's."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Notice, User
@@ -58,6 +59,14 @@ def notify_all(*, user_ids: Iterable[int], kind: str, key: str, params: Mapping[
         for user_id in dict.fromkeys(user_ids)
     ]
     Notice.objects.bulk_create(notices, batch_size=BATCH, ignore_conflicts=True)
+
+
+def told_of(*, user_ids: Iterable[int], key_starts: Sequence[str]) -> set[int]:
+    """Return which of the users were told something whose key begins so, whether they have read it or not."""
+    begins = Q()
+    for start in key_starts:
+        begins |= Q(key__startswith=start)
+    return set(Notice.objects.filter(begins, user__in=list(user_ids)).values_list("user", flat=True))
 
 
 def mark_read(*, notice: Notice, now: datetime) -> Notice:

@@ -96,7 +96,7 @@ def _invite_batch(event: GridEvent, now: datetime) -> int:
         EventParticipation.objects.bulk_create(parts, ignore_conflicts=True)
         given_up = set[int]()
         if has_rivals(event, now=now):
-            given_up = keep_apart((one.vehicle_id for one in enrollments), now=now).lost_by(event)
+            given_up = keep_apart((one.vehicle_id for one in enrollments), now=now, inviting=event).lost_by(event)
         if not event.terms.control_share_percent:  # where lots are drawn, nobody hears before they are
             tell(
                 event,
@@ -112,15 +112,22 @@ def _invite_batch(event: GridEvent, now: datetime) -> int:
 
 
 def _tell_all(event: GridEvent, now: datetime) -> None:
-    """Tell the owners of those that take part and of those that are left alone, some hundred at a time."""
+    """Tell the owners of those that take part and of those that are left alone, some hundred at a time.
+
+    Their parts are held meanwhile: a car that another event takes was told of before it gives way, or not at all.
+    """
     for kind, state in (
         ("event_announced", EventParticipation.State.IN),
         ("event_left_alone", EventParticipation.State.CONTROL),
     ):
         rows = EventParticipation.objects.filter(event=event, state=state).order_by("pk")
-        owners = list(rows.values_list("enrollment__vehicle__owner", flat=True))
-        for place in range(0, len(owners), BATCH):
-            tell(event, kind=kind, owner_ids=owners[place : place + BATCH], now=now)
+        keys = list(rows.values_list("pk", flat=True))
+        for place in range(0, len(keys), BATCH):
+            with transaction.atomic():
+                held = rows.filter(pk__in=keys[place : place + BATCH]).select_for_update(of=("self",), no_key=True)
+                tell(
+                    event, kind=kind, owner_ids=list(held.values_list("enrollment__vehicle__owner", flat=True)), now=now
+                )
 
 
 def _part(event: GridEvent, enrollment: Enrollment, car: CarNow, now: datetime) -> EventParticipation:

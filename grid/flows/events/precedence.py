@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from grid.flows.events.abilities import decide
-from grid.flows.events.telling import tell
+from grid.flows.events.telling import owners_told, tell
 from grid.flows.plans.cars import load_cars
 from grid.flows.plans.nudges import pull_forward
 from grid.models import Enrollment, EventApproval, EventParticipation, GridEvent, OperatorAsk
@@ -63,10 +63,11 @@ def keep_apart_in(event: GridEvent, *, now: datetime) -> Changes:
 
 
 @transaction.atomic
-def keep_apart(vehicle_ids: Iterable[int], *, now: datetime) -> Changes:
+def keep_apart(vehicle_ids: Iterable[int], *, now: datetime, inviting: GridEvent | None = None) -> Changes:
     """Let each of these cars serve the events that have precedence, and no two at once; return what changed.
 
-    Owners are told where an event that they know of gives way, and where one gets their car back.
+    Owners are told where an event that they know of gives way, and where one gets their car back. The cars' parts in
+    the event that is `inviting` them are new, so that nobody has heard of them yet.
     """
     changes = Changes()
     asked = _asked(vehicle_ids, now)
@@ -78,7 +79,8 @@ def keep_apart(vehicle_ids: Iterable[int], *, now: datetime) -> Changes:
         lost = rules.losses(_claim(part, ranks, now) for part in standing)
         for part in standing:
             _bring_in_line(part, lost.get(part.event_id), returning.get(part.pk, ""), changes, now)
-    _tell(changes, events, now)
+    _tell_who_lost(changes, events, inviting, now)
+    _tell_who_came_back(changes, events, now)
     moved = [part.enrollment.vehicle_id for part in (*changes.gave_way, *changes.came_back)]
     pull_forward(set(moved), reason="event", now=now)
     return changes
@@ -98,7 +100,7 @@ def _asked(vehicle_ids: Iterable[int], now: datetime) -> Mapping[int, list[Event
     loaded = rows.filter(enrollment__vehicle__any_of=list(shared)).select_related(
         "event__terms__program__utility", "enrollment__vehicle__link"
     )
-    for part in loaded.order_by("pk"):
+    for part in loaded.order_by("pk").select_for_update(of=("self",), no_key=True):
         found[part.enrollment.vehicle_id].append(part)
     return found
 
@@ -181,21 +183,30 @@ def _bring_in_line(part: EventParticipation, loss: Loss | None, reason: str, cha
         changes.came_back.append(part)
 
 
-def _tell(changes: Changes, events: Mapping[int, GridEvent], now: datetime) -> None:
-    """Tell owners of what changed in events that they know of; of one that is being announced they hear as ever."""
-    mark = f":{now:%Y%m%dT%H%M%S%f}"
-    for kind, parts in (("event_gave_way", changes.gave_way), ("event_announced", changes.came_back)):
-        for (event_id, to), some in _by_event(parts).items():
+def _tell_who_lost(
+    changes: Changes, events: Mapping[int, GridEvent], inviting: GridEvent | None, now: datetime
+) -> None:
+    for (event_id, to), owner_ids in _owners_by_event(changes.gave_way).items():
+        if inviting is None or event_id != inviting.pk:
             event = events[event_id]
-            if event.state != GridEvent.State.ANNOUNCED:
-                continue
-            owners = sorted({part.enrollment.vehicle.owner_id for part in some})
-            other = {"other": events[to].terms.program.name} if to in events else {}
-            tell(event, kind=kind, owner_ids=owners, now=now, mark=mark, **other)
+            known = sorted(owners_told(event, owner_ids))
+            other = events[to].terms.program.name
+            tell(event, kind="event_gave_way", owner_ids=known, now=now, mark=_mark(now), other=other)
 
 
-def _by_event(parts: Iterable[EventParticipation]) -> Mapping[tuple[int, int], Sequence[EventParticipation]]:
-    found: defaultdict[tuple[int, int], list[EventParticipation]] = defaultdict(list)
+def _tell_who_came_back(changes: Changes, events: Mapping[int, GridEvent], now: datetime) -> None:
+    for (event_id, _nobody), owner_ids in _owners_by_event(changes.came_back).items():
+        event = events[event_id]
+        if event.state == GridEvent.State.ANNOUNCED or not event.terms.control_share_percent:
+            tell(event, kind="event_announced", owner_ids=owner_ids, now=now, mark=_mark(now))
+
+
+def _mark(now: datetime) -> str:
+    return f":{now:%Y%m%dT%H%M%S%f}"
+
+
+def _owners_by_event(parts: Iterable[EventParticipation]) -> Mapping[tuple[int, int], Sequence[int]]:
+    found: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
     for part in parts:
-        found[part.event_id, part.yields_to_id or 0].append(part)
-    return found
+        found[part.event_id, part.yields_to_id or 0].add(part.enrollment.vehicle.owner_id)
+    return {key: sorted(owner_ids) for key, owner_ids in found.items()}

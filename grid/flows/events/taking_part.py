@@ -12,6 +12,7 @@ from grid.flows.events.precedence import keep_apart
 from grid.flows.plans.cars import load_cars
 from grid.flows.plans.nudges import pull_forward
 from grid.models import EventParticipation, GridEvent
+from vehicles.models import Vehicle
 
 
 class UnableToTakePart(Refusal):
@@ -66,6 +67,7 @@ def _check_is_on(event: GridEvent) -> None:
 
 @transaction.atomic
 def _decide(part: EventParticipation, *, state: str, reason: str, now: datetime) -> EventParticipation:
+    Vehicle.objects.select_for_update(no_key=True).get(pk=part.enrollment.vehicle_id)  # before the part, as all do
     part.state, part.reason, part.decided_at = cast(EventParticipation.State, state), reason, now
     part.yields_to = None
     part.save(update_fields=["state", "reason", "yields_to", "decided_at"])

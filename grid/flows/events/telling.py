@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from accounts.flows.notices import notify_all
+from accounts.flows.notices import notify_all, told_of
 from grid.models import GridEvent
+
+FIRST_NEWS = ("event_announced", "event_left_alone")
 
 
 def tell(event: GridEvent, *, kind: str, owner_ids: Iterable[int], now: datetime, mark: str = "", **more: str) -> None:
@@ -22,3 +24,11 @@ def tell(event: GridEvent, *, kind: str, owner_ids: Iterable[int], now: datetime
     }
     key = f"{kind}:{event.public_id}:{event.version}{mark}"
     notify_all(user_ids=owner_ids, kind=kind, key=key, params=params, now=now)
+
+
+def owners_told(event: GridEvent, owner_ids: Iterable[int]) -> set[int]:
+    """Return which of the owners know of the event.
+
+    The event's own state does not say: some hundred owners are told at a time, and it is announced when all are.
+    """
+    return told_of(user_ids=owner_ids, key_starts=[f"{kind}:{event.public_id}:" for kind in FIRST_NEWS])

@@ -106,6 +106,20 @@ def test_event_of_higher_priority_takes_the_car_and_gives_it_back_in_time(
     assert Notice.objects.filter(kind="event_announced", params__program="Peak Club").count() == 1
 
 
+def test_owner_hears_what_becomes_of_an_event_that_others_have_not_heard_of_yet(
+    car: Enrollment, alice: User, now: datetime
+) -> None:
+    first = ask("grid-days", now, 3 * HOUR, 5 * HOUR)
+    GridEvent.objects.filter(pk=first.pk).update(state=GridEvent.State.SCHEDULED)  # between two batches of cars
+    urgent = ask("evening-relief", now + MINUTE, 4 * HOUR, 6 * HOUR, priority=2)
+    cancel_event(event=urgent, now=now + 2 * MINUTE)
+    told = list(Notice.objects.filter(user=alice).order_by("pk").values_list("kind", "params__program"))
+    assert told == [
+        ("event_announced", "Grid Days"), ("event_gave_way", "Grid Days"), ("event_announced", "Evening Relief"),
+        ("event_cancelled", "Evening Relief"), ("event_announced", "Grid Days"),
+    ]  # fmt: skip
+
+
 def test_emergency_comes_before_what_was_announced_first_but_not_before_what_has_begun(
     car: Enrollment, now: datetime
 ) -> None:
