@@ -172,8 +172,12 @@ class ProgramTerms(models.Model):
         return {one.program_id: one for one in rows.select_related("program__utility").order_by("version")}
 
 
-# Of enrolments: those whose utility need not be asked, or has said yes; the others wait, or were refused.
-TAKES_PART = Q(confirmation__isnull=True) | Q(confirmation__confirmed_at__isnull=False)
+# Of enrolments: those whose utility need not be asked, or has said yes while they lasted; the others wait, or were
+# refused, or had ended by then.
+TAKES_PART = Q(confirmation__isnull=True) | (
+    Q(confirmation__confirmed_at__isnull=False)
+    & (Q(ended_at__isnull=True) | Q(ended_at__gt=F("confirmation__confirmed_at")))
+)
 
 
 class Enrollment(models.Model):
