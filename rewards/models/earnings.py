@@ -1,6 +1,7 @@
 """What programs pay besides their rate per kWh: the terms as data, and each earning with its whole calculation."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -23,6 +24,8 @@ class PayTerms(models.Model):
     forms = models.JSONField(default=list)
     valid_from_at = models.DateTimeField()
     valid_until_at = models.DateTimeField(null=True, blank=True, help_text="Empty: until a newer version.")
+    # No column: up to when this version and the program's next ones follow each other, as whoever pays looked it up.
+    goes_on_until_at: datetime | None = None
 
     class Meta:
         ordering = ["program", "-version"]

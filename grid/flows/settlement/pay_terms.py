@@ -14,13 +14,25 @@ from rewards.models import PayTerms
 def terms_by_now(now: datetime) -> list[PayTerms]:
     """Return all pay terms that have begun, each ending where the program's next version begins."""
     rows = list(PayTerms.objects.filter(valid_from_at__lte=now).order_by("pk"))
-    versions = ProgramTerms.objects.filter(program__slug__in={one.program for one in rows})
-    later = list(versions.values_list("program__slug", "version", "valid_from_at"))
+    found = ProgramTerms.objects.filter(program__slug__in={one.program for one in rows})
+    versions = list(found.values_list("program__slug", "version", "valid_from_at", "valid_until_at"))
     for terms in rows:
-        ends = [at for slug, version, at in later if slug == terms.program and version > terms.version]
+        ends = [at for slug, version, at, _ in versions if slug == terms.program and version > terms.version]
         terms.valid_until_at = min([*ends, *([terms.valid_until_at] if terms.valid_until_at else [])], default=None)
+        held = [(begins, ends) for slug, _, begins, ends in versions if slug == terms.program]
+        terms.goes_on_until_at = _without_a_gap(terms.valid_until_at, held)
     # A version that was replaced before it began pays nothing.
     return [one for one in rows if one.valid_until_at is None or one.valid_from_at < one.valid_until_at]
+
+
+def _without_a_gap(until: datetime | None, versions: Sequence[tuple[datetime, datetime | None]]) -> datetime | None:
+    """Return up to when versions `[begins, ends)` follow each other from `until` on; None = for ever."""
+    while until is not None:
+        ends = [end for begins, end in versions if begins <= until and (end is None or end > until)]
+        if not ends:
+            break
+        until = None if None in ends else max(end for end in ends if end is not None)
+    return until
 
 
 def hours_paid(terms: PayTerms, span: Span) -> list[Span]:

@@ -1,15 +1,23 @@
 """What programs pay besides their rate per kWh: who has earned it is gathered here, from enrolments and events."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from foundation.windows import Span, parse_windows
-from grid.flows.settlement.charged import charged_in
+from foundation.windows import Span, Window, parse_windows
+from grid.flows.settlement.charged import Charged, charged_in
+from grid.flows.settlement.pay_periods import (
+    DAY,
+    Period,
+    finished_months,
+    finished_parts,
+    finished_season,
+    local_day,
+)
 from grid.flows.settlement.pay_terms import terms_by_now
 from grid.models import TAKES_PART, Enrollment, EventParticipation, Settlement
 from rewards.flows import earnings
@@ -18,13 +26,6 @@ from rewards.models import Earning, PayTerms
 from rewards.payforms import split
 
 logger = logging.getLogger(__name__)
-
-# By then every event of a month is settled, with readings or without them.
-SETTLED_AFTER = timedelta(days=2)
-DECEMBER = 12
-MONTHS_BACK = 3  # what an outage delayed is paid afterwards
-DAY = timedelta(days=1)
-Period = tuple[date, datetime, datetime]  # its first day, and [from, until)
 
 
 def pay_due_earnings(*, now: datetime, limit: int) -> int:
@@ -56,7 +57,7 @@ def _bonuses(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int
         TAKES_PART, program=OuterRef("program"), vehicle=OuterRef("vehicle"), enrolled_at__lt=OuterRef("enrolled_at")
     )
     yield [
-        _due(one, date=_local(one.enrolled_at, terms), title="Enrolment bonus",
+        _due(one, date=local_day(one.enrolled_at, terms), title="Enrolment bonus",
              inputs={"days_enrolled": ((one.ended_at or now) - one.enrolled_at) // DAY})
         for one in rows.filter(~Exists(earlier)).order_by("pk")[:limit]
     ]  # fmt: skip
@@ -64,7 +65,7 @@ def _bonuses(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int
 
 def _months(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
     """Yield each finished month's enrolments with how often they were asked and took part."""
-    for first, begins_at, ends_at in _finished_months(terms, form, now):
+    for first, begins_at, ends_at in finished_months(terms, form, now):
         yield [
             _due(one, date=first, title=f"Monthly pay, {first:%B %Y}", inputs=inputs | {"is_whole_month": is_whole})
             for one, inputs, is_whole in _joined(terms, form, (first, begins_at, ends_at), limit)
@@ -73,7 +74,7 @@ def _months(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int)
 
 def _season_bonuses(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
     """Yield the enrolments of the season that has ended last with how often they were asked and took part."""
-    season = _finished_season(terms, form, now)
+    season = finished_season(terms, form, now)
     if season is not None:
         yield [
             _due(one, date=season[0], title=f"Season bonus, {season[0]:%B %Y} on",
@@ -105,28 +106,40 @@ def _joined(
 
 
 def _hours(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
-    """Yield each finished month's enrolments with what they charged at home in the form's hours."""
+    """Yield each finished month's cars with what they charged at home in the form's hours.
+
+    A rate by the kWh pays for the part of a month in which its version held; a fixed amount for the whole month.
+    """
     windows, zone = parse_windows(form["windows"]), ZoneInfo(terms.time_zone)
-    for first, begins_at, ends_at in _finished_months(terms, form, now):
-        rows = _without(_enrollments(terms), form, first).filter(_overlaps(begins_at, ends_at))
+    periods = finished_parts if form["form"] == "charging_rate" else finished_months
+    for first, begins_at, ends_at in periods(terms, form, now):
+        rows = _once_a_car(_without(_enrollments(terms), form, first), begins_at, ends_at)
         yield [
             _due(one, date=first, title=f"Charging in the program's hours, {first:%B %Y}",
-                 inputs=charged_in(one, Span(begins_at, ends_at), windows, zone=zone)._asdict())
-            for one in rows.select_related("site").order_by("pk")[:limit]
+                 inputs=_charged(terms, one, Span(begins_at, ends_at), windows, zone)._asdict())
+            for one in rows.order_by("pk")[:limit]
         ]  # fmt: skip
+
+
+def _charged(terms: PayTerms, of: Enrollment, span: Span, windows: Sequence[Window], zone: ZoneInfo) -> Charged:
+    """Return what the car charged in the span by all its enrolments in the program."""
+    every = _enrollments(terms).filter(_overlaps(span.starts_at, span.ends_at), vehicle=of.vehicle_id)
+    told = [charged_in(one, span, windows, zone=zone) for one in every.select_related("site").order_by("pk")]
+    return Charged(*map(sum, zip(*told, strict=True)))
 
 
 def _events(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
     """Yield the settled parts under these terms."""
-    settled = _settled(terms).filter(posted_at__isnull=False, posted_at__lte=now)
+    within = _within(terms, "participation__event__starts_at")
+    settled = _settled(terms.program, within).filter(posted_at__isnull=False, posted_at__lte=now)
     known = _known(form).filter(about=OuterRef("participation__public_id"))
     rows = settled.filter(~Exists(known)).order_by("pk")[:limit]
     yield [
         _due(
             one.participation.enrollment,
             about=one.participation.public_id,
-            date=_local(one.participation.event.starts_at, terms),
-            title=f"Event of {_local(one.participation.event.starts_at, terms):%Y-%m-%d}",
+            date=local_day(one.participation.event.starts_at, terms),
+            title=f"Event of {local_day(one.participation.event.starts_at, terms):%Y-%m-%d}",
             inputs={"settlement": str(one.public_id), "credited_wh": one.credited_wh},
         )
         for one in rows.select_related("participation__event")
@@ -135,28 +148,31 @@ def _events(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int)
 
 def _seasons(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
     """Yield the enrolments of the season that has ended last, with what they delivered in its events."""
-    season = _finished_season(terms, form, now)
+    season = finished_season(terms, form, now)
     if season is None:
         return
     first, begins_at, ends_at = season
-    rows = _without(_enrollments(terms), form, first).filter(_overlaps(begins_at, ends_at))
+    rows = _once_a_car(_without(_enrollments(terms), form, first), begins_at, ends_at)
     chosen = list(rows.order_by("pk")[:limit])
-    delivered = _delivered(terms, begins_at, ends_at, {one.pk for one in chosen})
+    delivered = _delivered(terms, begins_at, ends_at, {one.vehicle_id for one in chosen})
     yield [
         _due(one, date=first, title=f"Seasonal capacity, {first:%B %Y} on",
-             inputs=delivered.get(one.pk, {"events": 0, "credited_wh": 0, "event_seconds": 0}))
+             inputs=delivered.get(one.vehicle_id, {"events": 0, "credited_wh": 0, "event_seconds": 0}))
         for one in chosen
     ]  # fmt: skip
 
 
 def _pools(terms: PayTerms, form: Mapping[str, Any], now: datetime, _limit: int) -> Iterator[list[Due]]:
     """Yield each finished month's whole pool: it is split among all at once, or the cents would not add up."""
-    for first, begins_at, ends_at in _finished_months(terms, form, now):
+    for first, begins_at, ends_at in finished_months(terms, form, now):
         if _known(form).filter(terms__program=terms.program, period_date=first).exists():
             continue
         delivered = _delivered(terms, begins_at, ends_at)
-        members = _enrollments(terms).filter(pk__in=delivered).in_bulk()
-        weights = {pk: one["credited_wh"] for pk, one in sorted(delivered.items()) if one["credited_wh"] > 0}
+        joined = _enrollments(terms).filter(vehicle__in=delivered, enrolled_at__lt=ends_at).order_by("pk")
+        last = {one.vehicle_id: one for one in joined}
+        members = {one.pk: one for one in last.values()}
+        own = {pk: delivered[one.vehicle_id]["credited_wh"] for pk, one in sorted(members.items())}
+        weights = {pk: credited_wh for pk, credited_wh in own.items() if credited_wh > 0}
         shares = split(form["pool_minor"], weights)
         yield [
             _due(members[pk], date=first, title=f"Pooled dividend, {first:%B %Y}",
@@ -206,82 +222,41 @@ def _overlaps(begins_at: datetime, ends_at: datetime) -> Q:
     return Q(enrolled_at__lt=ends_at) & (Q(ended_at__isnull=True) | Q(ended_at__gt=begins_at))
 
 
-def _settled(terms: PayTerms) -> QuerySet[Settlement]:
-    """Return the newest settlements of the events under these terms."""
-    newer = Settlement.objects.filter(participation=OuterRef("participation"), revision__gt=OuterRef("revision"))
-    rows = Settlement.objects.filter(
-        ~Exists(newer), _within(terms, "participation__event__starts_at"),
-        participation__event__terms__program__slug=terms.program,
+def _once_a_car(rows: QuerySet[Enrollment], begins_at: datetime, ends_at: datetime) -> QuerySet[Enrollment]:
+    """Return of each car in a period the enrolment that it made last: who leaves and joins again is paid once."""
+    later = Enrollment.objects.filter(
+        TAKES_PART, _overlaps(begins_at, ends_at), program=OuterRef("program"), vehicle=OuterRef("vehicle"),
+        pk__gt=OuterRef("pk"),
     )  # fmt: skip
+    return rows.filter(~Exists(later), _overlaps(begins_at, ends_at))
+
+
+def _settled(program: str, *conditions: Q) -> QuerySet[Settlement]:
+    """Return the newest settlements of a program's events."""
+    newer = Settlement.objects.filter(participation=OuterRef("participation"), revision__gt=OuterRef("revision"))
+    rows = Settlement.objects.filter(~Exists(newer), *conditions, participation__event__terms__program__slug=program)
     return rows.select_related("participation__enrollment__vehicle__owner")
 
 
 def _delivered(
-    terms: PayTerms, begins_at: datetime, ends_at: datetime, only: Iterable[int] | None = None
+    terms: PayTerms, begins_at: datetime, ends_at: datetime, only: Collection[int] | None = None
 ) -> dict[int, dict[str, int]]:
-    """Return by enrolment the events that asked for it in a period, how long they lasted and what it delivered."""
+    """Return by car the program's events that asked for it in a period, how long they lasted and what it delivered."""
     event = "participation__event__"
-    rows = _settled(terms).filter(**{f"{event}starts_at__gte": begins_at, f"{event}starts_at__lt": ends_at})
+    rows = _settled(terms.program).filter(**{f"{event}starts_at__gte": begins_at, f"{event}starts_at__lt": ends_at})
     parts = EventParticipation.objects.filter(
-        _within(terms, "event__starts_at"), event__terms__program__slug=terms.program,
-        event__cancelled_at__isnull=True, event__starts_at__gte=begins_at, event__starts_at__lt=ends_at,
+        event__terms__program__slug=terms.program, event__cancelled_at__isnull=True,
+        event__starts_at__gte=begins_at, event__starts_at__lt=ends_at,
     ).exclude(state=EventParticipation.State.UNABLE)  # fmt: skip
     if only is not None:
-        rows = rows.filter(participation__enrollment__in=only)
-        parts = parts.filter(enrollment__in=only)
+        rows = rows.filter(participation__enrollment__vehicle__in=only)
+        parts = parts.filter(enrollment__vehicle__in=only)
     found: dict[int, dict[str, int]] = {}
-    for enrollment_id, from_at, until_at in parts.values_list("enrollment", "event__starts_at", "event__ends_at"):
-        one = found.setdefault(enrollment_id, {"events": 0, "credited_wh": 0, "event_seconds": 0})
+    for vehicle_id, from_at, until_at in parts.values_list("enrollment__vehicle", "event__starts_at", "event__ends_at"):
+        one = found.setdefault(vehicle_id, {"events": 0, "credited_wh": 0, "event_seconds": 0})
         one["events"] += 1
         one["event_seconds"] += (until_at - from_at) // timedelta(seconds=1)
-    for enrollment_id, credited_wh in rows.values_list("participation__enrollment", "credited_wh"):
-        if enrollment_id in found:
-            found[enrollment_id]["credited_wh"] += credited_wh
+    for vehicle_id, credited_wh in rows.values_list("participation__enrollment__vehicle", "credited_wh"):
+        if vehicle_id in found:
+            found[vehicle_id]["credited_wh"] += credited_wh
     return found
-
-
-def _local(at: datetime, terms: PayTerms) -> date:
-    return at.astimezone(ZoneInfo(terms.time_zone)).date()
-
-
-def _finished_months(terms: PayTerms, form: Mapping[str, Any], now: datetime) -> list[Period]:
-    """Return the last finished months that these terms and the form's `months` cover from begin to end."""
-    first, periods = _local(now, terms).replace(day=1), list[Period]()
-    for _ in range(MONTHS_BACK):
-        last, first = first, (first - DAY).replace(day=1)
-        period = _period(first, last, terms)
-        if first.month in form.get("months", [first.month]) and _is_payable(period, terms, now):
-            periods.append(period)
-    return periods
-
-
-def _finished_season(terms: PayTerms, form: Mapping[str, Any], now: datetime) -> Period | None:
-    """Return the season (the months without a gap between them) that has ended last, where these terms cover it."""
-    months, after = form["months"], _local(now, terms).replace(day=1)
-    if len(set(months)) == DECEMBER:  # a season of every month is the calendar year
-        period = _period(after.replace(year=after.year - 1, month=1), after.replace(month=1), terms)
-        return period if _is_payable(period, terms, now) else None
-    for _ in range(12):
-        first = (after - DAY).replace(day=1)
-        if first.month in months and after.month not in months:
-            break
-        after = first
-    else:
-        return None
-    ends = after
-    while (first - DAY).month in months and (after - first).days < 366:
-        first = (first - DAY).replace(day=1)
-    period = _period(first, ends, terms)
-    return period if _is_payable(period, terms, now) else None
-
-
-def _period(first: date, after: date, terms: PayTerms) -> Period:
-    zone = ZoneInfo(terms.time_zone)
-    begins_at, ends_at = (datetime(day.year, day.month, 1, tzinfo=zone).astimezone(UTC) for day in (first, after))
-    return first, begins_at, ends_at
-
-
-def _is_payable(period: Period, terms: PayTerms, now: datetime) -> bool:
-    _, begins_at, ends_at = period
-    is_covered = terms.valid_from_at <= begins_at and (terms.valid_until_at is None or terms.valid_until_at >= ends_at)
-    return is_covered and now >= ends_at + SETTLED_AFTER

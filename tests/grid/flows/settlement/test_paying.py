@@ -7,13 +7,15 @@ import pytest
 
 from accounts.models import User
 from grid.flows.programs.catalogue import UnableToLoad, load_catalogue
+from grid.flows.programs.confirming import take_confirmations
 from grid.flows.settlement.paying import pay_due_earnings
 from grid.flows.settlement.settling import post_due_settlements
-from grid.models import Enrollment, EventParticipation, GridEvent, Settlement
+from grid.models import Enrollment, EnrollmentConfirmation, EventParticipation, GridEvent, Settlement
 from rewards import ledger
 from rewards.flows.earnings import explain_earning, save_pay_terms
 from rewards.models import Earning, PayTerms
-from tests.factories import grid
+from tests.factories import grid, nights
+from vehicles.models import PlugSession
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +56,16 @@ def asked(of: Enrollment, *, at: datetime, credited_wh: int | None = None, state
         )  # fmt: skip
         post_due_settlements(now=at + 3 * HOUR, limit=10)
     return part
+
+
+def charged(of: Enrollment, *, at: datetime, wh: int) -> None:
+    """Let the car have charged at home for four hours, read every hour."""
+    PlugSession.objects.create(
+        vehicle=of.vehicle, plugged_in_at=at, unplugged_at=at + 4 * HOUR, soc_percent=50, limit_percent=90,
+        is_at_home=True,
+    )  # fmt: skip
+    for hour in range(5):
+        nights.reading(of.vehicle, at=at + hour * HOUR, soc=50 + hour, imported_wh=wh * hour // 4, exported_wh=0)
 
 
 def earned(owner: User) -> int:
@@ -123,6 +135,68 @@ def test_pool_is_shared_without_losing_a_cent(alice: User, bob: User, chloe: Use
     assert [pay_due_earnings(now=now, limit=10) for _ in range(2)] == [3, 0]
     assert sorted(earned(owner) for owner in (alice, bob, chloe)) == [333, 333, 334]
     assert ledger.check() == []
+
+
+def test_confirmation_that_comes_after_the_car_left_pays_for_nothing(alice: User, now: datetime) -> None:
+    pays({"form": "monthly", "amount_minor": 1_000, "months": [10]}, {"form": "enrollment_bonus", "amount_minor": 900})
+    left = enrolled(alice, at=SEPTEMBER)
+    Enrollment.objects.filter(pk=left.pk).update(ended_at=now - 5 * DAY)
+    EnrollmentConfirmation.objects.create(enrollment=left, asked_at=SEPTEMBER)
+
+    answer = f"enrollment_id,account_confirmed\n{left.public_id},yes\n"
+    report = take_confirmations(utility=left.program.utility, text=answer, taken_by=None, now=now - DAY)
+
+    assert report.has_left == 1
+    pay_due_earnings(now=now, limit=10)
+    assert earned(alice) == 0
+
+
+def test_car_that_leaves_and_joins_again_is_paid_once(alice: User, now: datetime) -> None:
+    night = {"weekdays": list(range(7)), "from": "00:00", "to": "08:00"}
+    pays(
+        {"form": "charging_share", "amount_minor": 1_000, "min_percent": 80, "windows": [night], "months": [10]},
+        {"form": "charging_rate", "micros_per_kwh": 100_000, "windows": [night], "most_minor": 70, "months": [10]},
+        {"form": "seasonal_capacity", "minor_per_kw": 6_455, "months": [9, 10]},
+        {"form": "pool", "pool_minor": 10_000, "most_minor": 600, "months": [10]},
+    )
+    first = enrolled(alice, at=SEPTEMBER)
+    Enrollment.objects.filter(pk=first.pk).update(ended_at=OCTOBER + 2 * DAY)
+    again = Enrollment.objects.create(
+        program=first.program, vehicle=first.vehicle, site=first.site, enrolled_at=OCTOBER + 3 * DAY
+    )
+    for of, day in ((first, OCTOBER - 2 * DAY), (again, OCTOBER + 5 * DAY)):
+        charged(of, at=day.replace(hour=6), wh=4_000)
+        asked(of, at=day, credited_wh=10_000)
+
+    pay_due_earnings(now=now, limit=10)
+
+    paid = Earning.objects.exclude(amount_minor=0).order_by("form")
+    assert dict(paid.values_list("form", "amount_minor")) == {
+        "charging_rate": 70, "charging_share": 1_000, "pool": 600, "seasonal_capacity": 5 * 6_455,
+    }  # fmt: skip
+    assert paid.get(form="charging_share").calculation["inputs"]["charged_wh"] == 8_000
+    assert set(Earning.objects.values_list("about", flat=True)) == {again.public_id}
+    assert [pay_due_earnings(now=now, limit=10), paid.count()] == [0, 4]
+
+
+def test_month_in_which_the_terms_change_is_paid_once(alice: User, now: datetime) -> None:
+    night = {"weekdays": list(range(7)), "from": "00:00", "to": "08:00"}
+    monthly = {"form": "monthly", "amount_minor": 1_000, "months": [10]}
+    rate: dict[str, Any] = {"form": "charging_rate", "micros_per_kwh": 100_000, "windows": [night], "months": [10]}
+    pays(monthly, rate)
+    change = datetime(2026, 10, 15, tzinfo=UTC)
+    values = {"utility": "lone-star", "currency": "USD", "time_zone": "America/Chicago", "valid_from_at": change}
+    forms = [monthly | {"amount_minor": 2_000}, rate | {"micros_per_kwh": 300_000}]
+    save_pay_terms(program="evening-relief", version=2, values=values, forms=forms)
+    car = enrolled(alice, at=SEPTEMBER)
+    grid.terms(car.program, now=now, version=2, valid_from_at=change)
+    for day in (OCTOBER, change + 5 * DAY):
+        charged(car, at=day.replace(hour=6), wh=4_000)
+
+    assert [pay_due_earnings(now=now, limit=10) for _ in range(2)] == [3, 0]
+    paid = Earning.objects.order_by("amount_minor").values_list("form", "amount_minor", "terms__version")
+    # The month's amount as it was promised when the month began; each kWh at the rate of its hour.
+    assert list(paid) == [("charging_rate", 40, 1), ("charging_rate", 120, 2), ("monthly", 1_000, 1)]
 
 
 def test_month_waits_until_its_events_are_settled(alice: User) -> None:
