@@ -185,7 +185,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["chargescape.api.parsing.JSONBody"],
     "DEFAULT_PAGINATION_CLASS": "chargescape.api.paging.NewestFirst",
     "DEFAULT_THROTTLE_CLASSES": [
         f"chargescape.api.throttles.{name}" for name in ("CallsPerUser", "WritesPerUser", "CallsPerAddress")

@@ -10,6 +10,7 @@ from grid.views.bells import operator_bell
 from rewards.webhooks import stripe_webhook
 from vehicles.webhooks import maker_webhook
 
+handler400 = "chargescape.api.problems.bad_request"
 handler404 = "chargescape.api.problems.not_found"
 handler500 = "chargescape.api.problems.server_error"
 

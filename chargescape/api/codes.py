@@ -36,7 +36,7 @@ GENERAL = (
 @lru_cache(maxsize=1)
 def problem_codes() -> list[str]:
     """Return every code that an answer can carry: those of HTTP, those of the contract, those of flows' refusals."""
-    general = {one.default_code for one in GENERAL} | {"server_error"}
+    general = {one.default_code for one in GENERAL} | {"server_error", "too_large"}
     return sorted(general | set(REASONS) | {code for path in _sources() for code in _codes_in(path)})
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext
@@ -87,6 +88,15 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> Response | None
         if answer.has_header(name):
             problem[name] = answer[name]
     return problem
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that a request cannot be read: to an app as a problem, to a person as a page."""
+    if not request.path.startswith("/api/v1/"):
+        return defaults.bad_request(request, exception)
+    if isinstance(exception, RequestDataTooBig):
+        return _plain_problem(413, "too_large", gettext("This is more than one call may send."))
+    return _plain_problem(400, "parse_error", gettext("The request is not valid."))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

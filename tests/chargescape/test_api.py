@@ -1,5 +1,6 @@
 """What every call under /api/v1/ keeps to: problems, ETags, preconditions, idempotency keys, limits, changes."""
 
+from base64 import b64encode
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,31 @@ def test_address_of_nothing_answers_apps_with_a_problem_and_people_with_a_page(c
     assert (nothing.status_code, nothing["Content-Type"]) == (404, "application/problem+json")
     assert nothing.json()["code"] == "not_found"
     assert client.get("/no-such-thing/")["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("body", "host", "code", "status"),
+    [
+        ('{"name": ' + "[" * 50_000, "testserver", "parse_error", 400),
+        ('{"name": "' + "x" * 3_000_000 + '"}', "testserver", "too_large", 413),
+        ("{}", "elsewhere.example", "parse_error", 400),
+    ],
+)
+def test_what_cannot_be_read_is_a_problem(
+    client: Client, charlie: User, *, body: str, host: str, code: str, status: int
+) -> None:
+    client.force_login(charlie)
+    told = client.patch(
+        f"{API}/me/profile/", body, content_type="application/json", headers={"host": host, "idempotency-key": "k"}
+    )
+    assert (told.status_code, told["Content-Type"], told.json()["code"]) == (status, "application/problem+json", code)
+
+
+@pytest.mark.parametrize("cursor", ["p=abc", "p=", "p=1\x00", "p=" + "9" * 5_000, "p=-1"])
+def test_cursor_that_names_no_row_is_not_found(client: Client, charlie: User, cursor: str) -> None:
+    client.force_login(charlie)
+    told = client.get(f"{API}/notices/", {"cursor": b64encode(cursor.encode()).decode()})
+    assert (told.status_code, told.json()["code"]) in {(404, "not_found"), (400, "parse_error")}
 
 
 def test_tonight_tells_what_charging_now_costs_and_what_may_be_left_out(app: Client, world: World) -> None:
