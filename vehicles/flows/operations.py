@@ -1,13 +1,24 @@
-"""What a command says to its car's adapter."""
+"""What a command says to its car's adapter, and until when it may be said."""
 
+from datetime import datetime, timedelta
+
+from foundation import clock
 from vehicles import gateway
 from vehicles.automakers.base import Automaker, Backstop, CarAccess, CommandReceipt
 from vehicles.flows.allowing import UnableToCommand
+from vehicles.flows.waking import FOR_RELEASE
 from vehicles.models import Command, HomePlace
 
+# Whoever claimed a command and stood still for longer knows nothing of the car any more.
+CALL_WITHIN = timedelta(seconds=60)
 
-def operation_of(command: Command) -> "gateway.Operation[CommandReceipt]":
-    """Return the call that carries the command out; raises UnableToCommand where what it needs is there no more."""
+
+def operation_of(command: Command, *, claimed_at: datetime) -> "gateway.Operation[CommandReceipt]":
+    """Return the call that carries the command out; raises UnableToCommand where what it needs is there no more.
+
+    The call raises it, too, where it comes too long after `claimed_at` (wall time): somebody else may have taken the
+    command for lost and told the car something newer. What ends a hold is said however late.
+    """
     key, backstop = str(command.public_id), _backstop(command)
     # Each try is a new request: the maker must not answer a repeated one from memory.
     repeated_key = f"{key}-{command.attempts}"
@@ -15,6 +26,7 @@ def operation_of(command: Command) -> "gateway.Operation[CommandReceipt]":
     def operation(maker: Automaker, car: CarAccess) -> CommandReceipt:
         if command.kind == Command.Kind.RESUME:
             return maker.resume(car, key=repeated_key)
+        _check_in_time(command, claimed_at=claimed_at)
         if command.kind == Command.Kind.WAKE:
             return maker.wake(car)
         if command.kind == Command.Kind.SET_LIMIT:
@@ -32,6 +44,15 @@ def operation_of(command: Command) -> "gateway.Operation[CommandReceipt]":
         )
 
     return operation
+
+
+def _check_in_time(command: Command, *, claimed_at: datetime) -> None:
+    if command.kind == Command.Kind.WAKE and command.reason == FOR_RELEASE:
+        return
+    since = clock.wall() - claimed_at
+    is_over = command.sent_at and command.ends_at and command.sent_at + since * clock.rate() >= command.ends_at
+    if since > CALL_WITHIN or is_over:
+        raise UnableToCommand("The sender stood still for too long.", code="sender_late")
 
 
 def _backstop(command: Command) -> Backstop | None:

@@ -232,8 +232,10 @@ def _call(claimed: Claimed) -> Outcome:
     """Make the call, in whatever thread."""
     if isinstance(claimed.ready, AutomakerError):
         return claimed.ready
+    command = claimed.command
+    claimed_at = command.lease_until - timedelta(seconds=LEASE_SECONDS) if command.lease_until else clock.wall()
     try:
-        return gateway.carry_out(claimed.ready, operation_of(claimed.command))
+        return gateway.carry_out(claimed.ready, operation_of(command, claimed_at=claimed_at))
     except (UnableToCommand, AutomakerError) as error:
         return error
 
@@ -257,7 +259,8 @@ def _note(done: Sequence[tuple[Claimed, Outcome | None]], *, now: datetime) -> N
 
 
 def _note_failed(command: Command, outcome: Outcome | None, *, now: datetime) -> None:
-    if isinstance(outcome, UnableToCommand):  # what the command needs is there no more, so nothing was sent
+    is_limit = command.kind == Command.Kind.SET_LIMIT  # wanted still, whoever is late
+    if isinstance(outcome, UnableToCommand) and not is_limit:  # nothing was sent, and need not be any more
         outcomes.settle(command, state=Command.State.REJECTED, failure=outcome.reason_code, released_at=now)
     elif isinstance(outcome, AutomakerError):
         outcomes.note_failure(command, outcome, now=now)
