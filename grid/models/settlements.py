@@ -29,6 +29,7 @@ class GroupSettlement(models.Model):
         REPLACED = "replaced", _("replaced by a later revision")
 
     STANDING = (Review.APPROVED, Review.LAPSED)
+    UNDER_REVIEW = (Review.OPEN, Review.DISPUTED)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     event = models.ForeignKey(GridEvent, on_delete=models.PROTECT, related_name="group_settlements")

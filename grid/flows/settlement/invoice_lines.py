@@ -20,7 +20,7 @@ from rewards.models import Earning, LedgerAccount, Transfer
 POSTED = (Transfer.Kind.SINGLE, Transfer.Kind.POST, Transfer.Kind.REVERSAL)
 PAYMENT = "invoice:"
 SOURCE = re.compile(r"(settlement|earning|group|penalty):([0-9a-f-]{36})")
-UNDER_REVIEW = (GroupSettlement.Review.OPEN, GroupSettlement.Review.DISPUTED)
+UNDER_REVIEW = GroupSettlement.UNDER_REVIEW
 
 
 @dataclass(frozen=True)

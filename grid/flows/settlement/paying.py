@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from foundation.windows import Span, Window, parse_windows
 from grid.flows.settlement.charged import Charged, charged_in
+from grid.flows.settlement.correcting import CORRECTED_FOR
 from grid.flows.settlement.pay_periods import (
     DAY,
     Period,
@@ -19,13 +20,15 @@ from grid.flows.settlement.pay_periods import (
     local_day,
 )
 from grid.flows.settlement.pay_terms import terms_by_now
-from grid.models import TAKES_PART, Enrollment, EventParticipation, Settlement
+from grid.models import TAKES_PART, Enrollment, EventParticipation, GridEvent, GroupSettlement, Settlement
 from rewards.flows import earnings
 from rewards.flows.earnings import Due
 from rewards.models import Earning, PayTerms
 from rewards.payforms import split
 
 logger = logging.getLogger(__name__)
+
+WAITED_FOR = timedelta(days=45)  # for results under review; what cannot be told by then is not counted
 
 
 def pay_due_earnings(*, now: datetime, limit: int) -> int:
@@ -65,10 +68,11 @@ def _bonuses(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int
 
 def _months(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
     """Yield each finished month's enrolments with how often they were asked and took part."""
-    for first, begins_at, ends_at in finished_months(terms, form, now):
+    for month in finished_months(terms, form, now):
+        title = f"Monthly pay, {month.first:%B %Y}"
         yield [
-            _due(one, date=first, title=f"Monthly pay, {first:%B %Y}", inputs=inputs | {"is_whole_month": is_whole})
-            for one, inputs, is_whole in _joined(terms, form, (first, begins_at, ends_at), limit)
+            _due(one, date=month.first, title=title, inputs=inputs | {"is_whole_month": is_whole})
+            for one, inputs, is_whole in _joined(terms, form, month, limit)
         ]
 
 
@@ -132,6 +136,7 @@ def _events(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int)
     """Yield the settled parts under these terms."""
     within = _within(terms, "participation__event__starts_at")
     settled = _settled(terms.program, within).filter(posted_at__isnull=False, posted_at__lte=now)
+    settled = settled.exclude(grade=Settlement.Grade.MISSING, created_at__gt=now - CORRECTED_FOR)  # it may speak yet
     known = _known(form).filter(about=OuterRef("participation__public_id"))
     rows = settled.filter(~Exists(known)).order_by("pk")[:limit]
     yield [
@@ -149,7 +154,7 @@ def _events(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int)
 def _seasons(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int) -> Iterator[list[Due]]:
     """Yield the enrolments of the season that has ended last, with what they delivered in its events."""
     season = finished_season(terms, form, now)
-    if season is None:
+    if season is None or _is_waited_for(terms, season, now):
         return
     first, begins_at, ends_at = season
     rows = _once_a_car(_without(_enrollments(terms), form, first), begins_at, ends_at)
@@ -164,8 +169,10 @@ def _seasons(terms: PayTerms, form: Mapping[str, Any], now: datetime, limit: int
 
 def _pools(terms: PayTerms, form: Mapping[str, Any], now: datetime, _limit: int) -> Iterator[list[Due]]:
     """Yield each finished month's whole pool: it is split among all at once, or the cents would not add up."""
-    for first, begins_at, ends_at in finished_months(terms, form, now):
-        if _known(form).filter(terms__program=terms.program, period_date=first).exists():
+    for month in finished_months(terms, form, now):
+        first, begins_at, ends_at = month
+        is_done = _known(form).filter(terms__program=terms.program, period_date=first).exists()
+        if is_done or _is_waited_for(terms, month, now):
             continue
         delivered = _delivered(terms, begins_at, ends_at)
         joined = _enrollments(terms).filter(vehicle__in=delivered, enrolled_at__lt=ends_at).order_by("pk")
@@ -229,6 +236,15 @@ def _once_a_car(rows: QuerySet[Enrollment], begins_at: datetime, ends_at: dateti
         pk__gt=OuterRef("pk"),
     )  # fmt: skip
     return rows.filter(~Exists(later), _overlaps(begins_at, ends_at))
+
+
+def _is_waited_for(terms: PayTerms, period: Period, now: datetime) -> bool:
+    """Say whether results of the period's events may still change: not there yet, or looked at by the utility."""
+    events = GridEvent.objects.filter(
+        Q(state=GridEvent.State.ANNOUNCED) | Q(group_settlements__review__in=GroupSettlement.UNDER_REVIEW),
+        terms__program__slug=terms.program, starts_at__gte=period.begins_at, starts_at__lt=period.ends_at,
+    )  # fmt: skip
+    return now < period.ends_at + WAITED_FOR and events.exists()
 
 
 def _settled(program: str, *conditions: Q) -> QuerySet[Settlement]:

@@ -10,7 +10,7 @@ from grid.flows.programs.catalogue import UnableToLoad, load_catalogue
 from grid.flows.programs.confirming import take_confirmations
 from grid.flows.settlement.paying import pay_due_earnings
 from grid.flows.settlement.settling import post_due_settlements
-from grid.models import Enrollment, EnrollmentConfirmation, EventParticipation, GridEvent, Settlement
+from grid.models import Enrollment, EnrollmentConfirmation, EventParticipation, GridEvent, GroupSettlement, Settlement
 from rewards import ledger
 from rewards.flows.earnings import explain_earning, save_pay_terms
 from rewards.models import Earning, PayTerms
@@ -197,6 +197,37 @@ def test_month_in_which_the_terms_change_is_paid_once(alice: User, now: datetime
     paid = Earning.objects.order_by("amount_minor").values_list("form", "amount_minor", "terms__version")
     # The month's amount as it was promised when the month began; each kWh at the rate of its hour.
     assert list(paid) == [("charging_rate", 40, 1), ("charging_rate", 120, 2), ("monthly", 1_000, 1)]
+
+
+def test_event_of_a_silent_car_is_not_judged_before_it_had_time_to_speak(alice: User, now: datetime) -> None:
+    pays({"form": "per_event", "amount_minor": 200})
+    part = asked(enrolled(alice, at=SEPTEMBER), at=now - 2 * DAY, credited_wh=0)
+    Settlement.objects.update(grade="missing", net_wh=None, delivered_wh=None)
+    assert pay_due_earnings(now=now, limit=10) == 0
+
+    Settlement.objects.create(
+        participation=part, revision=2, method="m", baseline_wh=5_000, net_wh=0, delivered_wh=5_000,
+        credited_wh=5_000, reward_micros_per_kwh=0, amount_minor=0, currency="USD", grade="measured",
+        evidence={}, created_at=now, posted_at=now,
+    )  # fmt: skip
+    assert [pay_due_earnings(now=now, limit=10), earned(alice)] == [1, 200]
+
+
+def test_pool_and_season_wait_for_results_under_review(alice: User, now: datetime) -> None:
+    pays(
+        {"form": "pool", "pool_minor": 1_000, "months": [10]},
+        {"form": "seasonal_capacity", "minor_per_kw": 1_000, "months": [10]},
+    )
+    part = asked(enrolled(alice, at=SEPTEMBER), at=OCTOBER, credited_wh=4_000)
+    group = GroupSettlement.objects.create(
+        event=part.event, method="sum-of-cars", share_rule="equal", delivered_wh=4_000, measured_cars=1,
+        estimated_cars=0, rate_micros_per_kwh=0, amount_minor=0, currency="USD", evidence={}, created_at=OCTOBER,
+        review=GroupSettlement.Review.DISPUTED, objection_ends_at=OCTOBER + 5 * DAY,
+    )  # fmt: skip
+
+    assert pay_due_earnings(now=now, limit=10) == 0
+    GroupSettlement.objects.filter(pk=group.pk).update(review=GroupSettlement.Review.LAPSED)
+    assert [pay_due_earnings(now=now, limit=10), earned(alice)] == [2, 3_000]
 
 
 def test_month_waits_until_its_events_are_settled(alice: User) -> None:
