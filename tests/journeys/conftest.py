@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from accounts.models import User
 from tests.page_world import World, build_world, stop_clock
@@ -18,6 +18,7 @@ from tests.page_world import World, build_world, stop_clock
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
+PATIENCE_MS = 30_000  # a busy machine is slow, not wrong; whoever waits goes on as soon as it is so
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,7 @@ def chromium() -> Iterator[Browser]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+        expect.set_options(timeout=PATIENCE_MS)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield browser
         browser.close()
@@ -66,8 +68,13 @@ class Visitor:
         page = self.open("/account/login/")
         page.get_by_label("Email").fill(user.email)
         page.get_by_label("Password").fill("charge-the-grid")
-        page.get_by_role("button", name="Sign in", exact=True).click()
+        self.press("Sign in", exact=True)
         page.wait_for_url("**/tonight/**")
+
+    def press(self, name: str, *, exact: bool = False) -> None:
+        """Press a button that sends a form, and wait for the page that answers: what it did is done by then."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=name, exact=exact).first.click()
 
 
 @pytest.fixture
@@ -86,7 +93,7 @@ def window(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Browse
     if not is_phone:
         looks = {"viewport": DESKTOP, "color_scheme": "dark"}
     context = chromium.new_context(**looks)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
 

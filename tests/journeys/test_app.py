@@ -1,13 +1,14 @@
 """The pages as an app: what a browser keeps of them, what it shows without a network, how it tells of a push."""
 
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from accounts.models import PushDevice
-from tests.journeys.conftest import PHONE, Visitor
+from tests.journeys.conftest import PATIENCE_MS, PHONE, Visitor
 from tests.journeys.test_browser import check_page
 from tests.page_world import World
 
@@ -26,6 +27,14 @@ TOLD = """async () => {
 }"""
 
 
+def wait_until(page: Page, is_so: Callable[[], Any]) -> None:
+    """Let the browser go on until it is so; whoever waited in vain finds out by looking."""
+    for _ in range(PATIENCE_MS // 50):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+
+
 def push(page: Page, origin: str, message: dict[str, Any]) -> None:
     """Deliver a push to the page's service worker, as the browser's own service would."""
     session = page.context.new_cdp_session(page)
@@ -33,19 +42,23 @@ def push(page: Page, origin: str, message: dict[str, Any]) -> None:
     session.on("ServiceWorker.workerRegistrationUpdated", lambda event: known.extend(event["registrations"]))
     session.send("ServiceWorker.enable")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    for _ in range(200):
-        if known:
-            break
-        page.wait_for_timeout(50)
+    wait_until(page, lambda: known)
     about = {"origin": origin, "registrationId": known[0]["registrationId"], "data": json.dumps(message)}
     session.send("ServiceWorker.deliverPushMessage", about)
 
 
-def test_app_keeps_nothing_personal_and_tells_of_pushes(chromium: Browser, live_server: Any, world: World) -> None:
+@pytest.fixture
+def phone(chromium: Browser) -> Iterator[BrowserContext]:
+    """A phone that may be told of pushes."""
     looks: Any = {"viewport": PHONE, "permissions": ["notifications"]}
     context = chromium.new_context(**looks)
-    context.set_default_timeout(15_000)
-    visitor = Visitor(context.new_page(), live_server.url)
+    context.set_default_timeout(PATIENCE_MS)
+    yield context
+    context.close()
+
+
+def test_app_keeps_nothing_personal_and_tells_of_pushes(phone: BrowserContext, live_server: Any, world: World) -> None:
+    visitor = Visitor(phone.new_page(), live_server.url)
     visitor.sign_in(world.owner)
     page = visitor.open("/notices/settings/")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
@@ -67,19 +80,15 @@ def test_app_keeps_nothing_personal_and_tells_of_pushes(chromium: Browser, live_
         "actions": [{"title": "A", "url": "/"}],
     }
     push(page, live_server.url, message)
-    for _ in range(200):
-        if page.evaluate(TOLD):
-            break
-        page.wait_for_timeout(50)
+    wait_until(page, lambda: page.evaluate(TOLD))
     assert page.evaluate(TOLD) == [["Plug in", "Please", "/notices/", 1]]
     assert visitor.complaints == []
 
-    context.set_offline(True)
+    phone.set_offline(True)
     page = visitor.open("/tonight/")
     expect(page.get_by_role("heading", name="No connection")).to_be_visible()
     assert "Alice" not in page.content()
-    context.set_offline(False)
+    phone.set_offline(False)
     page.get_by_role("link", name="Try again").click()
     expect(page.get_by_role("heading", level=1)).not_to_have_text("No connection")
-    context.close()
     assert PushDevice.objects.count() == 1  # that of the world: nobody was asked for leave

@@ -27,7 +27,7 @@ def test_owner_links_by_code_and_sees_what_the_car_can_do(
     visitor.sign_in(world.owner)
     page = visitor.open("/cars/link/")
     check_page(page)
-    page.get_by_role("button", name="Link Scripted").click()
+    visitor.press("Link Scripted")
     expect(page.get_by_text("WDJB-MJHT")).to_be_visible()
     assert page.evaluate("document.querySelector('img.qr').naturalWidth") > 0
     check_page(page)
@@ -37,7 +37,7 @@ def test_owner_links_by_code_and_sees_what_the_car_can_do(
     page.get_by_text("What it can do, and what not").first.click()
     check_page(page)
     page.get_by_label("The old one").uncheck()
-    page.get_by_role("button", name="Use these cars").click()
+    visitor.press("Use these cars")
     expect(page.get_by_role("status")).to_contain_text("takes part now")
 
     car = Vehicle.objects.get(link__maker="scripted", state="active")

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import User
 from grid.models import EventParticipation
-from tests.journeys.conftest import DESKTOP, PHONE, Visitor
+from tests.journeys.conftest import DESKTOP, PATIENCE_MS, PHONE, Visitor
 from tests.journeys.test_browser import check_page
 from tests.page_world import World
 
@@ -57,8 +57,8 @@ class Reader:
         return page
 
     def press(self, text: str) -> None:
-        """Press the button with this text."""
-        self.page.get_by_role("button", name=self.say(text), exact=True).first.click()
+        """Press the button with this text, and wait for the page that answers."""
+        self.visitor.press(self.say(text), exact=True)
 
 
 @pytest.fixture(params=PLAYED, ids="-".join)
@@ -66,7 +66,7 @@ def reader(request: pytest.FixtureRequest, chromium: Browser, live_server: Any) 
     window, light, language = request.param
     looks: Any = {"viewport": WINDOWS[window], "color_scheme": light, "locale": LANGUAGES[language]}
     context = chromium.new_context(accept_downloads=True, **looks)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield Reader(Visitor(context.new_page(), live_server.url), language)
     context.close()
 
@@ -109,7 +109,6 @@ def test_export_and_delete(reader: Reader, world: World) -> None:
     reader.look("/account/close/")
     page.locator("input[name=email]").fill(world.owner.email)
     reader.press("Delete my account")
-    page.wait_for_load_state()
     check_page(page)
     assert reader.visitor.complaints == []
     assert not world.owner.vehicles.filter(state="active").exists()
