@@ -49,7 +49,7 @@ def test_repeating_under_a_forgotten_key_is_caught(
     monkeypatch.setattr(sending, "_key_is_young", lambda _: True)
     monkeypatch.setattr(sending, "_look_up", sending._send)
     with pytest.raises(AssertionError):
-        test_sending.old_key(world, payout, now)
+        test_sending.old_key(world, payout, now, monkeypatch)
 
 
 def plant_in_function(right: str, wrong: str) -> None:

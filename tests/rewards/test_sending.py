@@ -118,7 +118,8 @@ def late_answer(world: StripeWorld, payout: Payout, now: datetime, monkeypatch: 
     send(now)
     assert state(payout) == State.UNKNOWN
     resolve(now)
-    while time.monotonic() < started + 2.5:  # until whatever was asked for has happened
+    # Until whatever was asked for has happened; on a busy machine a look-up, too, may take longer than it may.
+    while time.monotonic() < started + (2.5 if state(payout) != State.UNKNOWN else 30):
         time.sleep(0.2)
         resolve(now)
     assert len(world.transfers(payout.public_id)) == 1
@@ -132,12 +133,12 @@ def test_payout_still_being_worked_on_is_not_paid_again(
     late_answer(world, payout, now, monkeypatch)
 
 
-def old_key(world: StripeWorld, payout: Payout, now: datetime) -> None:
+def old_key(world: StripeWorld, payout: Payout, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolve a payout after the processor has forgotten its key: repeating it now would pay twice."""
-    world.control("PUT", "knobs", key_lifetime_seconds=2)
-    world.fault("cut")
+    monkeypatch.setattr(stripe_processor, "NETWORK_RETRIES", 0)  # the SDK repeats at once, when no key is old yet
+    world.control("PUT", "knobs", key_lifetime_seconds=0)
+    world.fault("cut", count=1)
     send(now)
-    time.sleep(2.1)
     age(payout, KEY_LIFE)
     world.fault("server_error", operation="transfers.list")
     resolve(now)
@@ -149,9 +150,10 @@ def old_key(world: StripeWorld, payout: Payout, now: datetime) -> None:
     assert len(world.transfers(payout.public_id)) == 1
 
 
-@pytest.mark.slow
-def test_payout_is_never_repeated_once_its_key_is_old(world: StripeWorld, payout: Payout, now: datetime) -> None:
-    old_key(world, payout, now)
+def test_payout_is_never_repeated_once_its_key_is_old(
+    world: StripeWorld, payout: Payout, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old_key(world, payout, now, monkeypatch)
 
 
 def test_sender_that_died_before_the_call_is_replaced(world: StripeWorld, payout: Payout, now: datetime) -> None:
