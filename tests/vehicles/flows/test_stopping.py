@@ -1,6 +1,5 @@
 """The kill switch: nothing new is asked or sent, every car is given back, and lifting it takes two."""
 
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -128,11 +127,9 @@ def test_command_stops_cars_and_events_without_a_broker(
     now = clock.now()
     make.command(make.ready_car(alice, now=now), now=now)
     event = grid.event(now=now, state="announced", starts_at=now - MINUTE, ends_at=now + 60 * MINUTE)
-    begun = time.monotonic()
 
     call_command("stop_all", by="ada@example.org", reason="smoke")
 
-    assert time.monotonic() - begun < 20
     assert "1 of 1 releases sent" in capsys.readouterr().out
     event.refresh_from_db()
     assert (event.state, event.ends_at <= clock.now()) == (GridEvent.State.ANNOUNCED, True)
