@@ -112,7 +112,7 @@ def test_twenty_callers_lead_to_one_refresh(alice: User, maker: MakerDouble, now
     start = threading.Barrier(20)
 
     def ask(_number: int) -> str:
-        start.wait(10)
+        start.wait(60)
         try:
             return gateway.call(Vehicle.objects.get(pk=car.pk), token_used)
         finally:
@@ -134,7 +134,7 @@ def test_twenty_callers_whose_token_was_rejected_lead_to_one_refresh(
     start = threading.Barrier(20)
 
     def ask(_number: int) -> str:
-        start.wait(10)
+        start.wait(60)
         try:
             return gateway.access_token(VehicleLink.objects.get(pk=car.link_id), rejected="access-one")
         finally:

@@ -30,7 +30,7 @@ def all_at_once(call: Callable[[], Any]) -> list[Any]:
     start = threading.Barrier(AT_ONCE)
 
     def one(_number: int) -> Any:
-        start.wait(10)
+        start.wait(60)
         try:
             return call()
         except UnableToLink as refusal:

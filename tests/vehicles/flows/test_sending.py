@@ -70,7 +70,7 @@ def test_many_senders_send_each_intent_once(alice: User, maker: MakerDouble, now
     start = threading.Barrier(8)
 
     def sweep(_number: int) -> int:
-        start.wait(10)
+        start.wait(60)
         try:
             return sum(send_due_commands(now=clock.now(), limit=50) for _ in range(3))
         finally:
