@@ -6,6 +6,7 @@ four cars in five are known; otherwise the slot is not known, and its day is no 
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -20,15 +21,17 @@ from django.db.models.functions import Cast, Round
 from foundation import clock
 from grid.flows.settlement.cases import read_parts
 from grid.metering.cases import Car, Window
+from grid.metering.day_matching import SATURDAY
 from grid.metering.loads import Seen, Stayed, loads
 from grid.models import Dispatch, EventParticipation, GridEvent, LoadHistory
 from grid.rows.columns import MISSING, TIME, WHOLE, micros_of, read_columns, row_by_row
 from vehicles.models import ChargeReading, PlugSession
 
 LOOK_BACK_DAYS = 45
-MOST_DAYS = 20  # similar ones or not: the newest so many that may serve
+MOST_DAYS = 14  # of the event's kind: the newest so many that may serve, some of which are not known whole
 AT_ONCE = 1_000
 LEASE = timedelta(seconds=60)
+MOMENT = timedelta(microseconds=1)
 SLOT = timedelta(minutes=30)
 BEFORE = (timedelta(hours=4), timedelta(hours=2))  # the adjustment's hours, before the event's begin
 AROUND = timedelta(hours=1)
@@ -57,27 +60,54 @@ def history_of(event: GridEvent, parts: QuerySet[EventParticipation], *, ends_at
 
 def _days(event: GridEvent, parts: QuerySet[EventParticipation]) -> dict[str, Any]:
     """Return which earlier days are looked at, newest first, and why others are not."""
-    zone, today = _zone(event), _local(event.starts_at, event)
-    asked = EventParticipation.objects.filter(
-        enrollment__in=parts.order_by().values("enrollment"),
-        event__cancelled_at__isnull=True,
-        event__announced_at__isnull=False,
-        event__starts_at__gte=event.starts_at - timedelta(days=LOOK_BACK_DAYS + 1),
-    ).exclude(event=event)
-    excluded = {
-        at.astimezone(zone).date().isoformat(): "event" for at in set(asked.values_list("event__starts_at", flat=True))
-    }
-    looked_at = list[str]()
-    cars = parts.count()
+    today, cars = _local(event.starts_at, event), parts.count()
+    asked = _asked_on(event, parts, cars)
+    excluded, looked_at = dict[str, str](), list[str]()
     for back in range(1, LOOK_BACK_DAYS + 1):
         day = today - timedelta(days=back)
-        if day.isoformat() not in excluded and _managed(event, parts, day) > MOST_MANAGED * cars:
+        if asked.get(day, 0) > MOST_MANAGED * cars:
+            excluded[day.isoformat()] = "event"
+        elif not _may_be_similar(event, day):
+            continue
+        elif _managed(event, parts, day) > MOST_MANAGED * cars:
             excluded[day.isoformat()] = "managed"
-        if day.isoformat() not in excluded:
+        else:
             looked_at.append(day.isoformat())
         if len(looked_at) == MOST_DAYS:
             break
     return {"looked_at": looked_at, "excluded": excluded}
+
+
+def _asked_on(event: GridEvent, parts: QuerySet[EventParticipation], every: int) -> Counter[date]:
+    """Return how many of the cars were asked for something on each earlier day; all, where the program itself asked.
+
+    An event counts for every day that it touches, and for the one whose hours it lies in after midnight.
+    """
+    others = EventParticipation.objects.filter(
+        enrollment__vehicle__in=parts.order_by().values("enrollment__vehicle"),
+        event__cancelled_at__isnull=True,
+        event__announced_at__isnull=False,
+        event__starts_at__gte=event.starts_at - timedelta(days=LOOK_BACK_DAYS + 1),
+        event__starts_at__lt=event.starts_at,
+    ).exclude(event=event)
+    found = others.order_by().values_list("event__starts_at", "event__ends_at", "event__terms__program")
+    counted, reach = Counter[date](), event.ends_at - event.starts_at
+    for starts_at, ends_at, program, some in found.annotate(some=Count("enrollment__vehicle", distinct=True)):
+        cars = every if program == event.terms.program_id else some
+        day, last = _local(starts_at, event) - timedelta(days=1), _local(ends_at - MOMENT, event)
+        while day <= last:
+            hours_at = _same_time(event.starts_at, day, event)
+            is_in_hours = starts_at < hours_at + reach and ends_at > hours_at - BEFORE[0]
+            counted[day] += cars if is_in_hours or day >= _local(starts_at, event) else 0
+            day += timedelta(days=1)
+    return counted
+
+
+def _may_be_similar(event: GridEvent, day: date) -> bool:
+    """Say whether the day is of the event's kind, working day or not, to a method that knows holidays or to one not."""
+    today, holidays = _local(event.starts_at, event), event.terms.program.utility.holidays
+    works = [(one.weekday() < SATURDAY, one.isoformat() not in holidays) for one in (today, day)]
+    return works[0][0] == works[1][0] or all(works[0]) == all(works[1])
 
 
 def _managed(event: GridEvent, parts: QuerySet[EventParticipation], day: date) -> int:

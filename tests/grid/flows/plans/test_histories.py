@@ -1,14 +1,24 @@
 """A group's earlier days: read from its cars, without days that are no example, gathered once however often it dies."""
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from accounts.models import User
 from grid.flows.settlement import histories
 from grid.flows.settlement.settling import settle_due
-from grid.models import Dispatch, EventParticipation, GridEvent, GroupSettlement, LoadHistory, ProgramTerms, Utility
+from grid.models import (
+    Dispatch,
+    Enrollment,
+    EventParticipation,
+    GridEvent,
+    GroupSettlement,
+    LoadHistory,
+    ProgramTerms,
+    Utility,
+)
 from tests.factories import grid, nights
 from tests.grid.flows.settlement.group_events import event, take_part, took
 
@@ -83,6 +93,35 @@ def test_event_days_and_managed_days_are_no_example(part: EventParticipation, no
     excluded = group.evidence["inputs"]["history"]["excluded"]
     assert sorted(excluded.values()) == ["event", "managed"]
     assert not set(excluded) & set(group.evidence["workings"]["days"])
+
+
+@pytest.mark.parametrize("asked_by", ["evening-relief", "night-club"])
+def test_event_over_midnight_counts_for_both_its_days(asked_by: str, part: EventParticipation, now: datetime) -> None:
+    enrolled = part.enrollment
+    if asked_by != enrolled.program.slug:
+        club = grid.program(enrolled.program.utility, slug=asked_by)
+        enrolled = Enrollment.objects.create(
+            program=club, vehicle=enrolled.vehicle, site=enrolled.site, enrolled_at=now
+        )
+    begins = (part.event.starts_at - 2 * DAY).astimezone(ZoneInfo("America/Chicago")).replace(hour=22)
+    night = grid.event(now=now, of=grid.terms(enrolled.program, now=now, version=2), starts_at=begins,
+                       ends_at=begins + timedelta(hours=4), state="settled", announced_at=now - 3 * DAY)  # fmt: skip
+    grid.participation(enrolled, now=now, in_event=night)
+
+    excluded = settled(part).evidence["inputs"]["history"]["excluded"]
+
+    assert sorted(excluded) == [(begins.date() + back * DAY).isoformat() for back in (0, 1)]
+
+
+def test_weekend_days_are_looked_for_as_far_as_working_days(alice: User) -> None:
+    saturday = datetime(2026, 11, 21, 23, tzinfo=UTC)
+    part = take_part(event(now=saturday, **MATCHED), alice, now=saturday)
+    stayed(part)
+
+    days = histories._days(part.event, EventParticipation.objects.all())["looked_at"]
+
+    assert len(days) == 12  # of six weekends
+    assert {date.fromisoformat(day).weekday() for day in days} == {5, 6}
 
 
 def test_fleet_that_is_always_steered_has_too_few_days(part: EventParticipation) -> None:
