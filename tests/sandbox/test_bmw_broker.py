@@ -34,7 +34,7 @@ def test_broker_lets_in_who_is_listed_and_comes_up_again() -> None:
         assert comes_in(broker, brokers.PUBLISHER, broker.publisher_password)
         assert not comes_in(broker, "frank", "a-token")
         broker.let_in({"frank": hash_password("a-token")})
-        assert any(comes_in(broker, "frank", "a-token") for _ in range(20))
+        assert comes_in(broker, "frank", "a-token")
         assert not comes_in(broker, "frank", "another-token")
 
         broker.stop()
@@ -42,7 +42,7 @@ def test_broker_lets_in_who_is_listed_and_comes_up_again() -> None:
         broker.start()
         assert not comes_in(broker, "frank", "a-token")
         broker.let_in({"frank": hash_password("a-token")})
-        assert any(comes_in(broker, "frank", "a-token") for _ in range(20))
+        assert comes_in(broker, "frank", "a-token")
 
 
 def test_broker_proves_itself_by_its_own_authority() -> None:

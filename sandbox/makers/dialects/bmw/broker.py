@@ -12,7 +12,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,8 +22,11 @@ from sandbox.makers.dialects.bmw.certificates import make_certificates
 
 PUBLISHER = "maker"
 ITERATIONS = 101  # Mosquitto's own default; these passwords are long random tokens
-START_SECONDS = 10.0
+START_SECONDS = 30.0
+READ_SECONDS = 10.0
 STOP_SECONDS = 5.0
+# Mosquitto's own words: after the first it takes signals, and between the second and the next packet it has read anew.
+_RUNNING, _READING = b" running\n", b"Reloading config."
 
 
 class BrokerMissing(RuntimeError):
@@ -68,7 +70,8 @@ class Broker:
         make_certificates(self.folder)
         self._write_settings()
         self._write_passwords({})
-        with (self.folder / "broker.log").open("ab") as log:
+        begun = self._logged()
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the broker's binary with a file of our own
                 [binary, "-c", str(self.folder / "broker.conf")],
                 stdin=subprocess.DEVNULL,
@@ -76,12 +79,18 @@ class Broker:
                 stderr=log,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - nothing else runs yet when a broker is started
             )
-        self._wait_until_up()
+        self._wait_until_up(begun)
 
     def let_in(self, hashes: Mapping[str, str]) -> None:
-        """Let just these users in, by name and password hash; everybody else is dropped."""
+        """Let just these users in, by name and password hash, and drop everybody else, before it returns.
+
+        Raises RuntimeError where the broker reads nothing.
+        """
         if self._write_passwords(hashes) and self._process is not None:
+            before = self._logged()
             self._process.send_signal(signal.SIGHUP)
+            if not self._wait_for_word(_READING, before, seconds=READ_SECONDS) and self.is_running():
+                raise RuntimeError(f"the broker did not read who may come in: see {self._log}")
 
     def is_running(self) -> bool:
         """Return whether the broker lives."""
@@ -131,15 +140,28 @@ class Broker:
         self._written = content
         return True
 
-    def _wait_until_up(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+    def _wait_until_up(self, begun: int) -> None:
+        if not self._wait_for_word(_RUNNING, begun, seconds=START_SECONDS):
+            self.stop()
+            raise RuntimeError(f"the broker did not start: see {self._log}")
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "broker.log"
+
+    def _logged(self) -> int:
+        return self._log.stat().st_size if self._log.exists() else 0
+
+    def _wait_for_word(self, word: bytes, begun: int, *, seconds: float) -> bool:
+        """Return whether the broker said so, after the first `begun` bytes of its log, before it ends or time is up."""
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.is_running():
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            with self._log.open("rb") as log:
+                log.seek(begun)
+                if word in log.read():
+                    return True
             time.sleep(0.02)
-        self.stop()
-        raise RuntimeError(f"the broker did not start: see {self.folder / 'broker.log'}")
+        return False
 
 
 def _end_with_parent() -> None:

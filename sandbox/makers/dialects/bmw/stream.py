@@ -9,7 +9,6 @@ import json
 import logging
 import ssl
 import threading
-import time
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +27,6 @@ from sandbox.world import clock, config
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
-DROP_SECONDS = 0.3  # long enough for the broker to have read its password file again
 QOS = 1
 _stopped = threading.Event()
 _lock = threading.Lock()
@@ -64,7 +62,6 @@ class Stream:
         """Break every listener's connection; they may come again at once."""
         with _lock:
             self.broker.let_in({})
-            time.sleep(DROP_SECONDS)
         self.let_in()
 
     def publish_changes(self) -> int:
