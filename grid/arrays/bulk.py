@@ -113,8 +113,9 @@ def _solve(tries: Sequence[tuple[Night, Terms]], threads: int) -> _Group:
     careful = solve_carefully(batch, imports + extra, exports + extra, asked.care, threads=threads)
     plans = careful.plans
     np.clip(plans.power, -batch.discharge_kw[:, None], batch.charge_kw[:, None], out=plans.power)
+    np.round(plans.power, 6, out=plans.power)  # before reasons are given, so that they tell of what is kept
     outcomes, reasons = _described(asked, careful, (imports, exports, adder, imports + extra, carbon))
-    power = np.asarray(np.round(plans.power, 6), dtype=np.float64)
+    power = np.asarray(plans.power, dtype=np.float64)
     percent = np.clip(plans.soc / asked.capacity[:, None] * 100.0, 0.0, 100.0)
     soc = np.asarray(np.round(percent, 6), dtype=np.float64)
     packed = _packed(asked, careful, _numbers(asked, careful, outcomes), (power, soc, reasons))

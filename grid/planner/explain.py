@@ -81,7 +81,9 @@ def explain(problem: Mapping[str, Any], plan: Mapping[str, Any]) -> Told:
     """
     if plan.get("status") == "error":
         return Told(error=str(plan.get("error")))
-    reasons = list(plan["reasons"])
+    # A trace of power that rounding took away is no charging.
+    drawn = zip(plan["reasons"], plan["power_kw"], strict=True)
+    reasons = ["idle" if reason in CHARGING and power <= 0.0 else reason for reason, power in drawn]
     if all(reason == "unplugged" for reason in reasons):
         return Told(is_out=True)
     target = _next_target(problem)

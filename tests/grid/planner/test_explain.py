@@ -110,3 +110,10 @@ def test_night_of_a_clock_change_is_planned_and_told_in_local_time(midnight: dat
     assert len(plan["soc_percent"]) == slots + 1
     assert plan["soc_percent"][departure] == pytest.approx(90.0)
     assert _say(raw, plan, midnight).endswith("ready at 7:30 AM with 90%.")
+
+
+def test_trace_of_power_that_rounding_took_away_is_no_charging(evening: dict[str, Any]) -> None:
+    plan = dict(plan_problem(evening | {"soc_percent": 85.0}))
+    reasons = [*plan["reasons"][:40], "cheap", *plan["reasons"][41:]]
+    assert plan["power_kw"][40] == 0.0
+    assert "needs no charging" in _say(evening, plan | {"reasons": reasons}, FOUR_PM)
