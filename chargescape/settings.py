@@ -157,7 +157,9 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # who found a browser open shall not move the account to their own address
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "ChargeScape: "
+ALLAUTH_TRUSTED_PROXY_COUNT = int(env.bool("BEHIND_TLS_PROXY", False))  # else everybody would share one rate limit
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -165,6 +167,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS  # browsers allow passkeys on 
 MFA_TOTP_ISSUER = "ChargeScape"
 ADMIN_NEEDS_SECOND_FACTOR = env.bool("ADMIN_NEEDS_SECOND_FACTOR", True)  # off in the demo: a look costs no set-up
 MFA_TOTP_TOLERANCE = 1  # one step either way: phones run a little off, and a code typed at its end still counts
+USERSESSIONS_ADAPTER = "accounts.adapter.SessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False  # else each page view writes a row
 HEADLESS_ONLY = False
 HEADLESS_CLIENTS = ("app", "browser")
@@ -195,7 +198,7 @@ REST_FRAMEWORK = {
         "writes": env.str("API_WRITES_PER_USER", "120/min"),
         "anonymous": env.str("API_RATE_ANONYMOUS", "60/min"),
     },
-    "NUM_PROXIES": 1 if env.bool("BEHIND_TLS_PROXY", False) else 0,  # else anybody could name another address
+    "NUM_PROXIES": ALLAUTH_TRUSTED_PROXY_COUNT,  # else anybody could name another address
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "chargescape.api.problems.answer_exception",
     "PAGE_SIZE": 50,

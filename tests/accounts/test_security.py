@@ -3,13 +3,15 @@
 from datetime import datetime
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.test import Client
 
 from accounts.devices import device_name
 from accounts.flows.consents import grant_consent, revoke_consent
-from accounts.models import User
+from accounts.flows.notice_settings import SESSION_DEVICE
+from accounts.models import PushDevice, User
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +54,35 @@ def test_owner_sees_and_ends_what_is_signed_in(alice: User, charlie: User) -> No
     mine = UserSession.objects.get(session_key=here.session.session_key)
     assert here.post("/security/sign-out/", {"session": mine.pk})["Location"] == "/"
     assert here.get("/security/").status_code == 302
+
+
+def test_browser_that_was_signed_out_from_afar_is_told_nothing_any_more(alice: User, now: datetime) -> None:
+    def subscribed(name: str) -> tuple[Client, PushDevice]:
+        browser = signed_in(alice, FIREFOX)
+        device = PushDevice.objects.create(user=alice, endpoint=name, endpoint_hash=name, created_at=now)
+        session = browser.session
+        session[SESSION_DEVICE] = str(device.public_id)
+        session.save()
+        return browser, device
+
+    here, mine = subscribed("here")
+    subscribed("lost phone")
+    here.post("/security/sign-out/", {"session": "others"})
+    assert list(PushDevice.objects.filter(user=alice)) == [mine]
+
+    subscribed("office")
+    new = "a-new-secret-9931"
+    here.post("/account/password/change/", {"oldpassword": "charge-the-grid", "password1": new, "password2": new})
+    alice.refresh_from_db()
+    assert alice.check_password(new)
+    assert list(PushDevice.objects.filter(user=alice)) == [mine]
+
+
+def test_account_is_not_moved_to_another_address_by_whoever_finds_a_browser_open(alice: User, client: Client) -> None:
+    client.force_login(alice)
+    asked = client.post("/account/email/", {"email": "thief@example.org", "action_add": ""})
+    assert asked["Location"].startswith("/account/reauthenticate/")
+    assert not EmailAddress.objects.filter(email="thief@example.org").exists()
 
 
 def test_page_tells_which_factors_are_on(alice: User, client: Client) -> None:
