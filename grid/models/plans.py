@@ -35,6 +35,16 @@ class PlanningStates(models.QuerySet["PlanningState"]):
             self.filter(pk__in=keys).update(dispatch_lease_until=wall + timedelta(seconds=lease_seconds))
         return keys
 
+    def nudge(self, **values: Any) -> int:
+        """Update those of these rows that nobody is at work on just now, and return how many.
+
+        Nobody is waited for: whoever nudges often holds a car or an event, and who steers or plans holds these rows
+        and asks for the car next. What is left out, the sweeps notice by themselves.
+        """
+        with transaction.atomic():
+            free = list(self.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+            return PlanningState.objects.filter(pk__any_of=free).update(**values) if free else 0
+
 
 class PlanningState(models.Model):
     """When a car's next plan is due, what the last one was made from, and when the car is steered next.

@@ -78,7 +78,7 @@ def _steer_batch(keys: list[int], *, waiting: feeders.Waiting, lease_until: date
         except Exception:
             logger.exception("vehicle %s was not steered", car.vehicle.public_id)
             _look_again(car, now + LOOK_AGAIN)
-    PlanningState.objects.filter(vehicle__any_of=off_plan, due_at__gt=now).update(due_at=now, reason="soc")
+    PlanningState.objects.filter(vehicle__any_of=off_plan, due_at__gt=now).nudge(due_at=now, reason="soc")
     ask_readings(edges)
     return changed + many.steer_plain(plain, lease_until=lease_until, now=now)
 

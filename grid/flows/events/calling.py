@@ -67,4 +67,4 @@ def call(parts: Sequence[Part], *, now: datetime) -> None:
     vehicles = rows.filter(pk__any_of=[*reserve, *pressed]).values_list("enrollment__vehicle", flat=True)
     pull_forward(list(vehicles), reason="event", now=now)
     at_once = rows.filter(pk__any_of=pressed).values("enrollment__vehicle")
-    PlanningState.objects.filter(vehicle__in=at_once, dispatch_at__gt=now).update(dispatch_at=now)
+    PlanningState.objects.filter(vehicle__in=at_once, dispatch_at__gt=now).nudge(dispatch_at=now)

@@ -13,5 +13,5 @@ def pull_forward(vehicle_ids: Collection[int], *, reason: str, now: datetime) ->
     keys = sorted(vehicle_ids)
     for first in range(0, len(keys), BATCH):
         states = PlanningState.objects.filter(vehicle_id__in=keys[first : first + BATCH])
-        states.filter(due_at__gt=now).update(due_at=now, reason=reason)
-        states.filter(dispatch_at__gt=now).update(dispatch_at=now)
+        states.filter(due_at__gt=now).nudge(due_at=now, reason=reason)
+        states.filter(dispatch_at__gt=now).nudge(dispatch_at=now)

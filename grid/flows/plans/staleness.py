@@ -69,7 +69,7 @@ def _mark(states: "QuerySet[PlanningState, PlanningState]", now: datetime) -> in
     for key, reason in changed.values_list("pk", "change"):
         by_reason.setdefault(reason, []).append(key)
     return sum(
-        PlanningState.objects.filter(pk__any_of=keys, due_at__gt=now).update(due_at=now, reason=reason)
+        PlanningState.objects.filter(pk__any_of=keys, due_at__gt=now).nudge(due_at=now, reason=reason)
         for reason, keys in by_reason.items()
     )
 
