@@ -6,7 +6,7 @@ from django.db import transaction
 
 from grid.flows.events import two_people
 from grid.flows.events.announcing import participating_vehicle_ids
-from grid.flows.events.events import SETTLE_AFTER, check_event, lock_open
+from grid.flows.events.events import SETTLE_AFTER, check_event, lock_open, lock_program, owners_concerned
 from grid.flows.events.precedence import keep_apart_in
 from grid.flows.events.rules import UnableToSaveEvent, check_calendar
 from grid.flows.events.telling import tell
@@ -24,6 +24,7 @@ def change_event(
     would, and where the event is over.
     """
     with transaction.atomic():
+        lock_program(event.terms.program_id)  # none is made where this one goes, and the calendar counts both
         event = lock_open(event, now=now)
         if (event.starts_at, event.ends_at, event.target_w) == (starts_at, ends_at, target_w):
             return event
@@ -41,12 +42,18 @@ def change_event(
         keep_apart_in(event, now=now)
         if event.state == GridEvent.State.ANNOUNCED:
             pull_forward(participating_vehicle_ids(event), reason="event", now=now)
-            if not is_same_time:  # how much all cars together give is the utility's affair, when is the owner's
-                parts = EventParticipation.objects.filter(event=event, state=EventParticipation.State.IN)
-                owners = list(parts.values_list("enrollment__vehicle__owner_id", flat=True))
-                tell(event, kind="event_changed", owner_ids=owners, now=now)
+        if not is_same_time:  # how much all cars together give is the utility's affair, when is the owner's
+            _tell_of_the_change(event, now=now)
     keep_apart_in(event, now=now)  # one that was announced meanwhile saw the event where it was before
     return event
+
+
+def _tell_of_the_change(event: GridEvent, *, now: datetime) -> None:
+    for kind, state in (
+        ("event_changed", EventParticipation.State.IN),
+        ("event_left_alone", EventParticipation.State.CONTROL),
+    ):
+        tell(event, kind=kind, owner_ids=owners_concerned(event, state=state), now=now)
 
 
 def _check_as_new(event: GridEvent, *, starts_at: datetime, ends_at: datetime, target_w: int, now: datetime) -> None:

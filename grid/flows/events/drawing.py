@@ -26,7 +26,7 @@ def draw_controls(event: GridEvent, now: datetime) -> ControlDraw | None:
     share = event.terms.control_share_percent
     if not share:
         return None
-    GridEvent.objects.select_for_update().get(pk=event.pk)
+    GridEvent.objects.select_for_update(no_key=True).get(pk=event.pk)  # whoever yields to it is not held up
     known = ControlDraw.objects.filter(event=event).first()
     if known is not None:
         return known

@@ -13,7 +13,7 @@ from grid.flows.events.announcing import announce_due_events, participating_vehi
 from grid.flows.events.precedence import keep_apart_in
 from grid.flows.events.rules import UnableToSaveEvent, check_calendar
 from grid.flows.events.taking_part import UnableToTakePart, opt_in, opt_out
-from grid.flows.events.telling import tell
+from grid.flows.events.telling import owners_told, tell
 from grid.flows.plans.nudges import pull_forward
 from grid.models import EventApproval, EventParticipation, GridEvent, Program, ProgramTerms
 
@@ -56,7 +56,7 @@ def create_event(
     starts_at, ends_at = _instant(starts_at), _instant(ends_at)
     announce_at = max(_instant(announce_at or now), now)
     with transaction.atomic():
-        Program.objects.select_for_update().get(pk=terms.program_id)  # one event of a program is made at a time
+        lock_program(terms.program_id)
         utility = two_people.lock_utility(terms)
         check_event(
             terms=terms,
@@ -208,6 +208,14 @@ def approve_event(*, event: GridEvent, approved_by: User, now: datetime) -> Grid
     return event
 
 
+def lock_program(key: int) -> None:
+    """Lock the program until the transaction ends: one event of it is made or moved at a time.
+
+    Before its events, where both are needed.
+    """
+    Program.objects.select_for_update(no_key=True).get(pk=key)
+
+
 def lock_open(event: GridEvent, *, now: datetime) -> GridEvent:
     """Return the event as it is now, locked until the transaction ends; raises UnableToSaveEvent where it is over."""
     event = (
@@ -240,8 +248,15 @@ def cancel_event(*, event: GridEvent, now: datetime, reason: str = "") -> GridEv
     return event
 
 
+def owners_concerned(event: GridEvent, *, state: str) -> list[int]:
+    """Return the owners of the event's parts in `state`, as far as they know of the event."""
+    parts = EventParticipation.objects.filter(event=event, state=state)
+    owner_ids = sorted(set(parts.values_list("enrollment__vehicle__owner_id", flat=True)))
+    # One that is being announced is known to those told so far.
+    return owner_ids if event.announced_at else sorted(owners_told(event, owner_ids))
+
+
 def _tell_of_the_end(event: GridEvent, *, kind: str, now: datetime) -> None:
-    parts = EventParticipation.objects.filter(event=event, state=EventParticipation.State.IN)
-    owner_ids = parts.values_list("enrollment__vehicle__owner_id", flat=True)
-    tell(event, kind=kind, owner_ids=list(owner_ids), now=now)
+    for state in (EventParticipation.State.IN, EventParticipation.State.CONTROL):
+        tell(event, kind=kind, owner_ids=owners_concerned(event, state=state), now=now)
     pull_forward(participating_vehicle_ids(event), reason="event", now=now)

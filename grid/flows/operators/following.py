@@ -66,6 +66,7 @@ def follow(program: OperatorProgram, *, now: datetime) -> None:
         parts = _parts(program, refused, now)
         try:
             with transaction.atomic():
+                events.lock_program(program.program_id)
                 _apply(parts, now)
                 if any(part.refused & part.winners for part in parts):
                     raise _Again

@@ -1,0 +1,46 @@
+"""Who is told that an event is moved or called off: whoever knows of it, and nobody else."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from accounts.models import User
+from grid.flows.events import announcing
+from grid.flows.events.changing import change_event
+from grid.flows.events.events import cancel_event
+from grid.models import EventParticipation, GridEvent
+from tests.factories import grid as make
+
+HOUR = timedelta(hours=1)
+
+
+def told(owner: User) -> list[str]:
+    return list(owner.notices.order_by("pk").values_list("kind", flat=True))
+
+
+def test_owner_of_a_car_left_alone_hears_that_the_event_is_moved_and_called_off(alice: User, now: datetime) -> None:
+    part = make.participation(make.enrollment(alice, now=now), now=now)
+    EventParticipation.objects.filter(pk=part.pk).update(state=EventParticipation.State.CONTROL)
+    event = part.event
+
+    change_event(event=event, starts_at=now + 3 * HOUR, ends_at=now + 5 * HOUR, target_w=event.target_w, now=now)
+    cancel_event(event=event, now=now)
+
+    assert told(alice) == ["event_left_alone", "event_cancelled"]
+    assert alice.notices.get(kind="event_left_alone").params["starts_at"] == (now + 3 * HOUR).isoformat()
+
+
+def test_owners_told_while_the_event_is_still_being_announced_hear_what_becomes_of_it(
+    alice: User, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcing, "BATCH", 1)
+    for owner in (alice, bob):
+        make.enrollment(owner, now=now)
+    event = make.event(now=now, state=GridEvent.State.SCHEDULED)
+    announcing._invite_batch(event, now)
+
+    change_event(event=event, starts_at=now + 3 * HOUR, ends_at=now + 5 * HOUR, target_w=event.target_w, now=now)
+    cancel_event(event=event, now=now)
+
+    assert told(alice) == ["event_announced", "event_changed", "event_cancelled"]
+    assert told(bob) == []
