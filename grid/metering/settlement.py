@@ -84,9 +84,10 @@ def settle(case: Case) -> Result:
 def metered_wh(case: Case, result: Result) -> int | None:
     """Return what the car's meters say it gave to the grid in the event (absorb: took); None where it was not read.
 
-    A car without a meter gave nothing that can be counted.
+    A car without a meter gave nothing that can be counted; of one whose meter was not read all along nobody knows.
     """
-    if result.net_wh is None:
+    has_meter = any(reading.imported_wh is not None or reading.exported_wh is not None for reading in case.readings)
+    if result.net_wh is None or (has_meter and any(flow.grade != MEASURED for flow in result.flows)):
         return None
     metered = [flow for flow in result.flows if flow.grade == MEASURED]
     values = [flow.imported_wh if case.kind == "absorb" else flow.exported_wh for flow in metered]
