@@ -98,6 +98,8 @@ def left_alone(stay: Json, evidence: Json) -> Json:
     if evidence["method"]["version"] == 1 or not frozen:
         return stay
     if at(stay["plugged_in_at"]) <= at(frozen["noticed_at"]) and frozen["stay"]:
+        if stay["unplugged_at"] and at(stay["unplugged_at"]) <= at(frozen["stay"]["plugged_in_at"]):
+            return stay
         return {**frozen["stay"], "unplugged_at": stay["unplugged_at"]}
     return stay if frozen["limit_percent"] is None else {**stay, "limit_percent": frozen["limit_percent"]}
 
@@ -264,7 +266,7 @@ def matched_days(chosen: int, fewest: int, cap: Fraction, *, knows_holidays: boo
 
     def measure(evidence: Json, members: Json) -> tuple[int, int]:
         history = evidence["inputs"].get("history")
-        if history is None:
+        if history is None or "t" not in members["roles"]:
             raise NotKnown
         today = date.fromisoformat(history["day"])
         holidays = set(history.get("holidays", ())) if knows_holidays else set()

@@ -68,7 +68,8 @@ def stays_before_notice(case: Case) -> tuple[Stay, ...]:
 
     A stay that was under way counts from the plug-in time, with the state of charge and limit, frozen then. One that
     began later keeps its own plug-in and state of charge, which the car showed, but not its limit: raising it once the
-    event is known must pay nothing. Without anything frozen a stay counts as recorded.
+    event is known must pay nothing. Without anything frozen a stay counts as recorded; so does one that was over when
+    the stay frozen began.
     """
     frozen = case.frozen
     if frozen is None:
@@ -79,6 +80,8 @@ def stays_before_notice(case: Case) -> tuple[Stay, ...]:
 def _before_notice(stay: Stay, frozen: Frozen) -> Stay:
     if stay.plugged_in_at <= frozen.noticed_at and frozen.stay is not None:
         known = frozen.stay
+        if stay.unplugged_at is not None and stay.unplugged_at <= known.plugged_in_at:
+            return stay
         return Stay(known.plugged_in_at, stay.unplugged_at, known.soc_percent, known.limit_percent)
     if frozen.limit_percent is None:
         return stay

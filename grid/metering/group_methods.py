@@ -106,6 +106,8 @@ def _matched_days(name: str, version: int) -> Callable[[GroupCase], Measured]:
         history, members = case.inputs.get("history"), case.members
         if history is None:
             raise NotKnown("no earlier days were looked at")
+        if TREATED not in members.roles:
+            raise NotKnown("no car of the group took part")
         known = _known(members, members.net_wh)
         today = date.fromisoformat(history["day"])
         try:

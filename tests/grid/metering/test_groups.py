@@ -165,6 +165,14 @@ def test_too_few_days_make_nothing_up_but_the_written_fallback_serves() -> None:
     assert "3 similar days" in by_fallback.reason
 
 
+def test_matched_days_say_nothing_of_a_group_that_was_away() -> None:
+    of = case([0, 0], roles="aa", method="five-of-ten", inputs={"history": history([0, 0], 12_000, 10)})
+    result = settle_group(of)
+    assert (result.measured, result.amount_minor) == (None, 0)
+    assert result.reason == "five-of-ten 1: no car of the group took part"
+    assert shares(of, result) == [0, 0]
+
+
 def test_meters_alone_count_by_metered_output() -> None:
     of = case([0, 0, None], method="metered-output")
     of = replace(of, members=replace(of.members, metered_wh=[5_000, 0, None]))

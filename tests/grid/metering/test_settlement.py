@@ -1,9 +1,11 @@
 """From readings to money: what a car delivered, against numbers worked out by hand."""
 
 import json
+import runpy
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,11 +13,12 @@ from hypothesis import strategies as st
 
 from grid.metering import evidence
 from grid.metering.baselines import METHODS, Method, charging_window, hours, method_of
-from grid.metering.cases import Car, Case, Reading, Stay, Window
+from grid.metering.cases import Car, Case, Frozen, Reading, Stay, Window
 from grid.metering.energy import MAX_EDGE_GAP, net_energy, value_at
-from grid.metering.settlement import readings_needed, series, settle
+from grid.metering.settlement import metered_wh, readings_needed, series, settle
 from tests.grid.metering.cases import CAR, EVENT, at, case, meter, seen, stay
 
+VERIFY = runpy.run_path(str(Path(__file__).parents[3] / "proof" / "verify.py"))
 # The car would have charged 10 kW from 17:00 to 21:00: 20 kWh of it in the event.
 FULL = stay(soc="90")
 HELD = (meter("17:55", 1000), meter("18:05", 1000), meter("19:55", 1000), meter("20:05", 1000))
@@ -163,6 +166,29 @@ def test_published_baseline_stays_what_it_was() -> None:
     assert window == Window(at("17:00"), at("20:00"))
     assert [segment.energy_wh for segment in method.estimate(case(stays=(stay(limit="80"),)))] == [Fraction(20_000)]
     assert set(METHODS) >= {("uncontrolled-at-plug-in", 1)}
+
+
+def test_stay_that_was_over_when_the_frozen_one_began_counts_as_recorded() -> None:
+    """The owner was told amid the event, after a stay in it had ended and while the next one was under way."""
+    noticed = Frozen(at("18:40"), Decimal(60), stay("18:30", soc="60", limit="80"))
+    over, under_way = stay("17:00", unplugged="18:20"), stay("18:30", soc="60", limit="95", unplugged="19:30")
+    facts = case(*HELD, stays=(over, under_way), method_version=2, frozen=noticed)
+
+    assert settle(facts).baseline_wh == round(10_000 * (20 + 60) / 60)
+    assert VERIFY["recompute"](evidence.write(facts, settle(facts)))["baseline_wh"] == settle(facts).baseline_wh
+
+
+def test_meter_that_was_not_read_gave_nobody_knows_what() -> None:
+    """A car without a meter gave nothing by the meters; of one whose meter was silent for a while it is not known."""
+    silent = (
+        meter("17:55", 0, 0, "60"),
+        meter("18:05", 0, 0, "60"),
+        seen("19:55", "55"),
+        meter("20:30", 0, 8_000, "55"),
+    )
+    meterless = (seen("17:55", "60"), seen("20:05", "60"))
+    told = [metered_wh(facts, settle(facts)) for facts in (case(*HELD), case(*silent), case(*meterless))]
+    assert told == [0, None, 0]
 
 
 def test_series_adds_up_to_the_settlement() -> None:
