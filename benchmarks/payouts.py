@@ -21,7 +21,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from benchmarks.ratios import Ratio
-from tests.throwaway import Missing, free_port, postgres
+from journey.stack import free_port
+from tests.throwaway import Missing, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 SHORT_OWNERS, OWNERS = 400, 10_000

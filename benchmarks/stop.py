@@ -16,7 +16,8 @@ from datetime import timedelta
 
 from benchmarks.children import ROOT, CountingMaker, environment, report, start
 from benchmarks.ratios import Ratio
-from tests.throwaway import Missing, free_port, postgres
+from journey.stack import free_port
+from tests.throwaway import Missing, postgres
 
 CARS, SHORT_CARS = 1_000, 100
 TARGET_SECONDS = 60.0

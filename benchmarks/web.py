@@ -24,7 +24,8 @@ from statistics import median
 
 from benchmarks.ratios import Ratio
 from benchmarks.web_load import COLD, CONNECTIONS, MIXED, WARM, Load, Place, Round
-from tests.throwaway import Missing, free_port, postgres, wait_for_port
+from journey.stack import free_port
+from tests.throwaway import Missing, postgres, wait_for_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SHORT_OWNERS, OWNERS = 60, 2_000

@@ -22,6 +22,7 @@ from journey.app import RETURN_PATH
 HOME = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 STOP_SECONDS = 10
+_held: list[socket.socket] = []
 
 
 class StackFailed(RuntimeError):
@@ -78,11 +79,16 @@ def _end_with_parent() -> None:
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port that nothing listens on; while this process lives, nobody else is given it on Linux."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    port: int = probe.getsockname()[1]
+    if sys.platform == "linux":
+        _held.append(probe)  # bound without listening: a server that asks for this very port may have it
+    else:
+        probe.close()
+    return port
 
 
 def is_free(port: int) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,8 +12,10 @@ from typing import Any
 import pytest
 import requests
 
+from journey.stack import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 CLIENT_ID = "chargescape-tests"
 CLIENT_SECRET = "a-client-secret-of-the-tests"
 APPLICATION_ID = "application-of-the-tests"
@@ -56,7 +57,7 @@ class SandboxProcess:
 def start_sandbox(tmp_path_factory: pytest.TempPathFactory, **environment: str) -> SandboxProcess:
     """Start a sandbox with a database of its own and wait until it answers; `environment` adds SANDBOX_* settings."""
     folder = tmp_path_factory.mktemp("sandbox")
-    port, smtp_port, stream_port = _free_ports(3)
+    port, smtp_port, stream_port = free_port(), free_port(), free_port()
     url = f"http://localhost:{port}"
     settings = {
         "SANDBOX_VAR_DIR": str(folder),
@@ -98,14 +99,3 @@ def _wait_until_up(sandbox: SandboxProcess) -> None:
             time.sleep(0.1)
     sandbox.stop()
     raise RuntimeError(f"the sandbox did not start:\n{sandbox.log_path.read_text()[-4000:]}")
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

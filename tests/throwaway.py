@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from journey.stack import free_port
 from sandbox.makers.dialects.bmw.broker import Broker, BrokerMissing
 
 UNPRIVILEGED = "nobody"
@@ -17,14 +18,6 @@ UNPRIVILEGED = "nobody"
 
 class Missing(RuntimeError):
     """A server's binary is not on this machine; the message says what to install."""
-
-
-def free_port() -> int:
-    """Return a loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], *, seconds: float = 30) -> None:
