@@ -50,7 +50,7 @@ def bmw(world: SandboxProcess) -> BmwClient:
         world.control("PATCH", f"cars/{FRANKS_I4}", action="plug_in")
     world.control("PATCH", "makers/bmw", apiDown=False, rateLimited=False, tokenDown=False)
     client = BmwClient(world)
-    client.control(silent=False, sendsTwice=False, requestsToday=0)
+    client.control(silent=False, sendsTwice=False, requestsToday=0, deleteContainers=True)
     return client
 
 

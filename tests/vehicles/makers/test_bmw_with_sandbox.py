@@ -76,7 +76,7 @@ def world(sandbox: SandboxProcess, settings: Any, tmp_path: Path) -> Iterator[Wo
     found = World(sandbox, tmp_path / "clock.json")
     if not sandbox.control("PATCH", f"cars/{I4}", socPercent=50)["pluggedIn"]:
         found.move(action="plug_in")
-    found.control(silent=False, sendsTwice=False, requestsToday=0)
+    found.control(silent=False, sendsTwice=False, requestsToday=0, deleteContainers=True)
     yield found
     sandbox.control("DELETE", "clock")
 
