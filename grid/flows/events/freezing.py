@@ -1,7 +1,7 @@
 """What is known of a car before its owner is told of an event, kept with its part in it and never changed after.
 
 The counterfactual of its stay and its weight in the group's shares rest on it: what the owner does once the event is
-known (plugging in earlier, raising the limit) changes neither.
+known (plugging in earlier, raising the limit, telling of a stronger charger) changes neither.
 """
 
 import json
@@ -34,7 +34,9 @@ def freeze(car: CarNow, *, event: GridEvent, now: datetime) -> tuple[int, dict[s
     if under_way is None or (leaves := _leaves_before(car, event, now)) is not None:
         counted, source = _usual_stay(car, habit, event, now, leaves if under_way is not None else None), "usual"
     limit = None if car.limit_percent is None else _percent(car.limit_percent)
-    kept: dict[str, Any] = {"noticed_at": now.isoformat(), "from": source, "limit_percent": limit, "stay": None}
+    kept: dict[str, Any] = {
+        "noticed_at": now.isoformat(), "from": source, "limit_percent": limit, "power_w": car.charge_w, "stay": None
+    }  # fmt: skip
     if under_way is not None:
         kept["stay"] = _told(under_way)
     if counted is None or car.charge_w <= 0 or car.vehicle.capacity_wh <= 0:

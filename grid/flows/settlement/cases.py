@@ -82,13 +82,15 @@ class Cases:
     def of(self, part: EventParticipation) -> Case:
         """Return what the settlement of one car's part depends on."""
         event, vehicle, site = part.event, part.enrollment.vehicle, part.enrollment.site
+        is_frozen = event.terms.baseline_version >= NEEDS_FROZEN
+        power_w = part.frozen.get("power_w") if is_frozen else None
         return Case(
             kind=event.kind,
             event=self.event,
             car=Car(
                 capacity_wh=vehicle.capacity_wh,
                 charge_efficiency=vehicle.charge_efficiency,
-                power_w=min(vehicle.max_charge_w, site.evse_max_charge_w),
+                power_w=power_w or min(vehicle.max_charge_w, site.evse_max_charge_w),
             ),
             stays=tuple(self._stays.get(vehicle.pk, ())),
             readings=self._readings.get(vehicle.pk, ()),
@@ -96,7 +98,7 @@ class Cases:
             method_version=event.terms.baseline_version,
             rate_micros_per_kwh=event.reward_micros_per_kwh,
             currency=event.terms.program.utility.currency,
-            frozen=read_frozen(part.frozen) if event.terms.baseline_version >= NEEDS_FROZEN else None,
+            frozen=read_frozen(part.frozen) if is_frozen else None,
         )
 
 

@@ -8,10 +8,12 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.models import Notice, User
+from grid.flows.events.freezing import freeze
+from grid.flows.plans.cars import load_cars
 from grid.flows.settlement import measuring, settling
 from grid.flows.settlement.settling import post_due_settlements, settle_due
 from grid.metering import evidence
-from grid.models import Enrollment, EventParticipation, GridEvent, ProgramTerms, Settlement
+from grid.models import Enrollment, EventParticipation, GridEvent, ProgramTerms, Settlement, Site
 from rewards import ledger
 from rewards.flows.corrections import corrections_account
 from rewards.models import LedgerAccount, Transfer
@@ -232,6 +234,23 @@ def test_slower_charger_sets_the_baseline(part: EventParticipation) -> None:
     settle_due(now=due_at(part), limit=10)
 
     assert Settlement.objects.get().baseline_wh == 14_400
+
+
+@pytest.mark.parametrize(("version", "baseline_wh"), [(1, 22_600), (2, 14_400)])
+def test_charger_told_of_after_notice_counts_from_the_next_event(
+    version: int, baseline_wh: int, part: EventParticipation, now: datetime
+) -> None:
+    ProgramTerms.objects.update(baseline_version=version)
+    site, vehicle = part.enrollment.site, part.enrollment.vehicle
+    Site.objects.filter(pk=site.pk).update(evse_max_charge_w=7_200)
+    kept = freeze(load_cars([vehicle.pk], now=now)[vehicle.pk], event=part.event, now=now)[1]
+    EventParticipation.objects.update(frozen=kept)
+    Site.objects.filter(pk=site.pk).update(evse_max_charge_w=19_200)
+    held(part)
+
+    settle_due(now=due_at(part), limit=10)
+
+    assert Settlement.objects.get().baseline_wh == baseline_wh
 
 
 def test_canadian_car_earns_canadian_cents(chloe: User, now: datetime) -> None:
