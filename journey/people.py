@@ -72,7 +72,7 @@ def ask_for_help(admin: Admin, *, first_date: datetime) -> None:
 
 def simulated_now(world_url: str) -> datetime:
     """Return the demo's time, as the sandbox shows it."""
-    answer = requests.get(f"{world_url}/control/clock", timeout=10)
+    answer = requests.get(f"{world_url}/control/clock", timeout=30)
     return datetime.fromisoformat(answer.json()["now"]).astimezone(UTC)
 
 

@@ -297,7 +297,7 @@ class Stack:
     def set_clock(self, simulated_at: datetime, rate: float) -> None:
         """Tie simulated time to now, on both sides."""
         anchor = {"simulated_at": simulated_at.isoformat(), "wall_at": datetime.now(UTC).isoformat(), "rate": rate}
-        answer = requests.put(f"{self.sandbox_url}/control/clock", json=anchor, timeout=10)
+        answer = requests.put(f"{self.sandbox_url}/control/clock", json=anchor, timeout=30)
         answer.raise_for_status()
         path = self.folder / "clock.json"
         draft = path.with_suffix(".tmp")

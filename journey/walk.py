@@ -22,6 +22,7 @@ START_LOCAL = time_of_day(17, 50)
 NOTHING_BEFORE = timedelta(minutes=20)  # some cars begin up to ten minutes early
 NOTHING_AFTER = timedelta(minutes=28)  # half an hour after its end the event is settled
 SWEEP_SECONDS = 1.0
+LEAST_WAIT_SECONDS = 120  # of real time: however fast the simulated one runs, the machine does not
 TARGET_PERCENT = 85
 WISHES = {
     "target_soc_percent": str(TARGET_PERCENT),
@@ -123,8 +124,8 @@ class Walk:
         return results
 
     def wait_for(self, what: str, found: Callable[[], Any], *, minutes: float) -> Any:
-        """Wait until `found` returns something true, at most so many simulated minutes."""
-        deadline = time.monotonic() + minutes * 60 / self.rate
+        """Wait until `found` returns something true, at most so many simulated minutes, but two real ones at least."""
+        deadline = time.monotonic() + max(minutes * 60 / self.rate, LEAST_WAIT_SECONDS)
         while True:
             self.stack.restart_dead()
             try:

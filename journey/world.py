@@ -15,11 +15,11 @@ class World:
         self.url = url
 
     def _get(self, path: str, **params: str) -> Any:
-        answer = requests.get(f"{self.url}{path}", params=params, timeout=10)
+        answer = requests.get(f"{self.url}{path}", params=params, timeout=30)
         answer.raise_for_status()
         return answer.json()
 
-    def code_mailed_to(self, address: str, *, seconds: float = 20) -> str:
+    def code_mailed_to(self, address: str, *, seconds: float = 60) -> str:
         """Return the sign-up code in the newest message to `address`; waits for it to arrive."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -42,7 +42,7 @@ class World:
 
     def change_car(self, vehicle_id: str, **changes: Any) -> None:
         """Change the world: plug in, drive away, break something."""
-        requests.patch(f"{self.url}/control/cars/{vehicle_id}", json=changes, timeout=10).raise_for_status()
+        requests.patch(f"{self.url}/control/cars/{vehicle_id}", json=changes, timeout=30).raise_for_status()
 
     def served(self, vehicle_id: str) -> list[dict[str, Any]]:
         """Return every reading that the maker's cloud served of a car, with the true meters of that moment."""
@@ -74,7 +74,7 @@ class World:
             "pieces": max(1, minutes // 15),
             "reports": "before, in quarter hours, and the result",
         }
-        requests.post(f"{self.url}/vtn/control/events", json=wish, timeout=10).raise_for_status()
+        requests.post(f"{self.url}/vtn/control/events", json=wish, timeout=30).raise_for_status()
 
     def utility_reports(self) -> list[dict[str, Any]]:
         """Return the reports that came back to the utility."""

@@ -13,7 +13,7 @@ import pytest
 from journey.stack import HOME, Stack, StackFailed, free_port, is_free
 
 
-def wait_until(what: Callable[[], bool], *, seconds: float = 15) -> bool:
+def wait_until(what: Callable[[], bool], *, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if what():
