@@ -152,10 +152,9 @@ def _add_revision(
     _prepare(before, changed, revision)
     if excluded:
         LoadHistory.objects.filter(event=event).delete()  # those cars count in no earlier day either
-    inputs = before.evidence["inputs"]
+    inputs, left_out = before.evidence["inputs"], set(excluded) | excluded_from(before)
     if excluded and "history" in inputs:
-        inputs = gather_inputs(event, ends_at=NO_LIMIT, excluded=excluded) or {}
-    left_out = set(excluded) | excluded_from(before)
+        inputs = gather_inputs(event, ends_at=NO_LIMIT, excluded=left_out) or {}
     group = add_result(event, now, revision=revision, inputs=inputs, reason=reason, excluded=left_out)
     replaced = {"review": GroupSettlement.Review.REPLACED, "reviewed_at": now}
     if settled_by is not None:

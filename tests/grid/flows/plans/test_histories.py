@@ -8,6 +8,7 @@ import pytest
 
 from accounts.models import User
 from grid.flows.settlement import histories
+from grid.flows.settlement.groups import correct_group
 from grid.flows.settlement.settling import settle_due
 from grid.models import (
     Dispatch,
@@ -111,6 +112,20 @@ def test_event_over_midnight_counts_for_both_its_days(asked_by: str, part: Event
     excluded = settled(part).evidence["inputs"]["history"]["excluded"]
 
     assert sorted(excluded) == [(begins.date() + back * DAY).isoformat() for back in (0, 1)]
+
+
+def test_car_once_left_out_stays_out_of_the_earlier_days(part: EventParticipation, bob: User, chloe: User) -> None:
+    others = [take_part(part.event, one, now=part.event.starts_at - timedelta(hours=1)) for one in (bob, chloe)]
+    for one in others:
+        stayed(one)
+        charged(one, days=10, wh=12_000)
+        took(one, 2_000)
+    settle_due(now=part.event.settle_at, limit=5)
+    for one in others:
+        correct_group(event=part.event, reason="upheld", now=part.event.settle_at, excluded_cars=[one.public_id])
+
+    told = GroupSettlement.objects.order_by("revision").values_list("baseline_wh", "delivered_wh")
+    assert list(told) == [(36_000, 30_000), (24_000, 20_000), (12_000, 10_000)]
 
 
 def test_weekend_days_are_looked_for_as_far_as_working_days(alice: User) -> None:
