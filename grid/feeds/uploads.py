@@ -254,7 +254,8 @@ class _Rows:
             number = Decimal("nan")
         if not number.is_finite():
             raise BadLine("value is no number")
-        if abs(number * known[1]) > HIGHEST_MICROS:
+        # Compared first: a product of far too large a number raises.
+        if not -HIGHEST_MICROS < number < HIGHEST_MICROS or abs(number * known[1]) > HIGHEST_MICROS:
             raise BadLine("value is beyond all reason")
         reading.unit = known[0]
         return int((number * known[1]).to_integral_value())

@@ -183,7 +183,7 @@ def _decimal(value: object, name: str) -> Decimal:
         number = Decimal(str(value))
     except InvalidOperation:
         raise RecordRefused(f"{name}: {value!r} is no number.") from None
-    if not number.is_finite() or abs(number) > HIGHEST * 1000:
+    if not number.is_finite() or not -HIGHEST * 1000 <= number <= HIGHEST * 1000:
         raise RecordRefused(f"{name}: {value} is beyond all reason.")
     return number
 

@@ -39,10 +39,11 @@ def test_rows_become_micros_of_the_canonical_unit() -> None:
 
 
 def test_unusual_prices_are_flagged_and_count() -> None:
-    reading = read(row("9000"), row("-60", 2), row("50001", 3))
+    reading = read(row("9000"), row("-60", 2), row("50001", 3), row("-1e999999", 4))
     assert list(reading.values) == [9_000_000, -60_000]
-    assert [(one["line"], one["kind"]) for one in reading.findings] == [(2, "flagged"), (3, "flagged"), (4, "bad")]
-    assert reasons(reading) == ["above 1 USD/kWh", "below zero", "value is beyond all reason"]
+    kinds = [(one["line"], one["kind"]) for one in reading.findings]
+    assert kinds == [(2, "flagged"), (3, "flagged"), (4, "bad"), (5, "bad")]
+    assert reasons(reading) == ["above 1 USD/kWh", "below zero", *2 * ["value is beyond all reason"]]
 
 
 @pytest.mark.parametrize(

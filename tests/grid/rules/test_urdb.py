@@ -108,6 +108,7 @@ def test_stretches_that_months_share_are_told_once() -> None:
         ({"energyratestructure": [[{"rate": "cheap"}], [{"rate": 1}]]}, "no number"),
         ({"energyratestructure": [[{"rate": float("nan")}], [{"rate": 1}]]}, "beyond all reason"),
         ({"energyratestructure": [[{"rate": 250}], [{"rate": 1}]]}, "beyond all reason"),
+        ({"energyratestructure": [[{"rate": "1e9999999"}], [{"rate": 1}]]}, "beyond all reason"),
         ({"energyratestructure": [[{"rate": True}], [{"rate": 1}]]}, "no number"),
         (
             {"energyratestructure": [[{"rate": 1, "max": 9, "unit": "kWh/kW"}, {"unit": "kWh/kW"}], [{}]]},
