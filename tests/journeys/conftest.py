@@ -18,6 +18,7 @@ from tests.page_world import World, build_world, stop_clock
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
+STILL = {"reduced_motion": "reduce"}  # contrast is not to be judged halfway from one colour to the next
 PATIENCE_MS = 30_000  # a busy machine is slow, not wrong; whoever waits goes on as soon as it is so
 
 
@@ -89,9 +90,9 @@ def world(alice: User, now: datetime, settings: Any, tmp_path: Path) -> World:
 def window(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[BrowserContext]:
     """A phone by day and a desktop by night."""
     is_phone = request.param == "phone"
-    looks: Any = {"viewport": PHONE, "color_scheme": "light"}
+    looks: Any = {"viewport": PHONE, "color_scheme": "light", **STILL}
     if not is_phone:
-        looks = {"viewport": DESKTOP, "color_scheme": "dark"}
+        looks = {"viewport": DESKTOP, "color_scheme": "dark", **STILL}
     context = chromium.new_context(**looks)
     context.set_default_timeout(PATIENCE_MS)
     yield context

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from accounts.models import PushDevice
-from tests.journeys.conftest import PATIENCE_MS, PHONE, Visitor
+from tests.journeys.conftest import PATIENCE_MS, PHONE, STILL, Visitor
 from tests.journeys.test_browser import check_page
 from tests.page_world import World
 
@@ -50,7 +50,7 @@ def push(page: Page, origin: str, message: dict[str, Any]) -> None:
 @pytest.fixture
 def phone(chromium: Browser) -> Iterator[BrowserContext]:
     """A phone that may be told of pushes."""
-    looks: Any = {"viewport": PHONE, "permissions": ["notifications"]}
+    looks: Any = {"viewport": PHONE, "permissions": ["notifications"], **STILL}
     context = chromium.new_context(**looks)
     context.set_default_timeout(PATIENCE_MS)
     yield context

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import User
 from grid.models import EventParticipation
-from tests.journeys.conftest import DESKTOP, PATIENCE_MS, PHONE, Visitor
+from tests.journeys.conftest import DESKTOP, PATIENCE_MS, PHONE, STILL, Visitor
 from tests.journeys.test_browser import check_page
 from tests.page_world import World
 
@@ -64,7 +64,7 @@ class Reader:
 @pytest.fixture(params=PLAYED, ids="-".join)
 def reader(request: pytest.FixtureRequest, chromium: Browser, live_server: Any) -> Iterator[Reader]:
     window, light, language = request.param
-    looks: Any = {"viewport": WINDOWS[window], "color_scheme": light, "locale": LANGUAGES[language]}
+    looks: Any = {"viewport": WINDOWS[window], "color_scheme": light, "locale": LANGUAGES[language], **STILL}
     context = chromium.new_context(accept_downloads=True, **looks)
     context.set_default_timeout(PATIENCE_MS)
     yield Reader(Visitor(context.new_page(), live_server.url), language)
