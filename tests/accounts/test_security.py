@@ -85,6 +85,12 @@ def test_account_is_not_moved_to_another_address_by_whoever_finds_a_browser_open
     assert not EmailAddress.objects.filter(email="thief@example.org").exists()
 
 
+@pytest.mark.parametrize("path", ["/account/email/", "/account/2fa/", "/account/reauthenticate/"])
+def test_the_way_back_shows_nothing_after_signing_out(alice: User, client: Client, path: str) -> None:
+    client.force_login(alice)
+    assert "no-store" in client.get(path)["Cache-Control"]
+
+
 def test_page_tells_which_factors_are_on(alice: User, client: Client) -> None:
     client.force_login(alice)
     assert "Recovery codes" not in client.get("/security/").content.decode()
