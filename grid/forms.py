@@ -45,7 +45,7 @@ class HomeForm(forms.Form):
         label=_("Power of your charger"),
         min_value=1,
         max_value=25,
-        decimal_places=1,
+        decimal_places=3,
         initial="7.7",
         help_text=_("In kW. A 240 V charger on a 40 A breaker gives 7.7; on 60 A, 11.5."),
     )
@@ -59,7 +59,7 @@ class HomeForm(forms.Form):
         label=_("Power the agreement allows to give back"),
         min_value=0,
         max_value=25,
-        decimal_places=1,
+        decimal_places=3,
         required=False,
         help_text=_("In kW; on your interconnection agreement."),
     )

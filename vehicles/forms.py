@@ -71,14 +71,14 @@ class SpecsForm(forms.Form):
     capacity_kwh = LocalDecimalField(
         label=_("Usable battery, in kWh"),
         help_text=_("The manual and the maker's site call it usable or net capacity."),
-        max_digits=5,
-        decimal_places=1,
+        max_digits=7,
+        decimal_places=3,
     )
     max_charge_kw = LocalDecimalField(
         label=_("Fastest charging at home, in kW"),
         help_text=_("What the car's own charger takes: 7.2, 9.6 or 11.5 are usual."),
-        max_digits=4,
-        decimal_places=1,
+        max_digits=6,
+        decimal_places=3,
     )
 
     def __init__(self, data: QueryDict | None = None, *, vehicle: Vehicle) -> None:

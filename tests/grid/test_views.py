@@ -10,9 +10,10 @@ from django.test import Client
 from accounts.models import User
 from foundation.money import reward_minor
 from grid.models import Enrollment, GridEvent, Settlement, Site
+from journey.web import Page
 from tests.factories import grid
 from tests.page_world import World, build_world, stop_clock
-from vehicles.models import HomePlace
+from vehicles.models import HomePlace, Vehicle
 
 
 @pytest.fixture
@@ -43,6 +44,17 @@ def test_home_is_saved_in_watts_with_the_area_alone(charlie: User, client: Clien
     charlie.refresh_from_db()
     assert charlie.time_zone == "America/Chicago"  # the first home sets the zone in which pages speak
     assert "11.5" in client.get("/home/").content.decode()
+
+
+def test_what_an_app_said_to_the_watt_can_be_saved_as_the_page_shows_it(world: World, client: Client) -> None:
+    User.objects.update(language="fr-ca")
+    Site.objects.update(evse_max_charge_w=7_680, postal_code_prefix="78704")
+    Vehicle.objects.update(capacity_wh=64_250, max_charge_w=7_040)
+    for path in ("/home/", f"/cars/{world.vehicle.public_id}/specs/"):
+        (form,) = [one for one in Page(path, 200, client.get(path).content.decode()).forms() if not one.action]
+        assert client.post(path, form.fields).status_code == 302, path
+    assert Site.objects.get().evse_max_charge_w == 7_680
+    assert Vehicle.objects.values_list("capacity_wh", "max_charge_w").get() == (64_250, 7_040)
 
 
 @pytest.mark.parametrize(
