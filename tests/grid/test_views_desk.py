@@ -18,6 +18,7 @@ from django.urls import reverse
 from accounts.models import User
 from chargescape.staff.roles import make_roles
 from grid.flows.programs.rehearsing import rehearse
+from grid.flows.settlement.groups import correct_group
 from grid.flows.settlement.invoicing import draft_invoice, send_invoice
 from grid.flows.settlement.reviewing import approve_group
 from grid.flows.settlement.settling import post_due_settlements
@@ -167,6 +168,22 @@ def test_reviewer_objects_with_a_reason(desk: DeskWorld) -> None:
     client.post(address + "object/", {"reason": "Our meter says less", "evidence": "3.1 kWh"})
     assert (Dispute.objects.get().reason, Dispute.objects.get().evidence) == ("Our meter says less", "3.1 kWh")
     assert "Our meter says less" in client.get(address).content.decode()
+
+
+def test_word_is_on_the_result_that_was_shown(desk: DeskWorld) -> None:
+    address, client = reverse("desk_event", args=[desk.utility.slug, desk.event.public_id]), at(desk.reviewer)
+    page = client.get(address).content.decode()
+    correct_group(event=desk.event, reason="late_readings", now=desk.settled_at)
+    for what, values in (("approve", {}), ("object", {"reason": "Our meter says less"})):
+        assert f'action="{address}{what}/?revision=1"' in page
+        answer = client.post(f"{address}{what}/?revision=1", values, follow=True)
+        assert "The result was corrected in the meantime." in answer.content.decode()
+    newest = GroupSettlement.objects.get(revision=2)
+    assert newest.review == GroupSettlement.Review.OPEN
+
+    client.post(f"{address}approve/?revision=2")
+    newest.refresh_from_db()
+    assert newest.review == GroupSettlement.Review.APPROVED
 
 
 def test_small_group_is_told_in_rounded_sums_alone(desk: DeskWorld, settings: Any) -> None:

@@ -180,11 +180,18 @@ def group_of(desk: Desk, event_id: UUID) -> GroupSettlement:
     return line.group
 
 
+def check_seen(request: HttpRequest, group: GroupSettlement) -> None:
+    """Refuse a word on a result that was worked out anew since its page was shown: nobody has looked at that one."""
+    if request.GET.get("revision", str(group.revision)) != str(group.revision):
+        raise reviewing.UnableToReview(gettext("The result was corrected in the meantime."), code="corrected_meanwhile")
+
+
 @desk_action
 def approve(request: HttpRequest, desk: Desk, event: UUID) -> HttpResponse:
     """Let the result stand."""
     group = group_of(desk, event)
     with refusals_as_messages(request, success=gettext("Approved. The owners' credits are paid now.")):
+        check_seen(request, group)
         reviewing.approve_group(group=group, reviewed_by=desk.person, now=clock.now())
     return redirect("desk_event", desk.utility.slug, event)
 
@@ -199,5 +206,6 @@ def dispute(request: HttpRequest, desk: Desk, event: UUID) -> HttpResponse:
         return show(request, desk, "event", context, status=422)
     done = gettext("Your objection is with us. Nothing is paid for this event until it is resolved.")
     with refusals_as_messages(request, success=done):
+        check_seen(request, group)
         reviewing.object_to_group(group=group, raised_by=desk.person, now=clock.now(), **form.cleaned_data)
     return redirect("desk_event", desk.utility.slug, event)
