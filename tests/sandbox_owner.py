@@ -25,11 +25,11 @@ class OwnerBrowser:
 
     def open_consent(self, authorize_url: str) -> requests.Response:
         """Open the page an app sends its owners to, signing in on the way."""
-        page = self.session.get(authorize_url, timeout=10)
+        page = self.session.get(authorize_url, timeout=30)
         if "/sign-in" not in page.url:
             return page
         fields = _hidden_fields(page.text) | {"username": self.account, "password": self.password}
-        return self.session.post(page.url, data=fields, headers={"Referer": page.url}, timeout=10)
+        return self.session.post(page.url, data=fields, headers={"Referer": page.url}, timeout=30)
 
     def decide(
         self, page: requests.Response, *, action: str, vehicle_ids: Sequence[str], without_scopes: Sequence[str] = ()
@@ -40,7 +40,7 @@ class OwnerBrowser:
         fields += [("scopes", scope) for scope in _SCOPE.findall(form) if scope not in without_scopes]
         fields += [("vehicles", vehicle_id) for vehicle_id in vehicle_ids]
         return self.session.post(
-            page.url, data=fields, headers={"Referer": page.url}, allow_redirects=False, timeout=10
+            page.url, data=fields, headers={"Referer": page.url}, allow_redirects=False, timeout=30
         )
 
     def allow(

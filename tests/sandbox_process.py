@@ -41,7 +41,7 @@ class SandboxProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(timeout=15)
+            self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -49,7 +49,7 @@ class SandboxProcess:
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         """Call the control API (`path` like "clock" or "cars/<id>") and return its JSON; raises for refusals."""
-        reply = requests.request(method, f"{self.url}/control/{path}", json=body or None, timeout=10)
+        reply = requests.request(method, f"{self.url}/control/{path}", json=body or None, timeout=30)
         reply.raise_for_status()
         return reply.json()
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -79,8 +80,8 @@ def postgres(*, is_durable: bool = False) -> Iterator[str]:
         wait_for_port(port, process)
         yield f"postgres://chargescape@127.0.0.1:{port}/postgres"
     finally:
-        process.terminate()
-        process.wait(20)
+        process.send_signal(signal.SIGINT)  # at once, whoever is still connected; it would wait for them otherwise
+        process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -104,7 +105,7 @@ def redis() -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 

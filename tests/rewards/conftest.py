@@ -32,7 +32,7 @@ class StripeWorld:
     process: SandboxProcess
 
     def control(self, method: str, path: str, **body: Any) -> Any:
-        reply = requests.request(method, f"{self.process.url}/stripe/control/{path}", json=body or None, timeout=10)
+        reply = requests.request(method, f"{self.process.url}/stripe/control/{path}", json=body or None, timeout=30)
         reply.raise_for_status()
         return reply.json()
 
@@ -47,7 +47,7 @@ class StripeWorld:
 
     def get(self, path: str, *, account: str = "", **params: Any) -> Any:
         headers = {"Authorization": f"Bearer {STRIPE_KEY}"} | ({"Stripe-Account": account} if account else {})
-        reply = requests.get(f"{self.process.url}/stripe{path}", params=params, headers=headers, timeout=10)
+        reply = requests.get(f"{self.process.url}/stripe{path}", params=params, headers=headers, timeout=30)
         reply.raise_for_status()
         return reply.json()
 
@@ -75,7 +75,7 @@ class StripeWorld:
         kind = "application/x-www-form-urlencoded"
         headers = {"Authorization": f"Bearer {STRIPE_KEY}", "Content-Type": kind}
         requests.post(
-            f"{self.process.url}/stripe/v1/transfers", data=urlencode(form), headers=headers, timeout=10
+            f"{self.process.url}/stripe/v1/transfers", data=urlencode(form), headers=headers, timeout=30
         ).raise_for_status()
 
     def set_up_stranger(self, *, now: datetime) -> str:

@@ -79,7 +79,7 @@ def workers(world: StripeWorld, settings: Settings) -> Iterator[Workers]:
         text=True,
     )
     yield Workers(process)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
 
 
 def recover(now: datetime) -> None:

@@ -70,7 +70,7 @@ class Books:
             f"{self.world.process.url}/stripe{path}",
             data=urlencode(form),
             headers={"Authorization": f"Bearer {STRIPE_KEY}", "Content-Type": "application/x-www-form-urlencoded"},
-            timeout=10,
+            timeout=30,
         )
         reply.raise_for_status()
         return str(reply.json()["id"])

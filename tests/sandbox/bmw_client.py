@@ -45,7 +45,7 @@ class BmwClient:
             "code_challenge_method": "S256",
         }
         kept = {name: value for name, value in (fields | changes).items() if value is not None}
-        reply = self.session.post(f"{self.sandbox.url}/bmw/gcdm/oauth/device/code", data=kept, timeout=10)
+        reply = self.session.post(f"{self.sandbox.url}/bmw/gcdm/oauth/device/code", data=kept, timeout=30)
         self.device = reply.json()
         return reply
 
@@ -61,7 +61,7 @@ class BmwClient:
     def post_token(self, **fields: str) -> requests.Response:
         """Call the token endpoint as a public client."""
         form = {"client_id": CLIENT} | fields
-        return self.session.post(f"{self.sandbox.url}/bmw/gcdm/oauth/token", data=form, timeout=10)
+        return self.session.post(f"{self.sandbox.url}/bmw/gcdm/oauth/token", data=form, timeout=30)
 
     def decide(self, account: str, **decision: Any) -> requests.Response:
         """Have the owner type the code and decide."""
@@ -81,7 +81,7 @@ class BmwClient:
         headers = {"Authorization": f"Bearer {self.tokens.get('access_token', 'none')}", "x-version": "v1"}
         headers |= kwargs.pop("headers", {})
         url = f"{self.sandbox.url}/bmw/cardata/customers/{path}"
-        return self.session.request(method, url, headers=headers, timeout=10, **kwargs)
+        return self.session.request(method, url, headers=headers, timeout=30, **kwargs)
 
     def make_container(self, *descriptors: str) -> str:
         """Make a container and return its id."""
@@ -97,7 +97,7 @@ class BmwClient:
     def control(self, **changes: Any) -> dict[str, Any]:
         """Call the control API of what is BMW's alone."""
         method = "PATCH" if changes else "GET"
-        reply = requests.request(method, f"{self.sandbox.url}/bmw/control", json=changes or None, timeout=10)
+        reply = requests.request(method, f"{self.sandbox.url}/bmw/control", json=changes or None, timeout=30)
         reply.raise_for_status()
         answer: dict[str, Any] = reply.json()
         return answer

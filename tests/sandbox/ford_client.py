@@ -42,7 +42,7 @@ class FordClient:
     def post_token(self, **fields: str) -> requests.Response:
         """Call the token endpoint."""
         fields = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET} | fields
-        return self.session.post(f"{self.sandbox.url}/ford/oauth2/token", data=fields, timeout=10)
+        return self.session.post(f"{self.sandbox.url}/ford/oauth2/token", data=fields, timeout=30)
 
     def redeem(self, code: str, **changes: str) -> requests.Response:
         """Exchange a code."""
@@ -72,7 +72,7 @@ class FordClient:
             "Authorization": f"Bearer {self.tokens.get('access_token', 'none')}",
             "Application-Id": APPLICATION_ID,
         } | kwargs.pop("headers", {})
-        return self.session.request(method, f"{self.sandbox.url}/ford/{path}", headers=headers, timeout=10, **kwargs)
+        return self.session.request(method, f"{self.sandbox.url}/ford/{path}", headers=headers, timeout=30, **kwargs)
 
     def vehicle(self, method: str, vehicle_id: str, tail: str = "") -> requests.Response:
         """Call FordConnect about one car."""

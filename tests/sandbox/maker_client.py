@@ -43,7 +43,7 @@ class MakerClient:
     def post_token(self, **fields: str) -> requests.Response:
         """Call the token endpoint."""
         known = {"client_id": f"chargescape-{self.maker}", "client_secret": "charge-the-grid"}
-        return self.session.post(f"{self.sandbox.url}/{self.maker}/oauth2/token", data=known | fields, timeout=10)
+        return self.session.post(f"{self.sandbox.url}/{self.maker}/oauth2/token", data=known | fields, timeout=30)
 
     def link(self, account: str, *, without_scopes: Sequence[str] = ()) -> "MakerClient":
         """Walk the whole link for an account, some scopes unticked, and keep the tokens."""
@@ -69,4 +69,4 @@ class MakerClient:
         """Call the API (`path` below the maker's slug) with the token."""
         headers = {"Authorization": f"Bearer {self.tokens.get('access_token', 'none')}"} | kwargs.pop("headers", {})
         url = f"{self.sandbox.url}/{self.maker}/{path}"
-        return self.session.request(method, url, headers=headers, timeout=10, **kwargs)
+        return self.session.request(method, url, headers=headers, timeout=30, **kwargs)

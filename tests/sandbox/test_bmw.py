@@ -127,7 +127,7 @@ def test_no_other_door_takes_a_code_without_its_verifier(bmw: BmwClient) -> None
     bmw.ask_for_code()
     bmw.decide(FRANK)
     form = {"grant_type": DEVICE_GRANT, "device_code": bmw.device["device_code"], "client_id": CLIENT}
-    reply = bmw.session.post(f"{bmw.sandbox.url}/bmw/oauth2/token", data=form, timeout=10)
+    reply = bmw.session.post(f"{bmw.sandbox.url}/bmw/oauth2/token", data=form, timeout=30)
     assert error(reply) == (400, "authorization_pending")
 
 
@@ -236,14 +236,14 @@ def test_api_wants_token_version_and_scope(bmw: BmwClient) -> None:
 def test_page_has_every_switch(bmw: BmwClient) -> None:
     bmw.link(FRANK)
     browser, url = OwnerBrowser(FRANK).session, f"{bmw.sandbox.url}/bmw/stream"
-    form = {"csrfmiddlewaretoken": browser.get(url, timeout=10) and browser.cookies["sandbox_csrf"]}
-    answer = browser.post(url, data=form | {"silent": "on"}, headers={"Referer": url}, timeout=10)
+    form = {"csrfmiddlewaretoken": browser.get(url, timeout=30) and browser.cookies["sandbox_csrf"]}
+    answer = browser.post(url, data=form | {"silent": "on"}, headers={"Referer": url}, timeout=30)
     assert "The faults are set." in answer.text
     assert (bmw.control()["silent"], bmw.control()["sendsTwice"]) == (True, False)
-    browser.post(url, data=form | {"once": "expireIdTokens"}, headers={"Referer": url}, timeout=10)
+    browser.post(url, data=form | {"once": "expireIdTokens"}, headers={"Referer": url}, timeout=30)
     assert not [key for key in bmw.control()["keys"] if key["isValid"]]
     assert bmw.control()["silent"] is True
-    assert "Stream and quota" in browser.get(f"{bmw.sandbox.url}/bmw/", timeout=10).text
+    assert "Stream and quota" in browser.get(f"{bmw.sandbox.url}/bmw/", timeout=30).text
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_own_window_wins_over_start_and_stop(ford: FordClient) -> None:
     url = f"cars/{ALICES_MACH_E}"
     assert ford.sandbox.control("PATCH", url, window={"start": "20:00", "stop": "21:30"})["state"] == "HOLDING"
     assert (
-        requests.patch(f"{ford.sandbox.url}/control/{url}", json={"window": {"start": "8"}}, timeout=10).status_code
+        requests.patch(f"{ford.sandbox.url}/control/{url}", json={"window": {"start": "8"}}, timeout=30).status_code
         == 400
     )
     set_faults(ford, ALICES_MACH_E, foreignSchedule=False)
@@ -162,27 +162,27 @@ def test_impossible_actions_and_unknown_words_are_refused(ford: FordClient) -> N
         ({"socPercent": 101}, 400),
         ({"colour": "red"}, 400),
     ]:
-        assert requests.patch(url, json=body, timeout=10).status_code == status, body
-    assert requests.get(f"{ford.sandbox.url}/control/cars/nobody", timeout=10).status_code == 404
+        assert requests.patch(url, json=body, timeout=30).status_code == status, body
+    assert requests.get(f"{ford.sandbox.url}/control/cars/nobody", timeout=30).status_code == 404
 
 
 def test_pages_show_the_truth_and_switch_faults(ford: FordClient) -> None:
     browser = requests.Session()
     page_url = f"{ford.sandbox.url}/cars/{ALICES_TRUCK}/"
     for path in ("/", "/cars/", "/ford/", f"/cars/{ALICES_TRUCK}/"):
-        page = browser.get(ford.sandbox.url + path, timeout=10)
+        page = browser.get(ford.sandbox.url + path, timeout=30)
         assert page.status_code == 200
         assert "Sandbox: pretend outside world." in page.text
     assert "50.00 % of 123000 Wh" in page.text
     form = {"csrfmiddlewaretoken": browser.cookies["sandbox_csrf"], "stale": "on", "commandDelaySeconds": "12"}
-    assert browser.post(f"{page_url}change", data=form, headers={"Referer": page_url}, timeout=10).status_code == 200
+    assert browser.post(f"{page_url}change", data=form, headers={"Referer": page_url}, timeout=30).status_code == 200
     faults = ford.sandbox.control("GET", f"cars/{ALICES_TRUCK}")["faults"]
     assert (faults["stale"], faults["commandDelaySeconds"], faults["commandsLost"]) == (True, 12, False)
     del form["stale"]
     form = {"csrfmiddlewaretoken": form["csrfmiddlewaretoken"], "action": "leave"}
-    page = browser.post(f"{page_url}change", data=form, headers={"Referer": page_url}, timeout=10)
+    page = browser.post(f"{page_url}change", data=form, headers={"Referer": page_url}, timeout=30)
     assert "Done: go away now." in page.text
-    assert requests.post(f"{page_url}change", data={"action": "come_home"}, timeout=10).status_code == 403
+    assert requests.post(f"{page_url}change", data={"action": "come_home"}, timeout=30).status_code == 403
 
 
 def test_makers_page_switches_its_faults(ford: FordClient) -> None:
@@ -190,15 +190,15 @@ def test_makers_page_switches_its_faults(ford: FordClient) -> None:
     browser = requests.Session()
     for maker in ("ford", "honda"):
         page_url = f"{ford.sandbox.url}/{maker}/"
-        browser.get(page_url, timeout=10)
+        browser.get(page_url, timeout=30)
         form = {"csrfmiddlewaretoken": browser.cookies["sandbox_csrf"], "garbled": "on", "twice": "on"}
-        browser.post(f"{page_url}faults", data=form, headers={"Referer": page_url}, timeout=10)
+        browser.post(f"{page_url}faults", data=form, headers={"Referer": page_url}, timeout=30)
     garbled, pushing = (ford.sandbox.control("GET", f"makers/{maker}") for maker in ("ford", "honda"))
     assert (garbled["garbled"], garbled["apiDown"], garbled["webhooks"]) == (True, False, {})
     assert pushing["webhooks"] == {"twice": True}
     page_url = f"{ford.sandbox.url}/ford/"
     form = {"csrfmiddlewaretoken": browser.cookies["sandbox_csrf"], "expire": "1"}
-    page = browser.post(f"{page_url}faults", data=form, headers={"Referer": page_url}, timeout=10)
+    page = browser.post(f"{page_url}faults", data=form, headers={"Referer": page_url}, timeout=30)
     assert "Access tokens expired" in page.text
     ford.sandbox.control("PATCH", "makers/ford", garbled=False)
     assert ford.vehicle("GET", ALICES_TRUCK).status_code == 401

@@ -53,7 +53,7 @@ def test_reads_are_rationed_and_the_owners_app_counts(gm: MakerClient) -> None:
     gm.link(GUS)
 
     assert [ask(gm, "status").status_code for _ in range(3)] == [200, 200, 200]
-    app = requests.post(f"{gm.sandbox.url}/gm/owner-app/{BOLT}", timeout=10)
+    app = requests.post(f"{gm.sandbox.url}/gm/owner-app/{BOLT}", timeout=30)
     assert app.status_code == 200
     refused = ask(gm, "status")
 
@@ -66,7 +66,7 @@ def test_reads_are_rationed_and_the_owners_app_counts(gm: MakerClient) -> None:
 
 def test_owners_look_from_the_cars_page_counts_too(gm: MakerClient) -> None:
     browser, url = requests.Session(), f"{gm.sandbox.url}/gm/owner-app/{BOLT}"
-    pages = [browser.post(url, headers={"Accept": "text/html"}, timeout=10).text for _ in range(5)]
+    pages = [browser.post(url, headers={"Accept": "text/html"}, timeout=30).text for _ in range(5)]
 
     assert "in advance until Thu 19 Nov 04:00 UTC" in pages[3]
     assert "the ration of reads is used up" in pages[4]
@@ -143,7 +143,7 @@ def test_what_the_consent_page_does_not_let_untick_is_granted(gm: MakerClient) -
     fields = {name: unescape(value) for name, value in hidden.items()} | {"action": "allow", "vehicles": BOLT}
 
     answer = browser.session.post(
-        page.url, data=fields, headers={"Referer": page.url}, allow_redirects=False, timeout=10
+        page.url, data=fields, headers={"Referer": page.url}, allow_redirects=False, timeout=30
     )
 
     assert gm.redeem(answer.headers["Location"]).tokens["scope"] == "vehicle.read"

@@ -40,7 +40,7 @@ def test_another_account_can_be_used_from_the_consent_page(ford: FordClient) -> 
     token = browser.session.cookies["sandbox_csrf"]
     url = f"{ford.sandbox.url}/ford/sign-out"
     form = {"csrfmiddlewaretoken": token, "next": page.url.removeprefix(ford.sandbox.url)}
-    assert "/sign-in" in browser.session.post(url, data=form, headers={"Referer": page.url}, timeout=10).url
+    assert "/sign-in" in browser.session.post(url, data=form, headers={"Referer": page.url}, timeout=30).url
 
 
 def test_deny_comes_back_as_access_denied(ford: FordClient) -> None:
@@ -68,7 +68,7 @@ def test_another_accounts_car_cannot_be_allowed(ford: FordClient) -> None:
 def test_authorize_without_pkce_s256_is_refused(ford: FordClient, changes: dict[str, str | None]) -> None:
     browser = OwnerBrowser(ALICE)
     browser.open_consent(ford.authorize_url())
-    reply = browser.session.get(ford.authorize_url(**changes), allow_redirects=False, timeout=10)
+    reply = browser.session.get(ford.authorize_url(**changes), allow_redirects=False, timeout=30)
     assert callback_query(reply.headers["Location"])["error"] == "invalid_request"
 
 

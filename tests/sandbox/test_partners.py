@@ -51,12 +51,12 @@ class Partner:
 
     def post_token(self, **fields: str) -> requests.Response:
         """Ask the token endpoint."""
-        return requests.post(f"{self.base}/oauth2/token", data=self.client | fields, timeout=10)
+        return requests.post(f"{self.base}/oauth2/token", data=self.client | fields, timeout=30)
 
     def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         """Call the API."""
         headers = self.headers | kwargs.pop("headers", {})
-        return requests.request(method, f"{self.base}/{path}", headers=headers, timeout=10, **kwargs)
+        return requests.request(method, f"{self.base}/{path}", headers=headers, timeout=30, **kwargs)
 
 
 def test_honda_shows_the_vin_of_shared_cars_alone(frozen: SandboxProcess) -> None:
@@ -119,7 +119,7 @@ def test_smartcar_page_turns_strangers_away(frozen: SandboxProcess) -> None:
     url = f"{frozen.url}/smartcar/connect/authorize"
     query = {"response_type": "code", "mode": "live", "client_id": "chargescape-smartcar"}
     for change in ({"redirect_uri": "https://elsewhere.test/"}, {"client_id": "stranger"}, {"mode": "test"}):
-        assert requests.get(url, params=query | change, timeout=10).status_code == 400
+        assert requests.get(url, params=query | change, timeout=30).status_code == 400
 
 
 def test_limit_is_taken_from_half_to_full(frozen: SandboxProcess) -> None:
@@ -134,15 +134,15 @@ def test_limit_is_taken_from_half_to_full(frozen: SandboxProcess) -> None:
 
 def test_box_page_lets_another_car_use_it(frozen: SandboxProcess) -> None:
     with requests.Session() as session:
-        assert 'href="/homebox/boxes"' in session.get(f"{frozen.url}/homebox/", timeout=10).text
-        page = session.get(f"{frozen.url}/homebox/boxes", timeout=10)
+        assert 'href="/homebox/boxes"' in session.get(f"{frozen.url}/homebox/", timeout=30).text
+        page = session.get(f"{frozen.url}/homebox/boxes", timeout=30)
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
         assert token is not None
         assert "Alice&#x27;s IONIQ 5" in page.text
         for guest in ("", IONIQ):
             form = {"csrfmiddlewaretoken": token[1], "guest": guest}
-            done = session.post(f"{frozen.url}/homebox/boxes/{BOX}/guest", data=form, timeout=10)
-            shown = requests.get(f"{frozen.url}/homebox/control/boxes/{BOX}", timeout=10).json()
+            done = session.post(f"{frozen.url}/homebox/boxes/{BOX}/guest", data=form, timeout=30)
+            shown = requests.get(f"{frozen.url}/homebox/control/boxes/{BOX}", timeout=30).json()
             assert (done.status_code, shown["guest"] or "") == (200, guest)
 
 
@@ -159,7 +159,7 @@ def test_box_is_shared_and_controlled_by_its_owners_leave(frozen: SandboxProcess
 
 @pytest.mark.parametrize("body", [{"webhooks": {"sideways": True}}, {"webhooks": 7}, {"webhooks": {"lateSeconds": -1}}])
 def test_unknown_webhook_troubles_are_refused(frozen: SandboxProcess, body: dict[str, Any]) -> None:
-    reply = requests.patch(f"{frozen.url}/control/makers/honda", json=body, timeout=10)
+    reply = requests.patch(f"{frozen.url}/control/makers/honda", json=body, timeout=30)
 
     assert reply.status_code == 400
     assert "webhooks" in reply.json()["error"] or "lateSeconds" in reply.json()["error"]

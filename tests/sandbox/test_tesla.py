@@ -227,6 +227,6 @@ def test_calls_are_counted_as_they_are_billed(tesla: MakerClient) -> None:
 
     after = tesla.sandbox.control("GET", "makers/tesla")["tallies"]
     assert {kind: after[kind] - before.get(kind, 0) for kind in after} == {"commands": 1, "data": 1, "wakes": 1}
-    page = tesla.session.get(f"{tesla.sandbox.url}/tesla/", timeout=10).text
+    page = tesla.session.get(f"{tesla.sandbox.url}/tesla/", timeout=30).text
     assert "Calls billed" in page
     assert f"<dd>{after['wakes']} (" in page

@@ -50,13 +50,13 @@ def vtn(sandbox: SandboxProcess) -> Iterator[SandboxProcess]:
     sandbox.control("PUT", "clock", simulated_at=NOW.isoformat(), rate=0)
     drop_all(sandbox)
     yield sandbox
-    requests.delete(f"{sandbox.url}/vtn/control/faults", timeout=10)
+    requests.delete(f"{sandbox.url}/vtn/control/faults", timeout=30)
     drop_all(sandbox)
     sandbox.control("DELETE", "clock")
 
 
 def drop_all(sandbox: SandboxProcess) -> None:
-    assert requests.delete(f"{sandbox.url}/vtn/control/events", timeout=10).json() == []
+    assert requests.delete(f"{sandbox.url}/vtn/control/events", timeout=30).json() == []
 
 
 def client(sandbox: SandboxProcess, version: str, session: Any = None, **credentials: str) -> VtnClient:
@@ -67,14 +67,14 @@ def client(sandbox: SandboxProcess, version: str, session: Any = None, **credent
 
 def ask(sandbox: SandboxProcess, **body: Any) -> dict[str, Any]:
     wish = {"kind": "hold", "minutesAhead": 60, "minutes": 120, "targetKw": 20} | body
-    reply = requests.post(f"{sandbox.url}/vtn/control/events", json=wish, timeout=10)
+    reply = requests.post(f"{sandbox.url}/vtn/control/events", json=wish, timeout=30)
     assert reply.status_code == 201, reply.text
     return dict(reply.json())
 
 
 def fault(sandbox: SandboxProcess, kind: str, **body: Any) -> None:
-    requests.delete(f"{sandbox.url}/vtn/control/faults", timeout=10)
-    assert requests.post(f"{sandbox.url}/vtn/control/faults", json={"kind": kind, **body}, timeout=10).ok
+    requests.delete(f"{sandbox.url}/vtn/control/faults", timeout=30)
+    assert requests.post(f"{sandbox.url}/vtn/control/faults", json={"kind": kind, **body}, timeout=30).ok
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -108,7 +108,7 @@ def test_ask_goes_to_and_fro(vtn: SandboxProcess, version: str) -> None:
     )
     identity = ven.send_report(report)
     assert ven.send_report(report, identity) == identity
-    assert identity in [row["id"] for row in requests.get(f"{vtn.url}/vtn/control/reports", timeout=10).json()]
+    assert identity in [row["id"] for row in requests.get(f"{vtn.url}/vtn/control/reports", timeout=30).json()]
 
 
 def test_what_is_over_is_not_active_any_more(vtn: SandboxProcess) -> None:
@@ -200,16 +200,16 @@ def test_subscriber_is_told_of_each_change(vtn: SandboxProcess) -> None:
 
 def test_desk_shows_asks_and_calls_off(vtn: SandboxProcess) -> None:
     browser = requests.Session()
-    page = browser.get(f"{vtn.url}/vtn/", timeout=10)
+    page = browser.get(f"{vtn.url}/vtn/", timeout=30)
     assert page.status_code == 200
     token = browser.cookies["sandbox_csrf"]
     form = {"csrfmiddlewaretoken": token, "kind": "hold", "minutes_ahead": "30", "minutes": "60", "target_kw": "5"}
-    assert "hold 2026-11-19 02:30Z" in browser.post(f"{vtn.url}/vtn/ask", data=form, timeout=10).text
-    assert browser.post(f"{vtn.url}/vtn/ask", data=form | {"minutes": "soon"}, timeout=10).status_code == 400
-    (event,) = requests.get(f"{vtn.url}/vtn/control/events", timeout=10).json()
+    assert "hold 2026-11-19 02:30Z" in browser.post(f"{vtn.url}/vtn/ask", data=form, timeout=30).text
+    assert browser.post(f"{vtn.url}/vtn/ask", data=form | {"minutes": "soon"}, timeout=30).status_code == 400
+    (event,) = requests.get(f"{vtn.url}/vtn/control/events", timeout=30).json()
     off = {"csrfmiddlewaretoken": token, "how": "shrink"}
-    browser.post(f"{vtn.url}/vtn/events/{event['id']}/call-off", data=off, timeout=10)
-    (event,) = requests.get(f"{vtn.url}/vtn/control/events", timeout=10).json()
+    browser.post(f"{vtn.url}/vtn/events/{event['id']}/call-off", data=off, timeout=30)
+    (event,) = requests.get(f"{vtn.url}/vtn/control/events", timeout=30).json()
     assert event["intervalPeriod"]["duration"] == "PT0S"
-    browser.post(f"{vtn.url}/vtn/events/{event['id']}/call-off", data=off | {"how": "delete"}, timeout=10)
-    assert requests.get(f"{vtn.url}/vtn/control/events", timeout=10).json() == []
+    browser.post(f"{vtn.url}/vtn/events/{event['id']}/call-off", data=off | {"how": "delete"}, timeout=30)
+    assert requests.get(f"{vtn.url}/vtn/control/events", timeout=30).json() == []

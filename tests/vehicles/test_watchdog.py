@@ -67,7 +67,7 @@ def watchdogs(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     finally:
         for process in running:
             process.send_signal(signal.SIGTERM)
-        codes = [process.wait(20) for process in running]
+        codes = [process.wait(60) for process in running]
     assert codes == [0] * count
 
 

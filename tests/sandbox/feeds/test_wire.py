@@ -15,33 +15,33 @@ KEY = {"Ocp-Apim-Subscription-Key": "a-key"}
 def feeds(sandbox: SandboxProcess) -> Iterator[SandboxProcess]:
     """The sandbox with the clock frozen at `NOW` and no faults in its feeds."""
     sandbox.control("PUT", "clock", simulated_at=NOW.isoformat(), rate=0)
-    requests.delete(f"{sandbox.url}/feeds/control/faults", timeout=10).raise_for_status()
+    requests.delete(f"{sandbox.url}/feeds/control/faults", timeout=30).raise_for_status()
     yield sandbox
-    requests.delete(f"{sandbox.url}/feeds/control/faults", timeout=10).raise_for_status()
+    requests.delete(f"{sandbox.url}/feeds/control/faults", timeout=30).raise_for_status()
     sandbox.control("DELETE", "clock")
 
 
 def ercot(feeds: SandboxProcess, **query: str) -> requests.Response:
     """Ask for prices."""
     url = f"{feeds.url}/feeds/ercot/np4-190-cd/dam_stlmnt_pnt_prices"
-    return requests.get(url, params={"settlementPoint": "LZ_AEN", **query}, headers=KEY, timeout=10)
+    return requests.get(url, params={"settlementPoint": "LZ_AEN", **query}, headers=KEY, timeout=30)
 
 
 def watttime(feeds: SandboxProcess, path: str = "forecast", **query: str) -> requests.Response:
     """Sign in and ask for carbon."""
-    token = requests.get(f"{feeds.url}/feeds/watttime/login", auth=("name", "word"), timeout=10).json()["token"]
+    token = requests.get(f"{feeds.url}/feeds/watttime/login", auth=("name", "word"), timeout=30).json()["token"]
     return requests.get(
         f"{feeds.url}/feeds/watttime/v3/{path}",
         params={"region": "CAISO_NORTH", "signal_type": "co2_moer", **query},
         headers={"Authorization": f"Bearer {token}"},
-        timeout=10,
+        timeout=30,
     )
 
 
 def switch_on(feeds: SandboxProcess, feed: str, kind: str, **settings: float) -> int:
     """Switch a fault on; return its number."""
     body = {"feed": feed, "kind": kind, **settings}
-    reply = requests.post(f"{feeds.url}/feeds/control/faults", json=body, timeout=10)
+    reply = requests.post(f"{feeds.url}/feeds/control/faults", json=body, timeout=30)
     reply.raise_for_status()
     number: int = reply.json()["id"]
     return number
@@ -88,7 +88,7 @@ def test_autumn_night_is_flagged(feeds: SandboxProcess) -> None:
 def test_all_points_come_where_none_is_named_and_none_where_it_is_unknown(feeds: SandboxProcess) -> None:
     url = f"{feeds.url}/feeds/ercot/np4-190-cd/dam_stlmnt_pnt_prices"
     day = {"deliveryDateFrom": "2026-11-18", "deliveryDateTo": "2026-11-18"}
-    answer = requests.get(url, params=day, headers=KEY, timeout=10).json()
+    answer = requests.get(url, params=day, headers=KEY, timeout=30).json()
     assert set(column(answer, "settlementPoint")) == {
         "HB_HUBAVG",
         "LZ_AEN",
@@ -109,8 +109,8 @@ def test_ercot_refuses_nonsense(feeds: SandboxProcess, query: dict[str, str]) ->
 
 def test_ercot_needs_a_key_and_knows_one_report(feeds: SandboxProcess) -> None:
     base = f"{feeds.url}/feeds/ercot/np4-190-cd"
-    without = requests.get(f"{base}/dam_stlmnt_pnt_prices", timeout=10)
-    elsewhere = requests.get(f"{base}/other", headers=KEY, timeout=10)
+    without = requests.get(f"{base}/dam_stlmnt_pnt_prices", timeout=30)
+    elsewhere = requests.get(f"{base}/other", headers=KEY, timeout=30)
     assert (without.status_code, without.json()["statusCode"]) == (401, 401)
     assert (elsewhere.status_code, elsewhere.json()["message"]) == (404, "Resource not found")
 
@@ -153,12 +153,12 @@ def test_watttime_refuses_nonsense(feeds: SandboxProcess, path: str, query: dict
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer forged"}, {"Authorization": "Basic eDp5"}])
 def test_watttime_needs_its_token(feeds: SandboxProcess, headers: dict[str, str]) -> None:
     url = f"{feeds.url}/feeds/watttime/v3/forecast?region=CAISO_NORTH&signal_type=co2_moer"
-    assert requests.get(url, headers=headers, timeout=10).status_code == 401
+    assert requests.get(url, headers=headers, timeout=30).status_code == 401
 
 
 def test_watttime_signs_nobody_in_without_a_password(feeds: SandboxProcess) -> None:
-    assert requests.get(f"{feeds.url}/feeds/watttime/login", timeout=10).status_code == 401
-    assert requests.get(f"{feeds.url}/feeds/watttime/login", auth=("name", ""), timeout=10).status_code == 401
+    assert requests.get(f"{feeds.url}/feeds/watttime/login", timeout=30).status_code == 401
+    assert requests.get(f"{feeds.url}/feeds/watttime/login", auth=("name", ""), timeout=30).status_code == 401
 
 
 @pytest.mark.parametrize(("kind", "status"), [("outage", 503), ("rate_limit", 429), ("unauthorized", 401)])
@@ -183,7 +183,7 @@ def test_values_are_off_until_they_are_corrected(feeds: SandboxProcess) -> None:
     day = {"deliveryDateFrom": "2026-11-18", "deliveryDateTo": "2026-11-18"}
     number = switch_on(feeds, "ercot", "correction", offset=10)
     wrong = column(ercot(feeds, **day).json(), "settlementPointPrice")[0]
-    requests.delete(f"{feeds.url}/feeds/control/faults/{number}", timeout=10).raise_for_status()
+    requests.delete(f"{feeds.url}/feeds/control/faults/{number}", timeout=30).raise_for_status()
     assert (wrong, column(ercot(feeds, **day).json(), "settlementPointPrice")[0]) == (41.77, 31.77)
 
 
@@ -191,18 +191,18 @@ def test_values_are_off_until_they_are_corrected(feeds: SandboxProcess) -> None:
     "body", [{}, {"feed": "ercot", "kind": "flood"}, {"feed": "ercot", "kind": "outage", "minutes": -1}]
 )
 def test_nonsense_faults_are_refused(feeds: SandboxProcess, body: dict[str, str | int]) -> None:
-    assert requests.post(f"{feeds.url}/feeds/control/faults", json=body, timeout=10).status_code == 400
+    assert requests.post(f"{feeds.url}/feeds/control/faults", json=body, timeout=30).status_code == 400
 
 
 def test_page_switches_faults(feeds: SandboxProcess) -> None:
     browser = requests.Session()
-    page = browser.get(f"{feeds.url}/feeds/", timeout=10)
+    page = browser.get(f"{feeds.url}/feeds/", timeout=30)
     assert "Thu 19 Nov 2026" in page.text
     token, referer = browser.cookies["sandbox_csrf"], {"Referer": f"{feeds.url}/feeds/"}
     form = {"feed": "watttime", "kind": "outage", "minutes": "", "offset": "", "csrfmiddlewaretoken": token}
-    assert browser.post(f"{feeds.url}/feeds/switch-on", data=form, headers=referer, timeout=10).ok
-    (fault,) = requests.get(f"{feeds.url}/feeds/control/faults", timeout=10).json()
+    assert browser.post(f"{feeds.url}/feeds/switch-on", data=form, headers=referer, timeout=30).ok
+    (fault,) = requests.get(f"{feeds.url}/feeds/control/faults", timeout=30).json()
     assert (fault["feed"], fault["kind"]) == ("watttime", "outage")
     url = f"{feeds.url}/feeds/switch-off/{fault['id']}"
-    assert browser.post(url, data={"csrfmiddlewaretoken": token}, headers=referer, timeout=10).ok
-    assert requests.get(f"{feeds.url}/feeds/control/faults", timeout=10).json() == []
+    assert browser.post(url, data={"csrfmiddlewaretoken": token}, headers=referer, timeout=30).ok
+    assert requests.get(f"{feeds.url}/feeds/control/faults", timeout=30).json() == []

@@ -17,13 +17,13 @@ def send(sandbox: SandboxProcess, *recipients: str, subject: str, text: str, htm
     mail.set_content(text)
     if html:
         mail.add_alternative(html, subtype="html")
-    with smtplib.SMTP("127.0.0.1", sandbox.smtp_port, timeout=10) as smtp:
+    with smtplib.SMTP("127.0.0.1", sandbox.smtp_port, timeout=30) as smtp:
         smtp.send_message(mail)
 
 
 def messages(sandbox: SandboxProcess, **query: str) -> list[dict[str, Any]]:
     """Return what the mailbox's API answers."""
-    reply = requests.get(f"{sandbox.url}/mailbox/api/messages", params=query, timeout=10)
+    reply = requests.get(f"{sandbox.url}/mailbox/api/messages", params=query, timeout=30)
     reply.raise_for_status()
     found: list[dict[str, Any]] = reply.json()
     return found
@@ -55,15 +55,15 @@ def test_since_leaves_older_mail_out_and_newest_comes_first(sandbox: SandboxProc
 
 @pytest.mark.parametrize("query", ["since=yesterday", "limit=0", "limit=many"])
 def test_api_refuses_nonsense(sandbox: SandboxProcess, query: str) -> None:
-    assert requests.get(f"{sandbox.url}/mailbox/api/messages?{query}", timeout=10).status_code == 400
+    assert requests.get(f"{sandbox.url}/mailbox/api/messages?{query}", timeout=30).status_code == 400
 
 
 def test_page_shows_links_but_no_markup_of_the_mail(sandbox: SandboxProcess) -> None:
     text = "Confirm: http://localhost:8000/confirm/?key=a&b=c <script>alert(1)</script>"
     send(sandbox, "page@example.org", subject="<i>Hello</i>", text=text, html="<script>alert(2)</script>")
     (mail,) = messages(sandbox, to="page@example.org")
-    inbox = requests.get(f"{sandbox.url}/mailbox/?to=page@example.org", timeout=10).text
-    page = requests.get(f"{sandbox.url}/mailbox/{mail['id']}/", timeout=10).text
+    inbox = requests.get(f"{sandbox.url}/mailbox/?to=page@example.org", timeout=30).text
+    page = requests.get(f"{sandbox.url}/mailbox/{mail['id']}/", timeout=30).text
     assert "&lt;i&gt;Hello&lt;/i&gt;" in inbox
     assert '<a href="http://localhost:8000/confirm/?key=a&amp;b=c"' in page
     assert "<script>" not in page
@@ -83,6 +83,6 @@ def test_long_text_is_cut_to_its_bound(sandbox: SandboxProcess) -> None:
 
 def test_subject_with_a_line_break_stays_one_line(sandbox: SandboxProcess) -> None:
     raw = "From: a@b.c\r\nTo: fold@example.org\r\nSubject: one\r\n two\r\n\r\nhi"
-    with smtplib.SMTP("127.0.0.1", sandbox.smtp_port, timeout=10) as smtp:
+    with smtplib.SMTP("127.0.0.1", sandbox.smtp_port, timeout=30) as smtp:
         smtp.sendmail("a@b.c", ["fold@example.org"], raw)
     assert messages(sandbox, to="fold@example.org")[0]["subject"] == "one two"

@@ -62,7 +62,7 @@ class PretendStripe:
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         """Call the stand-in's control API."""
-        reply = requests.request(method, f"{self.process.url}/stripe/control/{path}", json=body or None, timeout=10)
+        reply = requests.request(method, f"{self.process.url}/stripe/control/{path}", json=body or None, timeout=30)
         reply.raise_for_status()
         return reply.json()
 
@@ -77,7 +77,7 @@ class PretendStripe:
     def raw(self, method: str, path: str, **options: Any) -> requests.Response:
         """Call the API without the SDK."""
         headers = {"Authorization": f"Bearer {STRIPE_KEY}", **options.pop("headers", {})}
-        return requests.request(method, f"{self.process.url}/stripe{path}", headers=headers, timeout=10, **options)
+        return requests.request(method, f"{self.process.url}/stripe{path}", headers=headers, timeout=30, **options)
 
     def make_account(self, *, country: str = "us") -> str:
         """Create a recipient account, not yet onboarded; return its id."""
@@ -126,7 +126,7 @@ class PretendStripe:
 def submit_onboarding(url: str, *, action: str, **details: str) -> requests.Response:
     """Open the onboarding page, submit its form as filled in (changed by `details`) and return the answer."""
     browser = requests.Session()
-    page = browser.get(url, timeout=10)
+    page = browser.get(url, timeout=30)
     page.raise_for_status()
     fields = dict(_inputs(page.text))
     return browser.post(
@@ -134,7 +134,7 @@ def submit_onboarding(url: str, *, action: str, **details: str) -> requests.Resp
         data={**fields, **details, "action": action},
         headers={"Referer": url},
         allow_redirects=False,
-        timeout=10,
+        timeout=30,
     )
 
 
@@ -184,7 +184,7 @@ def stripe_process(tmp_path_factory: pytest.TempPathFactory, webhook_listener: L
 def pretend(stripe_process: SandboxProcess, webhook_listener: Listener) -> Iterator[PretendStripe]:
     """The stand-in with no faults, the clock frozen, and nothing received yet."""
     base = f"{stripe_process.url}/stripe"
-    transport = JudgingClient(urlsplit(base).path, timeout=10)
+    transport = JudgingClient(urlsplit(base).path, timeout=30)
     client = stripe.StripeClient(STRIPE_KEY, base_addresses={"api": base}, http_client=transport)
     pretend = PretendStripe(stripe_process, client, transport, webhook_listener)
     pretend.control("DELETE", "faults")

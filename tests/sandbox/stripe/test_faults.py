@@ -169,7 +169,7 @@ def test_capability_can_be_taken_away(pretend: PretendStripe) -> None:
     ],
 )
 def test_nonsense_faults_are_refused(pretend: PretendStripe, body: dict[str, str | int]) -> None:
-    reply = requests.post(f"{pretend.process.url}/stripe/control/faults", json=body, timeout=10)
+    reply = requests.post(f"{pretend.process.url}/stripe/control/faults", json=body, timeout=30)
     assert reply.status_code == 400
 
 
@@ -179,16 +179,16 @@ def test_pages_show_what_happened_and_switch_faults(pretend: PretendStripe) -> N
     pretend.client.v1.balance.retrieve()
     pretend.set_clock(STARTED_AT + timedelta(hours=2))
     base = f"{pretend.process.url}/stripe"
-    assert "1,234.56 USD" in requests.get(f"{base}/", timeout=10).text
-    assert "1,234.56 USD" in requests.get(f"{base}/bank/", timeout=10).text
+    assert "1,234.56 USD" in requests.get(f"{base}/", timeout=30).text
+    assert "1,234.56 USD" in requests.get(f"{base}/bank/", timeout=30).text
 
     browser = requests.Session()
-    browser.get(f"{base}/control/", timeout=10)
+    browser.get(f"{base}/control/", timeout=30)
     form = {"kind": "rate_limited", "count": "3", "csrfmiddlewaretoken": browser.cookies["sandbox_csrf"]}
-    page = browser.post(f"{base}/control/switch", data=form, headers={"Referer": f"{base}/control/"}, timeout=10)
+    page = browser.post(f"{base}/control/switch", data=form, headers={"Referer": f"{base}/control/"}, timeout=30)
     assert page.ok
     fault = pretend.control("GET", "faults")[0]
     assert (fault["kind"], fault["count"]) == ("rate_limited", 3)
     lift = {"lift": fault["id"], "csrfmiddlewaretoken": form["csrfmiddlewaretoken"]}
-    browser.post(f"{base}/control/switch", data=lift, headers={"Referer": f"{base}/control/"}, timeout=10)
+    browser.post(f"{base}/control/switch", data=lift, headers={"Referer": f"{base}/control/"}, timeout=30)
     assert pretend.control("GET", "faults") == []

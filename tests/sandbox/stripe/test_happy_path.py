@@ -62,14 +62,14 @@ def test_onboarding_in_canada_asks_for_transit_and_institution(pretend: PretendS
 
 def test_onboarding_link_dies_with_time_and_sends_to_refresh(pretend: PretendStripe) -> None:
     pretend.control("PUT", "knobs", link_lifetime_seconds=0)
-    reply = requests.get(pretend.link(pretend.make_account()), allow_redirects=False, timeout=10)
+    reply = requests.get(pretend.link(pretend.make_account()), allow_redirects=False, timeout=30)
     assert reply.status_code == 302
     assert reply.headers["Location"] == "http://localhost:8000/payouts/set-up/"
 
 
 def test_onboarding_page_is_not_found_without_its_link(pretend: PretendStripe) -> None:
     url = pretend.link(pretend.make_account())
-    assert requests.get(url[:-4], timeout=10).status_code == 404
+    assert requests.get(url[:-4], timeout=30).status_code == 404
 
 
 def test_transfer_reaches_the_bank_an_hour_later(pretend: PretendStripe) -> None:
@@ -108,7 +108,7 @@ def platform_balance(pretend: PretendStripe, currency: str) -> int:
 
 def bank(pretend: PretendStripe) -> list[dict[str, str | int]]:
     """Return what reached the bank."""
-    reply = requests.get(f"{pretend.process.url}/control/bank", timeout=10)
+    reply = requests.get(f"{pretend.process.url}/control/bank", timeout=30)
     reply.raise_for_status()
     rows: list[dict[str, str | int]] = reply.json()
     return rows

@@ -32,13 +32,13 @@ class Judge:
 
     def counts(self) -> dict[str, int]:
         """Return how often the token endpoint granted by each grant type, and refused by each error."""
-        found: dict[str, int] = requests.get(f"{self.url}/judge/counts", timeout=5).json()
+        found: dict[str, int] = requests.get(f"{self.url}/judge/counts", timeout=30).json()
         return found
 
     def accepts(self, access_token: str) -> bool:
         """Say whether the server takes the access token."""
         headers = {"Authorization": f"Bearer {access_token}"}
-        return requests.get(f"{self.url}/me", headers=headers, timeout=5).status_code == 200
+        return requests.get(f"{self.url}/me", headers=headers, timeout=30).status_code == 200
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def judge(package: Path) -> Iterator[Judge]:
             yield Judge(f"http://localhost:{port}")
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=30)
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -97,17 +97,17 @@ class Owner:
 
     def walk(self, url: str, *, stop_at: str = "", aborts: bool = False) -> str:
         """Follow pages and forms from `url`; returns the address that begins with `stop_at`, or the last page."""
-        reply = self.session.get(url, allow_redirects=False, timeout=10)
+        reply = self.session.get(url, allow_redirects=False, timeout=30)
         has_aborted = False
         for _ in range(20):
             if reply.is_redirect:
                 target = urljoin(reply.url, reply.headers["Location"])
                 if stop_at and target.startswith(stop_at):
                     return target
-                reply = self.session.get(target, allow_redirects=False, timeout=10)
+                reply = self.session.get(target, allow_redirects=False, timeout=30)
                 continue
             if aborts and (link := re.search(r'href="([^"]+/abort)"', reply.text)):
-                reply = self.session.get(urljoin(reply.url, link[1]), allow_redirects=False, timeout=10)
+                reply = self.session.get(urljoin(reply.url, link[1]), allow_redirects=False, timeout=30)
                 has_aborted = True
                 continue
             form = _FORM.search(reply.text)
@@ -117,7 +117,7 @@ class Owner:
             if 'name="login"' in form[2]:
                 fields |= {"login": "alice", "password": "whatever"}
             target = urljoin(reply.url, unescape(form[1]))
-            reply = self.session.post(target, data=fields, allow_redirects=False, timeout=10)
+            reply = self.session.post(target, data=fields, allow_redirects=False, timeout=30)
         raise AssertionError("the pages never ended")
 
     def allow(self, url: str, *, aborts: bool = False) -> dict[str, str]:

@@ -42,7 +42,7 @@ class World:
 
     def control(self, **changes: Any) -> dict[str, Any]:
         """Call the control API of what is BMW's alone."""
-        reply = requests.patch(f"{self.sandbox.url}/bmw/control", json=changes, timeout=10)
+        reply = requests.patch(f"{self.sandbox.url}/bmw/control", json=changes, timeout=30)
         reply.raise_for_status()
         answer: dict[str, Any] = reply.json()
         return answer

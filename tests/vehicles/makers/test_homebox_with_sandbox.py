@@ -41,7 +41,7 @@ def open_box(world: World, without_scopes: tuple[str, ...] = ()) -> CarAccess:
 
 
 def patch(world: World, **changes: object) -> None:
-    reply = requests.patch(f"{world.sandbox.url}/homebox/control/boxes/{BOX}", json=changes, timeout=10)
+    reply = requests.patch(f"{world.sandbox.url}/homebox/control/boxes/{BOX}", json=changes, timeout=30)
     reply.raise_for_status()
 
 

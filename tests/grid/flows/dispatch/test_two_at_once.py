@@ -51,7 +51,7 @@ def apart(act: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
 
 
 def wait_for(thread: threading.Thread, found: list[object]) -> object:
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert found, "it never ended"
     if isinstance(found[0], Exception):
         raise found[0]

@@ -59,7 +59,7 @@ def test_lies_stalls_and_floods_end_nothing_that_stands(
         assert questions == [["an event is of another program"]] * 2
     if fault == "malformed":
         assert questions == [["a time is not readable"]] * 2
-    requests.delete(f"{utility.base}/control/faults", timeout=10)
+    requests.delete(f"{utility.base}/control/faults", timeout=30)
     assert utility.poll() == 1
     assert len(standing()) == 2
     assert all(row.questions == [] for row in OperatorEvent.objects.all())
@@ -143,11 +143,11 @@ def test_more_urgent_event_has_the_time_and_gives_it_back(utility: Utility, prog
     (loser, winner) = OperatorEvent.objects.order_by("pk")
     assert (winner.remote_id, winner.questions) == (urgent["id"], [])
     assert "comes first" in loser.questions[0]
-    requests.delete(f"{utility.base}/control/faults", timeout=10)
+    requests.delete(f"{utility.base}/control/faults", timeout=30)
     desk = requests.Session()
-    desk.get(f"{utility.base}/", timeout=10)
+    desk.get(f"{utility.base}/", timeout=30)
     form = {"csrfmiddlewaretoken": desk.cookies["sandbox_csrf"], "how": "delete"}
-    desk.post(f"{utility.base}/events/{urgent['id']}/call-off", data=form, timeout=10)
+    desk.post(f"{utility.base}/events/{urgent['id']}/call-off", data=form, timeout=30)
     utility.poll()
     assert standing() == [(start, start + 3 * HOUR)]
     assert OperatorEvent.objects.get(pk=loser.pk).questions == []

@@ -52,7 +52,7 @@ def test_each_day_is_told_once_and_hour_by_hour(utility: Utility, now: datetime,
     utility.poll()
     assert utility.send() == 1
     assert utility.reports(wish).keys() == {"nomination 2026-11-19", "nomination 2026-11-20"}
-    requests.delete(f"{utility.base}/control/events", timeout=10)
+    requests.delete(f"{utility.base}/control/events", timeout=30)
     utility.poll()
     utility.at(now + 2 * DAY)
     nominate_due(now=utility.now, limit=5)
@@ -66,7 +66,7 @@ def test_nomination_whose_answer_was_lost_is_found_again(utility: Utility, now: 
     utility.fault("forgetful")
     assert utility.send() == 0
     assert OwedReport.objects.get().failures == 1
-    requests.delete(f"{utility.base}/control/faults", timeout=10)
+    requests.delete(f"{utility.base}/control/faults", timeout=30)
     assert utility.send() == 1
     (report,) = utility.reports(wish).values()
     assert OwedReport.objects.get().remote_id == report["id"]

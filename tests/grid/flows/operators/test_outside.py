@@ -28,13 +28,13 @@ HOUR = timedelta(hours=1)
 def utility(sandbox: SandboxProcess, now: datetime) -> Iterator[SandboxProcess]:
     sandbox.control("PUT", "clock", simulated_at=now.isoformat(), rate=0)
     yield sandbox
-    requests.delete(f"{sandbox.url}/vtn/control/events", timeout=10)
+    requests.delete(f"{sandbox.url}/vtn/control/events", timeout=30)
     sandbox.control("DELETE", "clock")
 
 
 def ask(utility: SandboxProcess, **wish: Any) -> dict[str, Any]:
     body = {"kind": "hold", "minutesAhead": 120, "minutes": 60, "targetKw": 20} | wish
-    reply = requests.post(f"{utility.url}/vtn/control/events", json=body, timeout=10)
+    reply = requests.post(f"{utility.url}/vtn/control/events", json=body, timeout=30)
     return dict(reply.json())
 
 
@@ -48,7 +48,7 @@ def link_to(utility: SandboxProcess, enrollment: Any, now: datetime, version: st
         client_secret="charge-the-grid",
         push_token="ring-ring",
     )
-    desk = requests.get(f"{utility.url}/vtn/control/events", timeout=10).json()
+    desk = requests.get(f"{utility.url}/vtn/control/events", timeout=30).json()
     program.remote_id = desk[-1]["programID"]
     program.save()
     return program.link
@@ -70,7 +70,7 @@ def test_ask_arrives_and_report_goes_back(utility: SandboxProcess, alice: User, 
     assert report_due_events(limit=5) == 1
     assert report_due_events(limit=5) == 0
     report = OperatorReport.objects.get()
-    back = {row["id"]: row for row in requests.get(f"{utility.url}/vtn/control/reports", timeout=10).json()}
+    back = {row["id"]: row for row in requests.get(f"{utility.url}/vtn/control/reports", timeout=30).json()}
     told = back[report.remote_id]
     if version == "3.1.0":
         judge("report", told)

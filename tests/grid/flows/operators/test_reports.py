@@ -87,7 +87,7 @@ def test_report_whose_answer_was_lost_is_found_again(utility: Utility, now: date
     assert utility.send() == 0
     assert OwedReport.objects.get().failures == 1
     assert send_owed_reports(now=utility.now, limit=5) == 0  # not before its time
-    requests.delete(f"{utility.base}/control/faults", timeout=10)
+    requests.delete(f"{utility.base}/control/faults", timeout=30)
     assert utility.send() == 1
     (report,) = utility.reports(event).values()
     assert OwedReport.objects.get().remote_id == report["id"]
@@ -167,16 +167,16 @@ def test_target_asks_its_own_cars_and_an_unknown_one_is_a_question(utility: Util
     Site.objects.filter(pk=cars[1].site_id).update(feeder=feeder)
     desk = {"Authorization": f"Bearer {desk_token(utility)}"}
     utility.poll()
-    (ven,) = requests.get(f"{utility.base}/3.1.0/vens", headers=desk, timeout=10).json()
+    (ven,) = requests.get(f"{utility.base}/3.1.0/vens", headers=desk, timeout=30).json()
     body = ven | {"targets": ["feeder-7", "evs"]}
-    assert requests.put(f"{utility.base}/3.1.0/vens/{ven['id']}", json=body, headers=desk, timeout=10).ok
+    assert requests.put(f"{utility.base}/3.1.0/vens/{ven['id']}", json=body, headers=desk, timeout=30).ok
     try:
         OperatorLink.objects.update(targets={})
         utility.ask(minutesAhead=60, targets=["feeder-7", "neptune"])
         utility.ask(minutesAhead=180, targets=["evs"])
         utility.poll()
     finally:
-        requests.put(f"{utility.base}/3.1.0/vens/{ven['id']}", json=ven, headers=desk, timeout=10)
+        requests.put(f"{utility.base}/3.1.0/vens/{ven['id']}", json=ven, headers=desk, timeout=30)
     asked = {row.starts_at - now: row for row in GridEvent.objects.all()}
     # The server gave our VEN both targets; one is a feeder's name, and means its cars alone.
     assert asked[3 * HOUR].participations.count() == 2
@@ -194,5 +194,5 @@ def desk_token(utility: Utility) -> str:
         "client_id": "utility-desk",
         "client_secret": "keep-the-lights-on",
     }
-    reply = requests.post(f"{utility.base}/3.1.0/auth/token", data=form, timeout=10)
+    reply = requests.post(f"{utility.base}/3.1.0/auth/token", data=form, timeout=30)
     return str(reply.json()["access_token"])

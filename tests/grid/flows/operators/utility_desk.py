@@ -27,7 +27,7 @@ class Utility:
 
     def clear(self) -> None:
         for what in ("events", "faults"):
-            requests.delete(f"{self.base}/control/{what}", timeout=10)
+            requests.delete(f"{self.base}/control/{what}", timeout=30)
 
     def at(self, now: datetime) -> datetime:
         self.now = now
@@ -36,16 +36,16 @@ class Utility:
 
     def ask(self, **wish: Any) -> dict[str, Any]:
         body = {"kind": "hold", "minutesAhead": 60, "minutes": 60, "targetKw": 20, "pieces": 4} | wish
-        reply = requests.post(f"{self.base}/control/events", json=body, timeout=10)
+        reply = requests.post(f"{self.base}/control/events", json=body, timeout=30)
         assert reply.status_code == 201, reply.text
         return dict(reply.json())
 
     def fault(self, kind: str, **body: Any) -> None:
-        assert requests.post(f"{self.base}/control/faults", json={"kind": kind, **body}, timeout=10).ok
+        assert requests.post(f"{self.base}/control/faults", json={"kind": kind, **body}, timeout=30).ok
 
     def reports(self, event: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The reports on the event by name, each judged."""
-        rows = requests.get(f"{self.base}/control/reports", timeout=10).json()
+        rows = requests.get(f"{self.base}/control/reports", timeout=30).json()
         mine = [row for row in rows if row["eventID"] == event["id"]]
         for row in mine:
             judge("report", row)
@@ -61,7 +61,7 @@ class Utility:
             oauth_id="chargescape-ven",
             client_secret="charge-the-grid",
         )
-        row.remote_id = requests.get(f"{self.base}/control/programs", timeout=10).json()[0]["id"]
+        row.remote_id = requests.get(f"{self.base}/control/programs", timeout=30).json()[0]["id"]
         row.save()
         return row
 

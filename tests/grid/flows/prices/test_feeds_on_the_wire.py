@@ -33,7 +33,7 @@ def feeds(world: SandboxProcess, settings: Settings) -> Iterator[SandboxProcess]
     }
     call_command("load_programs", verbosity=0)
     yield world
-    requests.delete(f"{world.url}/feeds/control/faults", timeout=10).raise_for_status()
+    requests.delete(f"{world.url}/feeds/control/faults", timeout=30).raise_for_status()
 
 
 def at(world: SandboxProcess, moment: datetime) -> datetime:
@@ -44,7 +44,7 @@ def at(world: SandboxProcess, moment: datetime) -> datetime:
 
 def fault(world: SandboxProcess, feed: str, kind: str, **settings: float) -> None:
     body = {"feed": feed, "kind": kind, **settings}
-    requests.post(f"{world.url}/feeds/control/faults", json=body, timeout=10).raise_for_status()
+    requests.post(f"{world.url}/feeds/control/faults", json=body, timeout=30).raise_for_status()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_failing_source_keeps_its_values_and_recovers(
     assert fetch_due_feeds(now=now + timedelta(minutes=1), limit=10) == 1
     feed.refresh_from_db()
     assert (feed.failure, feed.fetched_at, feed.points.count()) == (failure, now, count)
-    requests.delete(f"{feeds.url}/feeds/control/faults", timeout=10).raise_for_status()
+    requests.delete(f"{feeds.url}/feeds/control/faults", timeout=30).raise_for_status()
     Feed.objects.update(lease_until=None)
     assert fetch_due_feeds(now=now + timedelta(minutes=2), limit=10) == 1
     feed.refresh_from_db()
