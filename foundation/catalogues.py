@@ -130,7 +130,8 @@ def renew() -> dict[str, list[str]]:
         for message in marked:
             if message.id:
                 old = kept.get(message.id, message.context)
-                string = old.string if old else ""
+                is_same = old is not None and old.pluralizable == message.pluralizable
+                string = old.string if old and is_same else ""
                 renewed.add(
                     message.id,
                     string,
