@@ -21,6 +21,7 @@ from rewards.models import Payout, PayoutAccount
 from rewards.refusals import UnableToSetUpPayouts
 
 SHOWN_PAYOUTS = 60
+FROM_WELCOME = "payouts_from_welcome"  # in the session: who sets payouts up in the welcome comes back to it
 
 
 def _account(owner: User) -> PayoutAccount | None:
@@ -74,6 +75,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
     except UnableToSetUpPayouts as refusal:
         messages.error(request, refusal.reason)
         return redirect("payouts")
+    request.session[FROM_WELCOME] = request.POST.get("next") == "welcome"
     return HttpResponseRedirect(url)
 
 
@@ -86,7 +88,7 @@ def come_back(request: HttpRequest) -> HttpResponse:
             account = refresh_account(account=account, now=clock.now())
         if account.state == PayoutAccount.State.ACTIVE:
             messages.success(request, gettext("Payouts are set up."))
-    return redirect("payouts")
+    return redirect("onboarding" if request.session.pop(FROM_WELCOME, None) else "payouts")
 
 
 @owner_action

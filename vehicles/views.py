@@ -90,9 +90,9 @@ def _account(link: VehicleLink, health: LinkHealth) -> dict[str, Any]:
 
 
 _HOW = {
-    LinkKind.REDIRECT: _("You are sent to {maker}'s own page and come back here."),
-    LinkKind.DEVICE_CODE: _("We show you a code; you type it on {maker}'s own page."),
-    LinkKind.HOSTED_PAGE: _("You pick your make on {maker}'s page, sign in there and come back here."),
+    LinkKind.REDIRECT: _("You sign in on its own page and come back here."),
+    LinkKind.DEVICE_CODE: _("We show you a code; you type it on its own page."),
+    LinkKind.HOSTED_PAGE: _("You pick your make on its page, sign in there and come back here."),
 }
 
 
@@ -102,7 +102,7 @@ def makers_on_offer(linked: set[str]) -> list[dict[str, str]]:
         {
             "slug": slug,
             "name": maker_name(slug),
-            "how": str(_HOW[AUTOMAKERS[slug].link_kind]).format(maker=maker_name(slug)),
+            "how": str(_HOW[AUTOMAKERS[slug].link_kind]),
             "label": (gettext("Link another {maker} account") if slug in linked else gettext("Link {maker}")).format(
                 maker=maker_name(slug)
             ),

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -22,11 +22,11 @@ from vehicles.addresses import callback_url
 from vehicles.automakers.base import LinkKind
 from vehicles.automakers.registry import AUTOMAKERS
 from vehicles.flows.attempts import REASONS, UnableToLink, reason_text
-from vehicles.flows.cars import controlling_elsewhere
+from vehicles.flows.cars import FIRST_DEPARTURE, controlling_elsewhere
 from vehicles.flows.device_codes import begin_device_link, poll_attempt
 from vehicles.flows.links import begin_link, choose_vehicles, complete_link, revoke_link
 from vehicles.flows.tickets import hand_back, open_ticket
-from vehicles.models import HomeCharger, LinkAttempt, Vehicle, VehicleLink
+from vehicles.models import ChargePreference, HomeCharger, LinkAttempt, Vehicle, VehicleLink
 from vehicles.qr import qr_data_uri
 from vehicles.views import maker_name, makers_on_offer
 
@@ -56,7 +56,7 @@ def link_begin(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(begin_link(redirect_uri=callback_url(maker), **common))
     except UnableToLink as refusal:
         messages.error(request, refusal.reason)
-        return redirect("cars")
+        return _to_try_again(request)
 
 
 @owner_read
@@ -172,8 +172,13 @@ def _complete_here(request: HttpRequest, maker: str) -> HttpResponse:
         )
     except UnableToLink as refusal:
         messages.error(request, refusal.reason)
-        return redirect("cars")
+        return _to_try_again(request)
     return HttpResponseRedirect(_say_linked(request, link))
+
+
+def _to_try_again(request: HttpRequest) -> HttpResponse:
+    """Lead whom a maker or we refused to where makers are offered: the welcome's step where they came from it."""
+    return redirect("welcome_step", "car") if request.session.get(IN_WELCOME) else redirect("cars")
 
 
 @owner_page
@@ -191,7 +196,8 @@ def choose(request: HttpRequest, link: UUID) -> HttpResponse:
             messages.error(request, refusal.reason)
             return redirect("choose_vehicles", found.public_id)
         if vehicles and request.session.pop(IN_WELCOME, None):
-            messages.success(request, gettext("Your car takes part now."))
+            said = ngettext("Your car takes part now.", "Your cars take part now.", len(vehicles))
+            messages.success(request, said)
             return redirect("onboarding")
         if vehicles:
             messages.success(request, gettext("Your car takes part now. These are our defaults; change what you like."))
@@ -211,6 +217,8 @@ def choose(request: HttpRequest, link: UUID) -> HttpResponse:
         "maker": found.maker,
         "maker_name": maker_name(found.maker),
         "cars_url": reverse("cars"),
+        "usual": ChargePreference(),
+        "leaves_at": FIRST_DEPARTURE,
     }
     return render(request, "vehicles/choose.html", context)
 

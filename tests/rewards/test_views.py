@@ -10,6 +10,7 @@ from django.test import Client
 from accounts.models import User
 from rewards.flows.payouts import pay_now
 from rewards.models import Payout, PayoutAccount
+from rewards.views import FROM_WELCOME
 from tests.factories import rewards
 from tests.page_world import stop_clock
 
@@ -32,6 +33,14 @@ def test_set_up_says_when_nothing_is_configured(alices: Client) -> None:
     answer = alices.post("/payouts/set-up/", follow=True)
     assert "not set up on this installation" in answer.content.decode()
     assert not PayoutAccount.objects.exists()
+
+
+def test_whoever_set_payouts_up_in_the_welcome_comes_back_to_it(alices: Client) -> None:
+    welcome = alices.session
+    welcome[FROM_WELCOME] = True
+    welcome.save()
+    assert alices.get("/payouts/return/")["Location"] == "/welcome/"
+    assert alices.get("/payouts/return/")["Location"] == "/payouts/"
 
 
 def test_everything_available_is_paid_on_request(alices: Client, alice: User, now: datetime) -> None:

@@ -12,6 +12,7 @@ from django.test import Client
 from accounts.models import User
 from tests.page_world import World, build_world, stop_clock
 from vehicles.models import ChargeOverride, ChargePreference, LinkAttempt, Vehicle, VehicleLink
+from vehicles.views_links import IN_WELCOME
 
 WISHES = {
     "target_soc_percent": "90",
@@ -80,6 +81,14 @@ def test_denied_consent_is_told_and_links_nothing(world: World, client: Client) 
     answer = client.get(f"/cars/link/callback/ford/?error=access_denied&state={state}", follow=True)
     assert "You did not allow access" in answer.content.decode()
     assert VehicleLink.objects.count() == 1
+
+
+def test_denied_consent_in_the_welcome_leads_back_to_its_step(world: World, client: Client) -> None:
+    welcome = client.session
+    welcome[IN_WELCOME] = True
+    welcome.save()
+    state = parse_qs(urlsplit(client.post("/cars/link/", {"maker": "ford"})["Location"]).query)["state"][0]
+    assert client.get(f"/cars/link/callback/ford/?error=access_denied&state={state}")["Location"] == "/welcome/car/"
 
 
 def test_chosen_cars_take_part_and_lead_to_their_wishes(world: World, client: Client) -> None:

@@ -138,7 +138,9 @@ def _car_objects(vehicle: Vehicle) -> UnableToEnroll | None:
 def _owner_objects(vehicle: Vehicle) -> UnableToEnroll | None:
     if not HomePlace.objects.filter(owner=vehicle.owner).exists():
         return UnableToEnroll(
-            gettext("We do not know yet where home is. While a car stands there, open it and choose “This is home”."),
+            gettext(
+                "We do not know yet where home is. While a car stands there, open it and choose “My car is at home now”."
+            ),
             code="home_place_unknown",
         )
     needed = (Consent.Purpose.DATA_USE, Consent.Purpose.GRID_PARTICIPATION)
