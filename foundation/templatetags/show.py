@@ -153,7 +153,7 @@ def is_old(observed: datetime | None, now: datetime) -> bool:
 
 @register.filter
 def size(value: int) -> int:
-    """Return a power without its sign, where words already say which way it flows."""
+    """Return a value without its sign, where words already say which way it goes."""
     return abs(value)
 
 
