@@ -9,6 +9,7 @@ from typing import Any
 import environ
 
 from chargescape import makers
+from chargescape.databases import postgres_options
 
 env = environ.Env()
 SECRET_KEY = env.str("WATCHDOG_SECRET_KEY", "a watchdog signs nothing")
@@ -32,6 +33,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", 60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"] = postgres_options(DATABASES["default"])
 FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS")
 FIELD_HASH_KEY = env.str("FIELD_HASH_KEY")
 CLOCK_ANCHOR_FILE = env.str("CLOCK_ANCHOR_FILE", "")

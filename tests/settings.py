@@ -20,6 +20,8 @@ compile_changed()  # so that `pytest` alone speaks every language, whoever chang
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, as in production: threads and child processes share it, which an in-memory database does not allow.
     DATABASES["default"]["TEST"] = {"NAME": str(_FOLDER / "test_tests.sqlite3")}  # noqa: F405
+else:
+    del DATABASES["default"]["OPTIONS"]["options"]  # noqa: F405 - many tests are one transaction, however long they take
 FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; no test password protects anything
 STORAGES = {
