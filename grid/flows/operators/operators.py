@@ -205,7 +205,7 @@ def take_record(
             asked = read_record(record, program=program, enrolled_w=enrolled_w(program, scope), now=now)
     except OperatorUnreadable as error:
         return keep_unread(program, remote_id, record, str(error), now=now), False
-    if known is not None and _is_older(asked, known):
+    if known is not None and _is_older(asked, known) and not _is_over(known, now):
         return known, False
     with transaction.atomic():
         row = _keep(program, record, asked, scope, unknown, now=now)
@@ -248,6 +248,16 @@ def _is_older(asked: Asked, known: OperatorEvent) -> bool:
     if asked.revision != known.revision:
         return asked.revision < known.revision
     return known.changed_at is not None and asked.changed_at < known.changed_at
+
+
+def _is_over(known: OperatorEvent, now: datetime) -> bool:
+    """Say whether all that the event ever asked is past: its name may stand for a new one, counted anew.
+
+    One that was called off is over when it would have been: till then older messages of it may be about.
+    """
+    ends = [known.wanted_until, *known.asks.values_list("grid_event__ends_at", flat=True)]
+    past = [at for at in ends if at is not None]
+    return bool(past) and max(past) <= now
 
 
 def count_of(record: Mapping[str, Any]) -> int:
