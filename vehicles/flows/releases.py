@@ -13,6 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from accounts.models import Consent
 from vehicles.flows import switching
 from vehicles.models import ChargeOverride, ChargeReading, Command, HomeCharger, MakerSwitch, StopOrder, Vehicle
+from vehicles.models.commands import CommandQuerySet
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +56,14 @@ def release_all(*, reason: str, now: datetime) -> int:
 
     What gives energy back is released first, and nothing of it takes turns.
     """
-    Command.objects.risk_adding().filter(state=Command.State.DUE).update(
-        state=Command.State.SUPERSEDED, released_at=now, failure=reason[:60]
-    )
+    waiting = Command.objects.filter(state=Command.State.DUE)
+    with transaction.atomic():
+        unsent = _locked(waiting.risk_adding())
+        unsent.update(state=Command.State.SUPERSEDED, released_at=now, failure=reason[:60])
     is_over = Q(ended_by=Command.EndedBy.CAR, ends_at__lte=now)
     under_way = Command.objects.open_resumes().filter(vehicle=OuterRef("vehicle"))
-    Command.objects.open_resumes().filter(state=Command.State.DUE, switch_w__gt=0).update(switch_w=0, due_at=now)
+    with transaction.atomic():
+        _locked(waiting.open_resumes().filter(switch_w__gt=0)).update(switch_w=0, due_at=now)
     held = Command.objects.open_holds().exclude(is_over).exclude(Exists(under_way))
     newest: dict[int, Command] = {}
     for hold in held.order_by("vehicle", "created_at").only("vehicle_id", "public_id", "via_charger_id", "kind"):
@@ -69,6 +72,12 @@ def release_all(*, reason: str, now: datetime) -> int:
     for first in range(0, len(holds), AT_ONCE):
         _leave_resumes(holds[first : first + AT_ONCE], reason=reason, now=now)
     return len(holds)
+
+
+def _locked(rows: CommandQuerySet) -> CommandQuerySet:
+    """Lock many commands in the order in which whoever gives them turns does, and return those that are so still."""
+    keys = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+    return rows.filter(pk__in=keys)
 
 
 def _leave_resumes(holds: Sequence[Command], *, reason: str, now: datetime) -> None:

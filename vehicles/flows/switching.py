@@ -46,12 +46,13 @@ def give_turns(*, now: datetime) -> int:
     return len(rows)
 
 
-def _give(group: str, commands: Sequence[Command], *, now: datetime) -> None:
+def _give(group: str, found: Sequence[Command], *, now: datetime) -> None:
     with transaction.atomic():
         limit = SwitchLimit.objects.select_for_update().filter(group=group).first()
         if limit is None or not limit.limit_w:
-            Command.objects.filter(pk__in=[one.pk for one in commands]).update(slot_at=now)
+            Command.objects.filter(pk__in=[one.pk for one in found]).update(slot_at=now)
             return
+        commands = _locked(found)
         slots, free_at = turns(
             [one.switch_w for one in commands], limit_w=limit.limit_w, free_at=limit.free_at or now, now=now
         )
@@ -60,6 +61,16 @@ def _give(group: str, commands: Sequence[Command], *, now: datetime) -> None:
             command.due_at = max(slot_at, now)
         Command.objects.bulk_update(commands, ["slot_at", "due_at"], batch_size=500)
         SwitchLimit.objects.filter(pk=limit.pk).update(free_at=free_at)
+
+
+def _locked(found: Sequence[Command]) -> list[Command]:
+    """Lock the commands and return those that wait for a turn still: somebody may need one at once by now.
+
+    In the order of the kill switch, which writes as many: one would be given up as waiting for the other.
+    """
+    rows = Command.objects.filter(pk__in=[one.pk for one in found], state=Command.State.DUE, switch_w__gt=0)
+    waiting = set(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+    return [one for one in found if one.pk in waiting]
 
 
 def turns(
