@@ -103,7 +103,7 @@ def end_enrollment(*, enrollment: Enrollment, now: datetime, is_told: bool = Tru
 def _leave_events(enrollment: Enrollment, *, now: datetime) -> None:
     EventParticipation.objects.filter(
         enrollment=enrollment,
-        state=EventParticipation.State.IN,
+        state__in=(EventParticipation.State.IN, EventParticipation.State.CONTROL),
         event__ends_at__gt=now,
         event__state__in=GridEvent.OPEN_STATES,
     ).update(state=EventParticipation.State.OPTED_OUT, reason="withdrawn", decided_at=now)

@@ -127,6 +127,15 @@ def test_leaving_ends_the_enrollment_and_its_open_events(alice: User, now: datet
     assert (state.due_at, state.dispatch_at) == (now, now)
 
 
+def test_car_that_leaves_is_measured_no_more_whether_asked_or_left_alone(alice: User, now: datetime) -> None:
+    enrolled = make.enrollment(alice, now=now)
+    drawn = make.participation(enrolled, now=now)
+    EventParticipation.objects.update(state=EventParticipation.State.CONTROL)
+    withdraw_vehicle(vehicle=enrolled.vehicle, now=now)
+    drawn.refresh_from_db()
+    assert (drawn.state, drawn.reason) == (EventParticipation.State.OPTED_OUT, "withdrawn")
+
+
 def test_leaving_lets_a_held_car_go(alice: User, now: datetime) -> None:
     enrolled = make.enrollment(alice, now=now)
     Command.objects.create(
