@@ -133,8 +133,11 @@ def _page(request: HttpRequest, context: dict[str, object], *, status: int = 200
 
 def _relink(request: HttpRequest, click: Click) -> HttpResponse:
     """Lead the owner, signed in, to the button that links again: a maker's sign-in belongs to one browser session."""
-    if request.user != click.user:
+    if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
+    if request.user != click.user:
+        refusal = gettext("You are signed in with another account. Sign out there, then open this link again.")
+        return _page(request, {"action": ACTIONS[RELINK], "refusal": refusal}, status=403)
     assert click.notice is not None
     context = {"action": ACTIONS[RELINK], "shown": _shown(click), "maker": click.notice.params.get("maker_slug", "")}
     return _page(request, {**context, "relink_url": reverse("link_begin")})

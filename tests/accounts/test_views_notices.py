@@ -168,7 +168,7 @@ def test_charge_now_with_one_click(alices: Client, alice: User, bob: User, now: 
     assert [row.vehicle for row in ChargeOverride.objects.all()] == [car]
 
 
-def test_relinking_takes_a_signed_in_owner(client: Client, alice: User, now: datetime) -> None:
+def test_relinking_takes_a_signed_in_owner(client: Client, alice: User, bob: User, now: datetime) -> None:
     notice = tell(alice, now, "link_needs_relink", maker="Ford", maker_slug="ford")
     link = link_of(notice, "relink")
     for method in (client.get, client.post):
@@ -178,6 +178,11 @@ def test_relinking_takes_a_signed_in_owner(client: Client, alice: User, now: dat
     assert 'action="/cars/link/"' in text
     assert 'name="maker" value="ford"' in text
     assert 'name="maker" value="ford"' in client.get("/notices/").content.decode()
+
+    client.force_login(bob)  # in a browser that two people share
+    other = client.get(link)
+    assert other.status_code == 403
+    assert "signed in with another account" in other.content.decode()
 
 
 def test_mailbox_stops_a_kind_with_one_post(client: Client, alice: User, now: datetime) -> None:
