@@ -33,7 +33,7 @@ def test_kills_during_an_event_leave_cars_charged_and_the_owner_paid_once(tmp_pa
         cwd=HOME,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
         check=False,
         env=environment,
     )
