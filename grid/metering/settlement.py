@@ -162,6 +162,19 @@ def readings_needed(readings: tuple[Reading, ...], event: Window) -> tuple[Readi
     return tuple(dict.fromkeys(ordered[number] for number in sorted(kept)))
 
 
+def fewer_readings(readings: Sequence[Reading], instants: Iterable[datetime], *, most: int) -> Sequence[Reading]:
+    """Return about `most` of the readings, which are in order of time, that give the same values at the instants."""
+    if len(readings) <= most:
+        return readings
+    kept = set(range(0, len(readings), -(-len(readings) // most)))
+    for at in instants:
+        after, before = bisect_left(readings, (at,)), _until(readings, bisect_left(readings, (at,)), at) - 1
+        for place in range(len(Reading._fields)):
+            kept.update(_nearest(readings, place, range(after, len(readings))))
+            kept.update(_nearest(readings, place, range(before, -1, -1)))
+    return [readings[number] for number in sorted(kept)]
+
+
 def _until(ordered: Sequence[Reading], number: int, at: datetime) -> int:
     """Return the number of the first reading later than `at`, looking from `number` on."""
     while number < len(ordered) and ordered[number].observed_at <= at:

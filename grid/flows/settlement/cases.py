@@ -12,7 +12,7 @@ from django.db.models.functions import Cast
 
 from grid.metering.cases import Car, Case, Reading, Stay, Window
 from grid.metering.evidence import read_frozen
-from grid.metering.settlement import readings_needed
+from grid.metering.settlement import fewer_readings, readings_needed
 from grid.models import Enrollment, EventParticipation, GridEvent, Site
 from grid.rows.bare import bare
 from grid.rows.columns import IDENTITY, MISSING, TEXT, TIME, WHOLE, as_text, at_micros, read_columns, row_by_row
@@ -72,8 +72,16 @@ class Cases:
             found = _readings(vehicle_ids, event)
         self._seen = {key for key, readings in found.items() if readings[-1].observed_at >= event.ends_at}
         self._readings = {
-            key: readings_needed(tuple(readings[:MOST_READINGS]), event) for key, readings in found.items()
+            key: readings_needed(tuple(self._fewer(key, readings)), event) for key, readings in found.items()
         }
+
+    def _fewer(self, vehicle_id: int, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """Return the readings of a car, of one that streams every few seconds those that its energy follows from."""
+        if len(readings) <= MOST_READINGS:
+            return readings
+        stays = self._stays.get(vehicle_id, ())
+        edges = [at for stay in stays for at in (stay.plugged_in_at, stay.unplugged_at) if at is not None]
+        return fewer_readings(readings, [self.event.starts_at, self.event.ends_at, *edges], most=MOST_READINGS)
 
     def is_seen_after(self, part: EventParticipation) -> bool:
         """Say whether the car was seen at the event's end or later."""

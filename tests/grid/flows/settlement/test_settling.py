@@ -10,15 +10,17 @@ from django.db import IntegrityError, transaction
 from accounts.models import Notice, User
 from grid.flows.events.freezing import freeze
 from grid.flows.plans.cars import load_cars
-from grid.flows.settlement import measuring, settling
+from grid.flows.settlement import cases, measuring, settling
 from grid.flows.settlement.settling import post_due_settlements, settle_due
 from grid.metering import evidence
+from grid.metering.cases import Window
+from grid.metering.settlement import settle
 from grid.models import Enrollment, EventParticipation, GridEvent, ProgramTerms, Settlement, Site
 from rewards import ledger
 from rewards.flows.corrections import corrections_account
 from rewards.models import LedgerAccount, Transfer
 from tests.factories import grid, nights
-from vehicles.models import PlugSession, Vehicle
+from vehicles.models import ChargeReading, PlugSession, Vehicle
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 DERIVED = {"imported_wh": None, "exported_wh": None}
@@ -225,6 +227,29 @@ def test_plug_elsewhere_is_not_paid(part: EventParticipation) -> None:
     settle_due(now=due_at(part), limit=10)
 
     assert Settlement.objects.get().amount_minor == 0
+
+
+def test_car_that_streams_is_settled_like_any_other(part: EventParticipation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases, "MOST_READINGS", 20)
+    vehicle, event = part.enrollment.vehicle, part.event
+    PlugSession.objects.update(unplugged_at=event.ends_at - 31 * MINUTE)
+    begins_at, soc = event.starts_at - 30 * MINUTE, 50
+    ChargeReading.objects.bulk_create(
+        ChargeReading(
+            vehicle=vehicle, observed_at=begins_at + minute * MINUTE, fetched_at=begins_at + minute * MINUTE,
+            soc_percent=soc, limit_percent=90, is_plugged_in=True, is_at_home=True, charge_state="charging",
+            imported_wh=10 * minute * minute if minute % 7 == 0 else None, exported_wh=0,
+        )
+        for minute in range(170)
+    )  # fmt: skip
+
+    settle_due(now=due_at(part), limit=10)
+
+    monkeypatch.setattr(cases, "MOST_READINGS", 2000)
+    whole = cases.Cases(event=Window(event.starts_at, event.ends_at), vehicle_ids=[vehicle.pk])
+    found, expected = Settlement.objects.get(), settle(whole.of(part))
+    assert (found.grade, found.net_wh, found.baseline_wh) == ("measured", expected.net_wh, expected.baseline_wh)
+    assert len(found.evidence["readings"]) < 40
 
 
 def test_slower_charger_sets_the_baseline(part: EventParticipation) -> None:
