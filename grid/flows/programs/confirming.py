@@ -24,6 +24,7 @@ from grid.models import Enrollment, EnrollmentConfirmation, ProgramTerms, Utilit
 ASKED = ("enrollment_id", "program", "asked_at", "name", "address", "service_account")
 ANSWERED = ("account_confirmed", "rate", "dual_enrollment", "reason")
 MOST_ROWS, MOST_CHARACTERS = 200_000, 50_000_000
+SEPARATORS = (",", ";", "\t")
 YES, NO = {"yes", "y", "true", "1"}, {"no", "n", "false", "0"}
 State = EnrollmentConfirmation.State
 
@@ -117,7 +118,8 @@ def take_confirmations(*, utility: Utility, text: str, taken_by: User | None, no
 def _rows(text: str) -> Iterator[tuple[int, Mapping[str, str]]]:
     if len(text) > MOST_CHARACTERS:
         raise UnableToTakeFile("The file is too large: send it in parts.", code="file_too_large")
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    text = text.removeprefix("\ufeff")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
     try:
         head = [name.strip().lower() for name in next(reader, [])]
         missing = [name for name in ("enrollment_id", "account_confirmed") if name not in head]
@@ -132,6 +134,13 @@ def _rows(text: str) -> Iterator[tuple[int, Mapping[str, str]]]:
                 yield reader.line_num, dict(zip(head, (_plain(cell) for cell in cells), strict=False))
     except csv.Error as error:
         raise UnableToTakeFile(f"Line {reader.line_num} is no CSV: {error}.", code="not_csv") from error
+
+
+def _separator(text: str) -> str:
+    """Return what stands between the cells: spreadsheets write a semicolon where the comma is a decimal one."""
+    head = text.partition("\n")[0].lower()
+    named = (one for one in SEPARATORS if "enrollment_id" in [name.strip(' "\r') for name in head.split(one)])
+    return next(named, SEPARATORS[0])
 
 
 def _plain(cell: str) -> str:

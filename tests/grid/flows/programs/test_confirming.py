@@ -101,6 +101,17 @@ def test_bad_rows_are_named_by_line_and_the_others_are_taken(alice: User, bob: U
     assert report.bad_rows[3].text == "Say the reason for which the account is refused."
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_file_that_a_spreadsheet_saved_its_own_way_is_taken(separator: str, alice: User, now: datetime) -> None:
+    waiting = asked(alice, now=now)
+    handed_out = csv.reader(io.StringIO(enrollment_file(utility=waiting.program.utility, now=now)))
+    head, cells = list(handed_out)
+    cells[head.index("account_confirmed")] = "yes"
+    text = "\r\n".join(separator.join(f'"{cell}"' for cell in row) for row in (head, cells))
+    report = take_confirmations(utility=waiting.program.utility, text=f"\ufeff{text}", taken_by=None, now=now)
+    assert (report.confirmed, report.rows) == (1, 1)
+
+
 def test_answer_for_an_owner_who_left_is_kept(alice: User, now: datetime) -> None:
     waiting = asked(alice, now=now)
     Enrollment.objects.update(ended_at=now)
