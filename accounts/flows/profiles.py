@@ -38,9 +38,14 @@ def save_profile(
     return user
 
 
+def is_zone(time_zone: str) -> bool:
+    """Say whether a name is a time zone's, the same on every machine and known to browsers: "America/Chicago"."""
+    return time_zone in available_timezones() and time_zone not in {"localtime", "Factory"}
+
+
 def checked_zone(time_zone: str) -> str:
     """Return the name of a time zone that exists ("America/Chicago"); refuses any other."""
-    if time_zone not in available_timezones():
+    if not is_zone(time_zone):
         raise UnableToSaveProfile(
             gettext("This time zone is not known. Choose one like America/Chicago."),
             code="unknown_time_zone",

@@ -2,13 +2,13 @@
 
 import re
 from datetime import date, datetime
-from zoneinfo import available_timezones
 
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.flows.profiles import is_zone
 from accounts.models import User
 from foundation.refusals import Refusal
 from grid.models import Enrollment, Site, Tariff
@@ -47,7 +47,7 @@ def save_home(
     Powers are W at the AC side; `month_kwh` is what the home uses besides its cars, None = not known. Raises
     UnableToSaveSite where something cannot be true, naming the field.
     """
-    if time_zone not in available_timezones():
+    if not is_zone(time_zone):
         raise UnableToSaveSite(
             gettext("This time zone is not known. Choose one like America/Chicago."),
             code="unknown_time_zone",
