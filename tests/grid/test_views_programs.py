@@ -67,7 +67,7 @@ def test_owner_sees_what_the_next_version_changes(client: Client, alice: User, n
     )  # fmt: skip
     client.force_login(alice)
     page = client.get(f"/cars/{enrolled.vehicle.public_id}/program/").content.decode()
-    assert "The terms change on" in page
+    assert "New terms: " in page
     for text in (
         "$2.00 per kWh",
         "$1.50 per kWh",
