@@ -1,11 +1,13 @@
 """What an admin does in Django admin: sign in, link a utility's server, create events."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from journey.owner import PASSWORD, choice_named
-from journey.web import Browser, Page
+from journey.web import Browser, Page, PageLacks
 
 VEN_CLIENT = "chargescape-ven"  # how the utility's server knows us
 ADMINS = (("ada@example.com", "Ada"), ("grace@example.com", "Grace"))
@@ -50,6 +52,13 @@ class Admin:
                 local = at.astimezone(ZoneInfo(zone))
                 values |= {f"{name}_0": f"{local:%Y-%m-%d}", f"{name}_1": f"{local:%H:%M:%S}"}
         self.browser.submit(page, form, **values)
+
+    def load_programs(self, record: dict[str, Any]) -> None:
+        """Load a program file; raises PageLacks where it is refused."""
+        page = self.open("/admin/grid/program/load/")
+        answer = self.browser.upload(page, page.form(having="file"), "file", json.dumps(record), is_trial=None)
+        if answer.url == page.url:
+            raise PageLacks(f"{page.url} did not take the program file")
 
     def link_server(self, *, utility: str, program: str, url: str, secret: str, program_id: str) -> None:
         """Link a utility's OpenADR 3.1 server and say which of our programs stands behind which of its."""

@@ -1,5 +1,6 @@
 """The demo's people: three owners who link six cars, and an admin who asks for help on two weeks of evenings."""
 
+import json
 import os
 import sys
 from datetime import UTC, datetime, time, timedelta
@@ -9,10 +10,13 @@ import requests
 
 from journey.admin import ADMINS, Admin
 from journey.owner import Home, Owner
+from journey.stack import HOME
 from journey.world import World
 
+TEXAN_PROGRAMS = HOME / "grid" / "data" / "lone_star_power.json"
 TONIGHT = 13  # days after the first date, by UTC: the history begins at night
 EVENINGS = 15  # two weeks of history, tonight and tomorrow
+REVIEW_HOURS = 12  # minutes, by the demo's clock: long enough to approve tonight's result, or to object to it
 
 
 def owners(web_url: str, world: World) -> list[Owner]:
@@ -70,6 +74,19 @@ def ask_for_help(admin: Admin, *, first_date: datetime) -> None:
             )
 
 
+def let_the_utility_review(admin: Admin, *, since: datetime) -> None:
+    """Give Evening Relief a version of its terms from `since` on that leaves the utility time to object to results.
+
+    The history's results are final at once, so that owners have been paid; what comes tonight waits for the desk.
+    """
+    record = json.loads(TEXAN_PROGRAMS.read_text())
+    versions = record["programs"][0]["terms"]
+    newest = versions[-1]
+    later = {"version": newest["version"] + 1, "valid_from_at": since.isoformat(), "objection_hours": REVIEW_HOURS}
+    versions.append(newest | later)
+    admin.load_programs(record)
+
+
 def simulated_now(world_url: str) -> datetime:
     """Return the demo's time, as the sandbox shows it."""
     answer = requests.get(f"{world_url}/control/clock", timeout=30)
@@ -91,7 +108,9 @@ def main(web_url: str, world_url: str) -> None:
         secret=os.environ["DEMO_VTN_SECRET"],
         program_id=world.utility_program(),
     )
-    ask_for_help(admin, first_date=simulated_now(world_url))
+    began_at = simulated_now(world_url)
+    ask_for_help(admin, first_date=began_at)
+    let_the_utility_review(admin, since=began_at + timedelta(days=TONIGHT))
 
 
 if __name__ == "__main__":
