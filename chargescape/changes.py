@@ -6,13 +6,14 @@ found by the next comparison, whoever wrote it and however.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.core import signing
+from django.core.cache import caches
 from django.db import IntegrityError, models, transaction
 from django.db.models import Max, QuerySet
 
@@ -20,6 +21,7 @@ from accounts.models import Consent, Notice, User
 from chargescape.api.problems import CursorExpired, CursorUnknown
 from chargescape.models import SyncPoint
 from foundation import clock
+from foundation.keeping import KEPT_SECONDS
 from foundation.stamps import Stamp, Watched
 from grid.models import Enrollment, EventParticipation, Plan, Settlement, Site
 from rewards.models import Earning, Payout, PayoutAccount
@@ -118,11 +120,16 @@ def changes_since(*, owner: User, cursor: str, limit: int) -> Changes:
 
     Raises CursorUnknown for one that is not the owner's, CursorExpired where it is no longer kept.
     """
+    rows = sorted(_STATE.rows_of(owner.pk, at=clock.now()))
+    seen = f"changes:{owner.pk}:{hashlib.sha256(repr((cursor, rows)).encode()).hexdigest()}"
+    if cursor and caches["pages"].get(seen):
+        return Changes([], cursor, has_more=False)
     known, number = _known_at(owner, cursor)
-    current = _state_now(owner)
+    current = _state_of(rows)
     differing = sorted(key for key in known.keys() | current.keys() if known.get(key) != current.get(key))
     told = differing[:limit]
     if not told and cursor:
+        caches["pages"].set(seen, True, KEPT_SECONDS)  # this cursor knows this very state
         return Changes([], cursor, has_more=False)
     for key in told:
         if key in current:
@@ -133,11 +140,11 @@ def changes_since(*, owner: User, cursor: str, limit: int) -> Changes:
     return Changes(changes, _keep(owner, known, after=number), has_more=len(differing) > limit)
 
 
-def _state_now(owner: User) -> State:
-    """Return the state of each object; one query, whose rows are JSON arrays that begin with the object's id."""
+def _state_of(rows: Iterable[tuple[int, str]]) -> State:
+    """Return the state of each object from its row: its kind, and a JSON array that begins with its id."""
     return {
         bytes([number]) + UUID(told.split('"', 2)[1]).bytes: hashlib.sha256(told.encode()).digest()[:_MARK]
-        for number, told in _STATE.rows_of(owner.pk, at=clock.now())
+        for number, told in rows
     }
 
 

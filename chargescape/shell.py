@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise, SimpleLazyObject
@@ -14,6 +15,7 @@ from accounts.models import Notice
 from chargescape.welcome import SKIPPED, checklist_of
 from foundation import clock
 from foundation.pages import AT_DESK
+from foundation.statements import OnceValues
 
 # Address, label, icon, and below which paths the tab is the current one.
 _TABS = (
@@ -43,6 +45,13 @@ _ACCOUNT_TABS = (
 )
 
 
+_UNREAD = OnceValues(
+    lambda owner, _at: (
+        Notice.objects.shown_to(owner).unread().order_by().values_list("user").annotate(count=Count("pk"))
+    )
+)
+
+
 @dataclass(frozen=True)
 class Tab:
     """One entry of a navigation."""
@@ -69,8 +78,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         # Asked for by the pages of the welcome alone.
         around["welcome"] = SimpleLazyObject(lambda: checklist_of(user, skipped=request.session.get(SKIPPED, [])))
         # Counted when the header asks, so that answers without a page (redirects, parts) do not pay for it.
-        unread = Notice.objects.shown_to(user).unread()
-        around["unread_notices"] = SimpleLazyObject(unread.count)
+        around["unread_notices"] = SimpleLazyObject(lambda: sum(count for _user, count in _UNREAD.of(user.pk)))
     # What is rendered to be kept carries no token of its own: `foundation.keeping` puts each answer's into its place.
     stand_in = getattr(request, "csrf_stand_in", None)
     return {"shell": around} | ({"csrf_token": stand_in} if stand_in else {})

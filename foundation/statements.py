@@ -95,6 +95,24 @@ class Once(Generic[Row]):
         return compiler, Statement(sql, tuple(values)), list(joined)
 
 
+class OnceValues:
+    """The same for a `values_list`: rows are tuples in its order, sums and counts of groups among them."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def of(self, owner_id: int, *, at: datetime = AT) -> list[tuple[Any, ...]]:
+        """Return the rows of an owner, at an instant where `rows` goes by it; one query."""
+        compiler, statement = self._compiled
+        return list(compiler.results_iter(results=[statement.ask(owner_id, at)], tuple_expected=True))
+
+    @cached_property
+    def _compiled(self) -> tuple[Any, Statement]:
+        compiler: Any = self.rows(OWNER, AT).query.get_compiler(connection=connection)
+        sql, values = compiler.as_sql()
+        return compiler, Statement(sql, tuple(values))
+
+
 def _keeps_statements() -> bool:
     """Tell whether a connection is ours alone: behind a pooler of transactions the next statement meets another."""
     return connection.vendor == "postgresql" and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")

@@ -26,10 +26,8 @@ __all__ = [
     "LedgerError",
     "NotEndable",
     "Overdrawn",
-    "OwnerBalance",
     "account",
     "balance",
-    "balances_of",
     "check",
     "owner_account",
     "owner_accounts",
@@ -84,17 +82,6 @@ class Balance:
     available_minor: int
     pending_minor: int
     posted_minor: int
-
-
-@dataclass(frozen=True)
-class OwnerBalance:
-    """The balance of one of an owner's accounts, with the account's primary key, and what is reserved for the owner."""
-
-    account_id: int
-    available_minor: int
-    pending_minor: int
-    posted_minor: int
-    expected_minor: int
 
 
 def account(kind: str, key: str, currency: str, owner: User | None = None) -> LedgerAccount:
@@ -212,16 +199,6 @@ def balance(of: LedgerAccount) -> Balance:
 def owner_balance(owner: User, currency: str) -> Balance:
     """Return what the platform owes `owner` in `currency`; zeros where nothing was ever posted."""
     return _balance(*writing.sums_of_owner(str(owner.public_id), currency))
-
-
-def balances_of(owner: User) -> dict[str, OwnerBalance]:
-    """Return what the platform owes `owner`, by currency, in one query; empty where nothing was ever posted."""
-    rows = LedgerAccount.objects.filter(owner=owner, kind=LedgerAccount.Kind.OWNER_PAYABLE).order_by("currency")
-    values = rows.values_list("currency", "pk", "credits_posted", "debits_posted", "debits_pending", "credits_pending")
-    return {
-        currency: OwnerBalance(account_id, credited - debited - reserved, reserved, credited - debited, expected)
-        for currency, account_id, credited, debited, reserved, expected in values
-    }
 
 
 def owner_balances(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Balance]:

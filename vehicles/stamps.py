@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from foundation.stamps import Watched, columns_of
+from foundation.stamps import Stamp, Watched, columns_of
 from vehicles.models import (
     ChargeOverride,
     ChargePreference,
@@ -48,3 +48,6 @@ STAYS = Watched(
     lambda owner, _at: PlugSession.objects.filter(vehicle__owner=owner, unplugged_at=None), columns_of(PlugSession)
 )
 OVERRIDES = Watched(_overrides, columns_of(ChargeOverride))
+
+# What the list of an owner's cars shows.
+LISTED = Stamp(CARS, READINGS, OVERRIDES)

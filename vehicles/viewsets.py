@@ -1,6 +1,6 @@
 """Cars and wishes under /api/v1/. Another owner's things are not found."""
 
-from typing import cast
+from typing import ClassVar, cast
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext
@@ -23,6 +23,7 @@ from vehicles.serializers import (
     VehicleSerializer,
 )
 from vehicles.serializers_driving import BillSerializer, SteeringSerializer, steering_of
+from vehicles.stamps import LISTED
 from vehicles.viewsets_chargers import CHARGER_ROUTES
 from vehicles.viewsets_dates import DATE_ROUTES
 from vehicles.viewsets_links import LINK_ROUTES
@@ -33,6 +34,7 @@ _CAR = VehicleSerializer()
 class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
     """The signed-in owner's cars, offered or taking part."""
 
+    stamps: ClassVar = {"list": LISTED}
     serializer_class = VehicleSerializer
     lookup_field = "public_id"
     queryset = Vehicle.objects.none()
@@ -40,7 +42,8 @@ class VehicleViewSet(viewsets.ReadOnlyModelViewSet[Vehicle]):
 
     def get_queryset(self) -> QuerySet[Vehicle]:
         owned = Vehicle.objects.filter(owner=cast(User, self.request.user)).exclude(state=Vehicle.State.UNLINKED)
-        return owned.select_related("link", "owner", "preference")
+        owned = owned.select_related("link", "owner")
+        return owned if self.action == "list" else owned.select_related("preference")  # the list shows no wishes
 
     def list(self, request: Request) -> Response:
         """Return the owner's cars; what a serializer is made of is worked out once, not once a call."""

@@ -15,8 +15,8 @@ from foundation.fields import EncryptedTextField
 class Notices(models.QuerySet["Notice"]):
     """What a page shows."""
 
-    def shown_to(self, user: User) -> "Notices":
-        """Return the user's notices, without the kinds that they do not want to see in the app."""
+    def shown_to(self, user: User | int) -> "Notices":
+        """Return the user's (or their key's) notices, without the kinds that they do not want to see in the app."""
         unwanted = NoticeSwitch.objects.filter(user=user, channel=IN_APP, is_on=False).values("kind")
         return self.filter(user=user).exclude(kind__in=unwanted)
 

@@ -39,7 +39,8 @@ def earnings(request: HttpRequest) -> HttpResponse:
         chosen = [month for month in months if (month.name, month.currency) == (asked, request.GET.get("currency"))]
         open_months(owner, chosen)
         return render(request, "grid/_month_lines.html", {"month": next(iter(chosen), None), "now": now})
-    open_months(owner, [*months[:OPEN_AT_FIRST], *(month for month in months[OPEN_AT_FIRST:] if month.name == asked)])
+    older = [month for month in months[OPEN_AT_FIRST:] if month.name == asked]
+    open_months(owner, [*months[:OPEN_AT_FIRST], *older], are_newest=not older)
     context = {
         "totals": all_totals(owner),
         "months": months,

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.formats import reader_in
-from foundation.statements import Once
+from foundation.statements import Once, OnceValues
 from grid.models import Program, Settlement
 from rewards.flows.statements import money_states
 from rewards.models import Earning
@@ -53,14 +54,7 @@ class Month:
 def months_of(owner: User) -> list[Month]:
     """Return the owner's months by the local time of their events, newest first, without lines; two queries."""
     months: dict[tuple[date, str], Month] = {}
-    sums = (
-        _newest(owner)
-        .order_by()
-        .annotate(month=TruncMonth("participation__event__starts_at"))
-        .values_list("month", "currency")
-        .annotate(minor=Sum("amount_minor"), wh=Sum("credited_wh"), lines=Count("pk"))
-    )
-    for starts_at, currency, minor, wh, count in sums:
+    for starts_at, currency, minor, wh, count in _sums_in(timezone.get_current_timezone()).of(owner.pk):
         starts_on = timezone.localdate(starts_at)
         months[starts_on, currency] = Month(starts_on, currency, minor, wh, count)
     for other in _others(owner):
@@ -69,16 +63,38 @@ def months_of(owner: User) -> list[Month]:
     return sorted(months.values(), key=lambda month: month.starts_on_date, reverse=True)
 
 
-def open_months(owner: User, months: Collection[Month]) -> None:
-    """Give each of these months its lines, newest first, with the state of their money; three queries."""
+@lru_cache(maxsize=64)
+def _sums_in(zone: tzinfo) -> OnceValues:
+    """Return what asks for an owner's sums by month and currency; the months are those of `zone`."""
+    return OnceValues(
+        lambda owner, _at: (
+            _newest(owner)
+            .order_by()
+            .annotate(month=TruncMonth("participation__event__starts_at", tzinfo=zone))
+            .values_list("month", "currency")
+            .annotate(minor=Sum("amount_minor"), wh=Sum("credited_wh"), lines=Count("pk"))
+        )
+    )
+
+
+def open_months(owner: User, months: Collection[Month], *, are_newest: bool = False) -> None:
+    """Give each of these months its lines, newest first, with the state of their money; three queries.
+
+    Where they are the owner's newest months, whatever began since belongs to them: that is asked in compiled words.
+    """
     for month in months:
         month.is_open = True
     wanted = {(month.starts_on_date, month.currency): month for month in months}
-    spans = [Q(participation__event__starts_at__range=_span(month.starts_on_date)) for month in months]
+    spans = [_span(month.starts_on_date) for month in months]
     if not spans:
         return
-    lines = list(_newest(owner).filter(_any_of(spans)).select_related(*_LINE).only(*_SHOWN))
-    _follow_the_money(owner, lines)
+    since = min(spans)[0]
+    if are_newest:
+        lines = _SINCE.of(owner.pk, at=since)
+    else:
+        in_spans = _any_of(Q(participation__event__starts_at__range=span) for span in spans)
+        lines = list(_shown(owner.pk).filter(in_spans))
+    _follow_the_money(owner, lines, since=since)
     for line in lines:
         starts_on = timezone.localdate(line.participation.event.starts_at).replace(day=1)
         if (starts_on, line.currency) in wanted:
@@ -95,11 +111,18 @@ _SHOWN = (
 )
 
 
-def _newest(owner: User) -> QuerySet[Settlement]:
+def _newest(owner: int) -> QuerySet[Settlement]:
     """Return the settlements of the owner's cars, the newest revision of each, newest first."""
     newer = Settlement.objects.filter(participation=OuterRef("participation"), revision__gt=OuterRef("revision"))
     mine = Settlement.objects.filter(~Exists(newer), participation__enrollment__vehicle__owner=owner)
     return mine.order_by("-participation__event__starts_at")
+
+
+def _shown(owner: int) -> QuerySet[Settlement]:
+    return _newest(owner).select_related(*_LINE).only(*_SHOWN)
+
+
+_SINCE = Once[Settlement](lambda owner, at: _shown(owner).filter(participation__event__starts_at__gte=at))
 
 
 def _span(starts_on: date) -> tuple[datetime, datetime]:
@@ -117,11 +140,13 @@ def _any_of(conditions: Iterable[Q]) -> Q:
     return found
 
 
-def _follow_the_money(owner: User, lines: Iterable[Settlement]) -> None:
-    """Give each settlement the state of its money, as the statement tells it; "" before it reached the ledger."""
-    rows = list(lines)
-    found = money_states(owner, (f"settlement:{line.public_id}" for line in rows))
-    for line in rows:
+def _follow_the_money(owner: User, lines: Iterable[Settlement], *, since: datetime) -> None:
+    """Give each settlement the state of its money, as the statement tells it; "" before it reached the ledger.
+
+    Money moves after its event: no transfer for these lines is older than `since`.
+    """
+    found = money_states(owner, since=since)
+    for line in lines:
         told = found.get(f"settlement:{line.public_id}")
         line.money_state = told.value if told else ""  # type: ignore[attr-defined]
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from foundation.statements import Once
 from rewards.models import PayoutPause, Reconciliation, ReconciliationFinding
 from rewards.refusals import UnableToPayOut
 
@@ -18,6 +19,10 @@ PAUSED = _(
 )
 
 
+_IN_FORCE = Once[PayoutPause](lambda _owner, _at: PayoutPause.objects.filter(resumed_at__isnull=True)[:1])
+NOBODY = 0  # whose key is asked for where the answer is everybody's
+
+
 def payouts_are_paused() -> bool:
     """Return whether nothing may be paid to anybody just now."""
     return PayoutPause.objects.filter(resumed_at__isnull=True).exists()
@@ -25,7 +30,7 @@ def payouts_are_paused() -> bool:
 
 def current_pause() -> PayoutPause | None:
     """Return the pause in force, or None."""
-    return PayoutPause.objects.filter(resumed_at__isnull=True).first()
+    return next(iter(_IN_FORCE.of(NOBODY)), None)
 
 
 def refuse_while_paused() -> None:

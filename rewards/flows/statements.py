@@ -1,19 +1,20 @@
 """What an owner sees of their money: totals and lines, newest first, each with what was available after it."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from io import StringIO
 
-from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, F, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from foundation.formats import reader_in
 from foundation.money import major_units
 from foundation.sheets import harmless_cell
-from foundation.statements import Once
+from foundation.statements import Once, OnceValues
 from rewards import ledger
 from rewards.models import Earning, LedgerAccount, Payout, PayoutAccount, Transfer
 from rewards.wording import earning_title, line_title
@@ -97,24 +98,53 @@ def owner_totals(owner: User, currency: str) -> OwnerTotals:
 
 
 def all_totals(owner: User) -> list[OwnerTotals]:
-    """Return the owner's money in each currency in which they earn or ever earned, their own first; three queries."""
-    balances = ledger.balances_of(owner)
+    """Return the owner's money in each currency in which they earn or ever earned, their own first; two queries."""
+    purses = {currency: _Purse(*counters) for currency, *counters in _PURSES.of(owner.pk)}
     accounts = {account.currency: account for account in _WITH_PAYOUTS.of(owner.pk)}
-    earned = _earned(balances)
+    nothing = _Purse(0, 0, 0, 0, 0)
     return [
         OwnerTotals(
             currency=currency,
-            available_minor=balances[currency].available_minor if currency in balances else 0,
+            available_minor=purse.credited - purse.debited - purse.reserved,
             pending_minor=getattr(accounts.get(currency), "under_way", None) or 0,
             paid_minor=getattr(accounts.get(currency), "paid", None) or 0,
-            earned_minor=earned.get(currency, 0),
+            earned_minor=purse.credited - (purse.debited - purse.paid_out),
             next_payout_at=_payday(accounts.get(currency)),
-            expected_minor=balances[currency].expected_minor if currency in balances else 0,
+            expected_minor=purse.expected,
         )
-        for currency in dict.fromkeys([owner.currency, *balances])
+        for currency in dict.fromkeys([owner.currency, *purses])
+        for purse in [purses.get(currency, nothing)]
     ]
 
 
+@dataclass(frozen=True)
+class _Purse:
+    """The counters of what an owner is owed in one currency; what was debited but not paid out was undone."""
+
+    credited: int
+    debited: int
+    reserved: int
+    expected: int
+    paid_out: int
+
+
+def _paid_out(owner: int) -> Coalesce:
+    posted = Payout.objects.filter(
+        account__owner=owner, currency=OuterRef("currency"), reservation__ended_by__kind=Transfer.Kind.POST
+    )
+    summed = posted.order_by().values("currency").annotate(minor=Sum("amount_minor")).values("minor")
+    return Coalesce(Subquery(summed), 0, output_field=_MINOR)
+
+
+_MINOR = BigIntegerField()
+_PURSES = OnceValues(
+    lambda owner, _at: (
+        LedgerAccount.objects.filter(owner=owner, kind=LedgerAccount.Kind.OWNER_PAYABLE)
+        .order_by("currency")
+        .values_list("currency", "credits_posted", "debits_posted", "debits_pending", "credits_pending")
+        .annotate(paid_out=_paid_out(owner))
+    )
+)
 _WITH_PAYOUTS = Once[PayoutAccount](
     lambda owner, _at: PayoutAccount.objects.filter(owner=owner).annotate(
         under_way=Sum("payouts__amount_minor", filter=~Q(payouts__state__in=["paid", "cancelled"])),
@@ -127,17 +157,6 @@ def _payday(account: PayoutAccount | None) -> datetime | None:
     if account is None or account.state != PayoutAccount.State.ACTIVE or account.is_paused:
         return None
     return account.next_payout_at
-
-
-def _earned(balances: Mapping[str, ledger.OwnerBalance]) -> dict[str, int]:
-    """Return what was earned in all, by currency: what came in, less what was undone."""
-    own = [balance.account_id for balance in balances.values()]
-    effect = Case(When(debit__in=own, then=-F("amount_minor")), default=F("amount_minor"), output_field=_MINOR)
-    counts = Q(debit__in=own, kind__in=["single", "reversal"]) | Q(
-        credit__in=own, kind__in=["single", "post", "reversal"]
-    )
-    rows = Transfer.objects.filter(counts)
-    return dict(rows.order_by().values_list("currency").annotate(earned=Sum(effect)))
 
 
 def owner_transfers(owner: User, currency: str | None = None) -> QuerySet[Transfer]:
@@ -159,7 +178,9 @@ def statement_lines(owner: User, transfers: Iterable[Transfer]) -> list[Statemen
     """Turn transfers of `owner_transfers`, newest first, into lines."""
     rows = list(transfers)
     after = {currency: _available_after(owner, currency, rows) for currency in {row.currency for row in rows}}
-    carried = _Payouts(owner, rows)
+    oldest = min((row.pk for row in rows), default=0)
+    payouts = Payout.objects.filter(account__owner=owner, reservation_id__gte=oldest).order_by("reservation_id")
+    carried = _Payouts(payouts)
     lines = []
     for row in rows:
         lines.append(_line(row, carried.of(row), available_after_minor=after[row.currency]))
@@ -167,13 +188,22 @@ def statement_lines(owner: User, transfers: Iterable[Transfer]) -> list[Statemen
     return lines
 
 
-def money_states(owner: User, keys: Iterable[str]) -> dict[str, LineState]:
-    """Return where the money of each of the owner's transfers is, by the transfer's key; unknown keys are left out."""
-    rows = Transfer.objects.filter(key__in=list(keys), credit__owner=owner).only("pk", "key", "currency")
-    found = list(rows)
-    carried = _Payouts(owner, found)
-    payouts = {row.key: carried.of(row) for row in found}
+def money_states(owner: User, *, since: datetime) -> dict[str, LineState]:
+    """Return where the money is of each transfer to the owner since then, by the transfer's key; two queries."""
+    carried = _Payouts(_PAID_SINCE.of(owner.pk, at=since))
+    payouts = {row.key: carried.of(row) for row in _CREDITED_SINCE.of(owner.pk, at=since)}
     return {key: LineState.AVAILABLE if one is None else _state_of(one) for key, one in payouts.items()}
+
+
+_CREDITED_SINCE = Once[Transfer](
+    lambda owner, at: Transfer.objects.filter(credit__owner=owner, created_at__gte=at).only("pk", "key", "currency")
+)
+# A payout carries what was earned before it was reserved.
+_PAID_SINCE = Once[Payout](
+    lambda owner, at: Payout.objects.filter(account__owner=owner, reservation__created_at__gte=at).order_by(
+        "reservation_id"
+    )
+)
 
 
 def export_statement(owner: User) -> str:
@@ -192,9 +222,8 @@ def export_statement(owner: User) -> str:
 class _Payouts:
     """Which payout carries which line: each takes everything available, so an older line goes with the next payout."""
 
-    def __init__(self, owner: User, rows: Sequence[Transfer]) -> None:
-        oldest = min((row.pk for row in rows), default=0)
-        found = Payout.objects.filter(account__owner=owner, reservation_id__gte=oldest).order_by("reservation_id")
+    def __init__(self, payouts: Iterable[Payout]) -> None:
+        found = list(payouts)  # in the order of their reservations
         self._own = {payout.reservation_id: payout for payout in found}
         self._kept = [payout for payout in found if payout.state != Payout.State.CANCELLED]
 
@@ -206,7 +235,6 @@ class _Payouts:
         return next(same, None)
 
 
-_MINOR = BigIntegerField()
 # What a line changed for good: a payout that was given back changed nothing.
 _EFFECT = Case(
     When(kind="pending", payout__state="cancelled", then=0),

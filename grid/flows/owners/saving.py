@@ -13,9 +13,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, DateTimeField, ExpressionWrapper, F, Q, Sum
 
 from accounts.models import User
+from foundation.statements import OnceValues
 from grid.arrays.slots import MAX_HORIZON, SLOT, Slots
 from grid.flows.prices.pricebook import PriceBook
 from grid.metering.baselines import charging_window
@@ -55,29 +56,36 @@ def worth_of(*, owner: User, now: datetime) -> Worth | None:
 
     Stays of which too little was read are counted as unknown and save nothing.
     """
-    rows = StaySaving.objects.filter(
-        plug_session__vehicle__owner=owner,
-        plug_session__unplugged_at__gte=now - LOOKED_BACK,
-        plug_session__unplugged_at__lte=now,
-        currency=owner.currency,
-    )
-    found = rows.aggregate(
-        all=Count("pk"),
-        known=Count("pk", filter=Q(is_known=True)),
-        with_carbon=Count("pk", filter=Q(saved_g__isnull=False)),
-        micros=Sum("saved_micros"),
-        grams=Sum("saved_g"),
-    )
-    if not found["all"]:
+    sums = {currency: rest for currency, *rest in _LATELY.of(owner.pk, at=now)}
+    if owner.currency not in sums:
         return None
-    is_carbon_known = found["known"] and found["with_carbon"] == found["known"]
+    stays, known, with_carbon, micros, grams = sums[owner.currency]
     return Worth(
-        saved_minor=round((found["micros"] or 0) / 10_000),
+        saved_minor=round((micros or 0) / 10_000),
         currency=owner.currency,
-        saved_g=found["grams"] if is_carbon_known else None,
-        stays=found["known"],
-        unknown=found["all"] - found["known"],
+        saved_g=grams if known and with_carbon == known else None,
+        stays=known,
+        unknown=stays - known,
     )
+
+
+# By currency; a stay counts until thirty days after its end.
+_LATELY = OnceValues(
+    lambda owner, at: (
+        StaySaving.objects.filter(plug_session__vehicle__owner=owner, plug_session__unplugged_at__lte=at)
+        .annotate(counts_until=ExpressionWrapper(F("plug_session__unplugged_at") + LOOKED_BACK, DateTimeField()))
+        .filter(counts_until__gte=at)
+        .order_by()
+        .values_list("currency")
+        .annotate(
+            stays=Count("pk"),
+            known=Count("pk", filter=Q(is_known=True)),
+            with_carbon=Count("pk", filter=Q(saved_g__isnull=False)),
+            micros=Sum("saved_micros"),
+            grams=Sum("saved_g"),
+        )
+    )
+)
 
 
 def weigh_due_stays(*, now: datetime, limit: int) -> int:
