@@ -101,7 +101,7 @@ def _slots(
     slots = []
     for place in range(SLOTS_A_DAY):
         at = starts_at + SLOT * place
-        sure_w = sure.get(EPOCH + ((at - EPOCH) // HOUR) * HOUR)
+        sure_w = sure.get(at)
         slots.append(
             PowerSlot(
                 starts_at=at,
@@ -114,12 +114,12 @@ def _slots(
 
 
 def _nominated(utility: Utility, now: datetime) -> dict[datetime, int]:
-    """Return by hour what all programs together were nominated for."""
+    """Return by quarter hour what all programs together were nominated for; hours are the utility's clock's."""
     rows = Nomination.objects.filter(
         program__utility=utility, starts_at__gt=now - HOUR, starts_at__lt=now + timedelta(hours=25)
     )
     sums = rows.order_by().values_list("starts_at").annotate(Sum("hold_w"))
-    return dict(sums)
+    return {starts_at + SLOT * place: hold_w for starts_at, hold_w in sums for place in range(HOUR // SLOT)}
 
 
 def _of_plan(plan: Plan) -> tuple[Floats, Floats]:

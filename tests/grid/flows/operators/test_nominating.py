@@ -9,11 +9,12 @@ import pytest
 
 from accounts.models import User
 from grid.arrays.capability import StayPast, hours_of, low_quantile
+from grid.flows.desk import power
 from grid.flows.operators.nominating import nominate, nominate_due
 from grid.metering.baselines import method_of
 from grid.metering.cases import Car, Case, Stay, Window
 from grid.models import Nomination
-from tests.factories import nights
+from tests.factories import grid, nights
 from vehicles.models import PlugSession
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -69,3 +70,19 @@ def test_too_few_recorded_days_nominate_nothing(alice: User, now: datetime) -> N
     past(alice, now, days=4)
     program = alice.vehicles.get().enrollments.get().program
     assert nominate(program=program, day=date(2026, 11, 19), now=now) == []
+
+
+@pytest.mark.django_db
+def test_desk_finds_hours_of_a_clock_that_is_half_an_hour_off(now: datetime) -> None:
+    hydro = grid.utility("rock-hydro", country="CA", time_zone="America/St_Johns")
+    hour = now.replace(minute=30, second=0, microsecond=0) + 2 * HOUR  # when an hour begins there
+    program = grid.program(hydro, slug="rock-relief")
+    Nomination.objects.create(
+        program=program, starts_at=hour, hold_w=12_000, discharge_w=0, cars=9, method="m", inputs={}, made_at=now
+    )
+
+    slots = power._slots([], now.replace(minute=0), scale=1, sure=power._nominated(hydro, now))
+
+    told = [slot.starts_at for slot in slots if slot.sure_kw == 12]
+    assert told == [hour + place * timedelta(minutes=15) for place in range(4)]
+    assert {slot.sure_kw for slot in slots} == {None, 12}
