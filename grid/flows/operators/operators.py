@@ -54,7 +54,8 @@ def is_due(now: datetime) -> Q:
 
 def claim(link: OperatorLink, now: datetime) -> bool:
     """Take the server for oneself for `LEASE`; False where somebody else was first."""
-    return OperatorLink.objects.filter(is_due(now), pk=link.pk).update(lease_until=clock.wall() + LEASE) == 1
+    link.lease_until = clock.wall() + LEASE
+    return OperatorLink.objects.filter(is_due(now), pk=link.pk).update(lease_until=link.lease_until) == 1
 
 
 def _poll_claimed(link: OperatorLink, now: datetime) -> bool:
@@ -62,7 +63,11 @@ def _poll_claimed(link: OperatorLink, now: datetime) -> bool:
         server = open_operator(link)
         _introduce(link, server)
         for program in link.programs.select_related("program__utility"):
-            take_listing(program=program, listing=server.events(program.remote_id), server=server, now=now)
+            listing = server.events(program.remote_id)
+            if not OperatorLink.objects.filter(pk=link.pk, lease_until=link.lease_until).exists():
+                logger.warning("%s: whoever came later knows more", link)  # we stood still for longer than the lease
+                return False
+            take_listing(program=program, listing=listing, server=server, now=now)
     except OperatorError as error:
         logger.warning("%s: %s (%s)", link, error.code, error)
         record_failure(link, error)

@@ -1,6 +1,7 @@
-"""A server that begins to count its events anew: an old name may stand for a new event, never for an old message."""
+"""Old names and old lists: a name may stand for a new event, never for an old message, and a late list for nothing."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -8,8 +9,13 @@ from accounts.models import User
 from grid.flows.operators import operators
 from grid.flows.operators.following import follow
 from grid.models import GridEvent, OperatorEvent, OperatorLink, OperatorProgram
+from grid.operators.openadr3.client import VtnClient
 from tests.factories import grid as make
+from tests.grid.flows.operators.pretend_vtn import Vtn, poll, vtn
+from tests.grid.flows.operators.pretend_vtn import program as program_by_3
 from tests.grid.operators.test_openadr2b_asking import record, signal
+
+__all__ = ["program_by_3", "vtn"]  # fixtures
 
 DAY = timedelta(days=1)
 
@@ -48,4 +54,25 @@ def test_older_message_of_an_event_that_was_called_off_asks_nothing(program: Ope
 
     take(program, now, number=2, start=starts_at)
 
+    assert not GridEvent.objects.filter(state__in=GridEvent.OPEN_STATES).exists()
+
+
+def test_list_that_somebody_read_too_long_ago_brings_nothing_back(
+    vtn: Vtn, program_by_3: OperatorProgram, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vtn.ask()
+    poll(now)
+    read = VtnClient.events
+
+    def read_and_stand_still(server: VtnClient, *args: Any) -> Any:
+        listing = read(server, *args)
+        monkeypatch.setattr(VtnClient, "events", read)
+        vtn.events.clear()
+        poll(now)
+        return listing
+
+    monkeypatch.setattr(VtnClient, "events", read_and_stand_still)
+    poll(now)
+
+    assert OperatorEvent.objects.get().state == OperatorEvent.State.GONE
     assert not GridEvent.objects.filter(state__in=GridEvent.OPEN_STATES).exists()
