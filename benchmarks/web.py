@@ -1,8 +1,9 @@
 """Pages and calls under load: requests a second beside an empty Django view's in the same run, on gunicorn.
 
 The database is a throw-away PostgreSQL with 2,000 owners (WEB_OWNERS names another count) and a year of history, made
-in bulk: 80 evenings with events, settlements and transfers each, a week of readings, half a year of notices, and the
-planner's own plans for tonight. One gunicorn process with four threads answers eight connections. Each address and the
+in bulk: for each car 80 evenings with events and settlements, credited and paid out through the ledger, which proves
+itself at the end; a stay a day and what it saved, two readings a day, half a year of notices, and the planner's own
+plans for tonight. One gunicorn process with four threads answers eight connections. Each address and the
 empty view take turns, so that other work on the machine weighs on both alike. The empty view goes through the same
 middleware for the same signed-in owner.
 

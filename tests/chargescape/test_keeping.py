@@ -75,6 +75,15 @@ def test_unchanged_answer_is_made_once(her: Client, address: str) -> None:
     assert read(her, address) == first
 
 
+def test_cursor_that_knows_this_state_is_answered_by_the_state_alone(her: Client, world: World, now: datetime) -> None:
+    cursor = her.get("/api/v1/changes/?limit=500").json()["cursor"]
+    address = f"/api/v1/changes/?since={cursor}"
+    assert her.get(address).json()["changes"] == []
+    assert counted(her, address) <= 3  # session, owner, state
+    notify(user=world.owner, kind="payout_sent", key="more", params={}, now=now)
+    assert [one["kind"] for one in her.get(address).json()["changes"]] == ["notice"]
+
+
 def test_each_change_shows_at_once(her: Client, world: World, now: datetime) -> None:
     unnoticed = []
     for name, address, change in _changes(world, now):
