@@ -52,6 +52,11 @@ class EventWindow:
         return self.begins_at <= at < self.over_at
 
     @property
+    def is_paid(self) -> bool:
+        """Whether any of it falls into the paid window: none does where it was called off before it was moved to."""
+        return self.begins_at < self.ends_at and self.over_at > self.starts_at
+
+    @property
     def begins_at(self) -> datetime:
         """When the event begins for this car, its spread apart."""
         return self.starts_at + self.shift

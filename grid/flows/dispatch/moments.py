@@ -97,15 +97,19 @@ def moment_of(car: CarNow, *, now: datetime, around: Around | None = None) -> Mo
         discharge_w=car.discharge_w(now),
         planned_at=car.plan.made_at if car.plan else None,
         slots=slots_ahead(car.plan, now=now) if car.plan else (),
-        events=tuple(
-            window_of(part, vehicle=car.vehicle.public_id, moved=around.moved.get(part.event_id))
-            for part in (*around.ended.get(car.vehicle.pk, ()), *car.participations)
-        ),
+        events=_windows(car, around),
         held_w=_held_w(car.dispatch, now),
         spread=_spread(car, now),
         must_wait=car.vehicle.pk in around.waiting,
         safe_release_at=_safe_release_at(car, now),
     )
+
+
+def _windows(car: CarNow, around: Around) -> tuple[EventWindow, ...]:
+    """Return the car's events; one of which nothing would be paid to this car asks nothing of it."""
+    parts = (*around.ended.get(car.vehicle.pk, ()), *car.participations)
+    windows = [window_of(part, vehicle=car.vehicle.public_id, moved=around.moved.get(part.event_id)) for part in parts]
+    return tuple(window for window in windows if window.is_paid)
 
 
 def moment_within(car: CarNow, *, event: EventWindow, now: datetime) -> Moment:
