@@ -145,10 +145,12 @@ def button_values(form: Form) -> list[str]:
 
 
 def choice_named(page: Page, name: str, words: str) -> str:
-    """Return the value of the option whose text contains `words`."""
+    """Return the value of the option whose text begins with `words`, else of one that contains them."""
     select = re.search(rf'<select[^>]*name="{name}".*?</select>', page.text, re.DOTALL)
     options = re.findall(r'<option[^>]*value="([^"]*)"[^>]*>(.*?)</option>', select[0] if select else "", re.DOTALL)
-    for value, text in options:
-        if words.lower() in html.unescape(text).lower():
-            return str(value)
+    wanted = words.lower()
+    texts = {str(value): html.unescape(text).strip().lower() for value, text in options}
+    found = [value for value, text in texts.items() if wanted in text]
+    if found:  # what begins so comes first: "Peak Rewards" is not "BC Hydro Peak Rewards"
+        return min(found, key=lambda value: not texts[value].startswith(wanted))
     raise PageLacks(f"{page.url} offers no {name} named {words!r}, only {[text.strip() for _, text in options]}")

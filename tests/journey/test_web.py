@@ -2,6 +2,7 @@
 
 import pytest
 
+from journey.owner import choice_named
 from journey.web import Page, PageLacks
 
 TEXT = """
@@ -37,3 +38,10 @@ def test_a_form_offers_what_it_would_send_untouched() -> None:
 def test_a_missing_form_says_where_it_was_looked_for() -> None:
     with pytest.raises(PageLacks, match="http://x/"):
         Page("http://x/", 200, TEXT).form(having="password")
+
+
+def test_a_choice_is_the_one_that_begins_so_before_one_that_contains_it() -> None:
+    options = '<option value="1">BC Peak v1</option><option value="2">Peak v1</option>'
+    page = Page("http://x/", 200, f'<select name="terms">{options}</select>')
+    assert choice_named(page, "terms", "Peak") == "2"
+    assert choice_named(page, "terms", "BC") == "1"
