@@ -79,6 +79,8 @@ def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
     found = rows.filter(public_id=settlement).defer("group__evidence").first()
     if found is None:
         return _other_earning(request, get_object_or_404(Earning, public_id=settlement, owner=owner))
+    revisions = list(rows.filter(participation=found.participation).defer("group__evidence").order_by("revision"))
+    before = [one.amount_minor for one in revisions if one.posted_at and one.revision < found.revision]
     explanation = explain_settlement(settlement=found, zone=owner.zone, reader=reader_in(owner.country))
     context = {
         "settlement": found,
@@ -86,7 +88,8 @@ def earning(request: HttpRequest, settlement: UUID) -> HttpResponse:
         "vehicle": found.participation.enrollment.vehicle,
         "explanation": explanation,
         "chart_data": settlement_chart(explanation, zone=owner.time_zone, locale=locale_for(owner.country)),
-        "revisions": rows.filter(participation=found.participation).order_by("revision"),
+        "revisions": revisions,
+        "kept_minor": max((one for one in before if one > found.amount_minor), default=None),
         "now": clock.now(),
     }
     return render(request, "grid/earning.html", context)

@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import TruncMonth
+from django.db.models import BigIntegerField, Count, Exists, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Greatest, TruncMonth
 from django.utils import timezone
 
 from accounts.models import User
@@ -72,7 +72,7 @@ def _sums_in(zone: tzinfo) -> OnceValues:
             .order_by()
             .annotate(month=TruncMonth("participation__event__starts_at", tzinfo=zone))
             .values_list("month", "currency")
-            .annotate(minor=Sum("amount_minor"), wh=Sum("credited_wh"), lines=Count("pk"))
+            .annotate(minor=Sum("kept_minor"), wh=Sum("credited_wh"), lines=Count("pk"))
         )
     )
 
@@ -112,10 +112,16 @@ _SHOWN = (
 
 
 def _newest(owner: int) -> QuerySet[Settlement]:
-    """Return the settlements of the owner's cars, the newest revision of each, newest first."""
-    newer = Settlement.objects.filter(participation=OuterRef("participation"), revision__gt=OuterRef("revision"))
+    """Return the settlements of the owner's cars, the newest revision of each, newest first.
+
+    `kept_minor` is what it brings the owner: an amount that was credited before stays theirs.
+    """
+    same = Settlement.objects.filter(participation=OuterRef("participation"))
+    newer, credited = same.filter(revision__gt=OuterRef("revision")), same.filter(posted_at__isnull=False).order_by()
+    most = Subquery(credited.values("participation").annotate(most=Max("amount_minor")).values("most"))
     mine = Settlement.objects.filter(~Exists(newer), participation__enrollment__vehicle__owner=owner)
-    return mine.order_by("-participation__event__starts_at")
+    kept = mine.annotate(kept_minor=Greatest("amount_minor", Coalesce(most, 0, output_field=BigIntegerField())))
+    return kept.order_by("-participation__event__starts_at")
 
 
 def _shown(owner: int) -> QuerySet[Settlement]:

@@ -11,7 +11,10 @@ from accounts.models import User
 from grid.bars import month_bars
 from grid.flows.owners.saving import weigh_due_stays, worth_of
 from grid.flows.settlement.paying import pay_due_earnings
-from grid.views.months import Month
+from grid.flows.settlement.settling import post_due_settlements
+from grid.models import Settlement
+from grid.views.months import Month, months_of
+from rewards import ledger
 from rewards.flows.earnings import save_pay_terms
 from rewards.models import Earning, PayTerms
 from tests.factories import grid, nights
@@ -57,6 +60,27 @@ def test_other_earning_opens_to_its_sum_for_its_owner_alone(
     assert client.get(f"/earnings/{bonus.public_id}/").status_code == 404
     assert client.get(f"/api/v1/earnings/{bonus.public_id}/").status_code == 404
     assert client.get("/api/v1/earnings/").json()["results"] == []
+
+
+def test_what_was_credited_before_a_correction_stays_in_the_months_sum(
+    client: Client, alice: User, now: datetime
+) -> None:
+    part = grid.participation(nights.plugged_car(alice, now=now), now=now)
+    for revision, amount_minor in ((1, 4_000), (2, 3_600)):
+        Settlement.objects.create(
+            participation=part, revision=revision, method="m", baseline_wh=amount_minor * 5, net_wh=0,
+            delivered_wh=amount_minor * 5, credited_wh=amount_minor * 5, reward_micros_per_kwh=2_000_000,
+            amount_minor=amount_minor, currency="USD", grade="measured", created_at=now, evidence={},
+        )  # fmt: skip
+        post_due_settlements(now=now, limit=10)
+
+    (month,) = months_of(alice)
+
+    assert month.amount_minor == ledger.owner_balance(alice, "USD").posted_minor == 4_000
+    client.force_login(alice)
+    page = client.get("/earnings/").content.decode()
+    assert "$36.00" not in page
+    assert "$40.00" in page
 
 
 def test_statement_is_handed_out_as_a_table(client: Client, alice: User, now: datetime) -> None:

@@ -146,7 +146,7 @@ def _add_revision(
     before = GroupSettlement.objects.select_for_update().filter(event=event).order_by("-revision")[0]
     revision = before.revision + 1
     if before.review == GroupSettlement.Review.DISPUTED and settled_by is None:
-        raise UnableToCorrect("The utility objects to the result: the verdict comes first.", code="disputed")
+        raise UnableToCorrect(gettext("The utility objects to this result: the verdict comes first."), code="disputed")
     if any(one.revision != revision for one in changed):
         raise UnableToCorrect(gettext("The result was corrected in the meantime."), code="corrected_meanwhile")
     _prepare(before, changed, revision)
