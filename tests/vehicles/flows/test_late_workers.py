@@ -25,7 +25,8 @@ pytestmark = pytest.mark.once
 
 def stop_before_the_call(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
     """Let the next hold's sender stop between its claim and its call, and let the world go on meanwhile."""
-    calls, was_stopped = sending._call, []
+    calls = sending._call
+    was_stopped: list[bool] = []
 
     def call(claimed: Any) -> Any:
         if claimed.command.kind == Command.Kind.HOLD and not was_stopped:
@@ -94,9 +95,9 @@ def test_kill_switch_and_a_sender_that_gives_turns_do_not_wait_for_each_other(al
     with transaction.atomic():
         Command.objects.select_for_update().get(pk=commands[1].pk)
         stopping = run(lambda: throw_switch(reason="smoke", made_by=ada, now=now))
-        time.sleep(1)
+        time.sleep(0.3)
         giving = run(lambda: switching.give_turns(now=now))
-        time.sleep(1)
+        time.sleep(0.3)
     for thread in (stopping, giving):
         thread.join(20)
     assert not [one for one in found if isinstance(one, DatabaseError)], found

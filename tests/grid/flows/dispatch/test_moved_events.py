@@ -9,7 +9,7 @@ from grid.flows.dispatch import moments
 from grid.flows.dispatch.moments import Around, moment_of
 from grid.flows.plans.cars import load_cars
 from grid.models import EventParticipation, GridEvent
-from grid.rules import steering
+from grid.rules import loop, steering
 from tests.factories import grid as make
 from tests.factories import nights
 from tests.grid.flows.dispatch.test_dispatching import plan_with
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 def test_event_called_off_before_a_car_begins_is_not_begun(
     alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch, minutes: int, mode: str
 ) -> None:
-    monkeypatch.setattr(moments.loop, "shift", lambda _seed, _most: 20 * MINUTE)
+    monkeypatch.setattr(loop, "shift", lambda _seed, _most: 20 * MINUTE)
     enrollment = nights.plugged_car(alice, now=now)
     plan_with(enrollment.vehicle, *[11.3] * 8, now=now)
     begins = now - 22 * MINUTE

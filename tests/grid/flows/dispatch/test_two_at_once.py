@@ -33,7 +33,7 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
 
-def apart(act: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
+def apart(act: Callable[[], object | None]) -> tuple[threading.Thread, list[object]]:
     """Do the act on a connection of its own; return its thread and where its result will be."""
     found: list[object] = []
 
@@ -67,9 +67,7 @@ def test_owner_opts_out_while_the_car_is_being_steered(
     part = make.participation(enrollment, now=now, in_event=event)
     car = load_cars([enrollment.vehicle_id], now=now)[enrollment.vehicle_id]
     wish = Wish(HOLD, "hold", ends_at=now + HOUR, until=now + 14 * MINUTE, participation=part.pk)
-    is_steering, is_deciding, request, pull = (
-        threading.Event(), threading.Event(), dispatching._request, taking_part.pull_forward
-    )  # fmt: skip
+    is_steering, is_deciding, request = threading.Event(), threading.Event(), dispatching._request
 
     def requested(*args: Any) -> Any:
         is_steering.set()
@@ -79,7 +77,7 @@ def test_owner_opts_out_while_the_car_is_being_steered(
     def pulled(*args: Any, **named: Any) -> None:
         is_deciding.set()
         is_steering.wait(5)
-        pull(*args, **named)
+        pull_forward(*args, **named)
 
     monkeypatch.setattr(dispatching, "_request", requested)
     monkeypatch.setattr(taking_part, "pull_forward", pulled)
@@ -99,8 +97,12 @@ def test_nudges_wait_for_nobody(alice: User, bob: User, now: datetime) -> None:
     ChargePreference.objects.update(version=7, changed_at=now)
     with transaction.atomic():
         PlanningState.objects.select_for_update().get(vehicle=cars[0])
-        nudging = apart(lambda: (mark_stale(now=now), pull_forward([car.pk for car in cars], reason="event", now=now)))
-        assert wait_for(*nudging) == (1, None)
+        marking = apart(lambda: mark_stale(now=now))
+        assert wait_for(*marking) == 1
+        keys = [car.pk for car in cars]
+        nudging, _ = apart(lambda: pull_forward(keys, reason="event", now=now))
+        nudging.join(10)
+        assert not nudging.is_alive()
     assert [state.dispatch_at == now for state in PlanningState.objects.order_by("vehicle")] == [False, True]
 
 
@@ -122,7 +124,7 @@ def test_event_is_not_moved_to_where_another_one_is_just_made(
     def check(*args: Any, **named: Any) -> None:
         checked(*args, **named)
         made.append(apart(create))
-        made[0][0].join(2)
+        made[0][0].join(0.5)
 
     monkeypatch.setattr(changing, "_check_as_new", check)
     changing.change_event(event=event, starts_at=now + 4 * HOUR, ends_at=now + 5 * HOUR, target_w=1000, now=now)
