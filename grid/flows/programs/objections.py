@@ -139,7 +139,8 @@ def _owner_objects(vehicle: Vehicle) -> UnableToEnroll | None:
     if not HomePlace.objects.filter(owner=vehicle.owner).exists():
         return UnableToEnroll(
             gettext(
-                "We do not know yet where home is. While a car stands there, open it and choose “My car is at home now”."
+                "We do not know yet where home is. "
+                "While a car stands there, open it and choose “My car is at home now”."
             ),
             code="home_place_unknown",
         )
