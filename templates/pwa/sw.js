@@ -7,7 +7,9 @@ const FINGERPRINT = /\.[0-9a-f]{12}\.\w+$/
 const MOST_KEPT = 60
 
 self.addEventListener("install", event => {
-  event.waitUntil(keep().then(() => self.skipWaiting()))
+  // The first begins at once. A later one (other words, another release) waits until the pages of the one before are
+  // closed: taking over in the middle of a navigation leaves that page hanging in Chromium.
+  event.waitUntil(keep().then(() => self.registration.active ? undefined : self.skipWaiting()))
 })
 
 async function keep () {
