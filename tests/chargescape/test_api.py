@@ -303,7 +303,7 @@ def test_what_commits_while_changes_are_read_is_told_the_next_time(
 ) -> None:
     start = news(app)["cursor"]
     preferences.set_paused(vehicle=world.vehicle, is_paused=True, now=now)
-    true_state = changes._state_now
+    true_state = changes._rows_now
 
     def overtaken(owner: User) -> Any:
         state = true_state(owner)
@@ -311,7 +311,7 @@ def test_what_commits_while_changes_are_read_is_told_the_next_time(
         return state
 
     with monkeypatch.context() as race:
-        race.setattr(changes, "_state_now", overtaken)
+        race.setattr(changes, "_rows_now", overtaken)
         first = news(app, start)
     assert [one["kind"] for one in first["changes"]] == ["preference"]
     assert [one["kind"] for one in news(app, first["cursor"])["changes"]] == ["preference"]
