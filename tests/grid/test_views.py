@@ -160,8 +160,8 @@ def test_a_corrected_earning_counts_once(world: World, client: Client) -> None:
     values = {field.name: getattr(first, field.name) for field in Settlement._meta.concrete_fields}
     for name in ("id", "public_id"):
         del values[name]
-    Settlement.objects.create(**values | {"revision": 2, "amount_minor": 4321, "posted_at": None})
+    Settlement.objects.create(**values | {"revision": 2, "amount_minor": 43_210, "posted_at": None})
     text = client.get("/earnings/").content.decode()
     assert f"/earnings/{first.public_id}/" not in text
-    assert "$43.21" in text
+    assert "$432.10" in text
     assert "Corrections" in client.get(f"/earnings/{first.public_id}/").content.decode()
