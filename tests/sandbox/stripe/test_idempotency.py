@@ -41,7 +41,7 @@ def test_same_key_with_other_parameters_is_refused(pretend: PretendStripe) -> No
 
 def test_key_in_use_answers_conflict(pretend: PretendStripe) -> None:
     account_id = pretend.make_payee()
-    pretend.fault("slow", operation="transfers.create", seconds=2)
+    pretend.fault("slow", operation="transfers.create", seconds=4)
     form = {"amount": 100, "currency": "usd", "destination": account_id, "transfer_group": "flying"}
 
     def fly(_: int) -> requests.Response:
