@@ -66,7 +66,11 @@ def told_of(*, user_ids: Iterable[int], key_starts: Sequence[str]) -> set[int]:
     begins = Q()
     for start in key_starts:
         begins |= Q(key__startswith=start)
-    return set(Notice.objects.filter(begins, user__in=list(user_ids)).values_list("user", flat=True))
+    found, wanted = set[int](), list(user_ids)
+    for place in range(0, len(wanted), BATCH):
+        some = Notice.objects.filter(begins, user__in=wanted[place : place + BATCH])
+        found |= set(some.values_list("user", flat=True))
+    return found
 
 
 def mark_read(*, notice: Notice, now: datetime) -> Notice:

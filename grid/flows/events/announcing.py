@@ -11,8 +11,8 @@ from grid.flows.events import calling
 from grid.flows.events.abilities import decide
 from grid.flows.events.drawing import draw_controls
 from grid.flows.events.freezing import freeze
-from grid.flows.events.precedence import has_rivals, keep_apart, keep_apart_in
-from grid.flows.events.telling import tell
+from grid.flows.events.precedence import SERVES, has_rivals, keep_apart, keep_apart_in
+from grid.flows.events.telling import owners_told, tell
 from grid.flows.operators.targeting_cars import cars_asked
 from grid.flows.plans.cars import CarNow, load_cars
 from grid.flows.plans.nudges import pull_forward
@@ -55,9 +55,30 @@ def _cancel_missed(now: datetime) -> None:
         (GridEvent.State.DRAFT, "not approved before its start"),
         (GridEvent.State.SCHEDULED, "not announced before its start"),
     ):
-        GridEvent.objects.filter(state=state, starts_at__lte=now).update(
-            state=GridEvent.State.CANCELLED, cancelled_at=now, cancel_reason=reason
-        )
+        for key in GridEvent.objects.filter(state=state, starts_at__lte=now).values_list("pk", flat=True):
+            _give_up(key, state, reason, now)
+
+
+@transaction.atomic
+def _give_up(key: int, state: str, reason: str, now: datetime) -> None:
+    """Call off an event that has begun without having been announced to all; those who know of it are told."""
+    event = _locked(key, state=state, starts_at__lte=now)
+    if event is None:
+        return
+    event.state, event.cancelled_at, event.cancel_reason = GridEvent.State.CANCELLED, now, reason
+    event.version += 1
+    event.save(update_fields=["state", "cancelled_at", "cancel_reason", "version"])
+    parts = EventParticipation.objects.filter(event=event, state__in=SERVES)
+    owner_ids = set(parts.values_list("enrollment__vehicle__owner_id", flat=True))
+    if owner_ids:
+        tell(event, kind="event_cancelled", owner_ids=sorted(owners_told(event, owner_ids)), now=now)
+        keep_apart_in(event, now=now)
+
+
+def _locked(key: int, **wanted: object) -> GridEvent | None:
+    """Return the event as it is now, locked until the transaction ends; None where it is not as wanted any more."""
+    rows = GridEvent.objects.select_for_update(of=("self",), no_key=True).select_related("terms__program__utility")
+    return rows.filter(pk=key, **wanted).first()
 
 
 def _announce(event: GridEvent, now: datetime) -> bool:
@@ -67,6 +88,12 @@ def _announce(event: GridEvent, now: datetime) -> bool:
     else:
         GridEvent.objects.filter(pk=event.pk).update(lease_until=None)
         return False
+    fresh = GridEvent.objects.filter(pk=event.pk, state=GridEvent.State.SCHEDULED)
+    found = fresh.select_related("terms__program__utility").first()
+    if found is None:  # called off meanwhile, or waits for a second person again
+        GridEvent.objects.filter(pk=event.pk).update(lease_until=None)
+        return False
+    event = found
     if event.terms.control_share_percent:
         draw_controls(event, now)
         _tell_all(event, now)
@@ -79,8 +106,17 @@ def _announce(event: GridEvent, now: datetime) -> bool:
     return told == 1
 
 
+@transaction.atomic
 def _invite_batch(event: GridEvent, now: datetime) -> int:
-    """Give the next enrolled cars their part in the event; return how many."""
+    """Give the next enrolled cars their part in the event; return how many, none where it is off by now.
+
+    Whoever moves it or calls it off waits for the batch, and then knows whom to tell.
+    """
+    found = _locked(event.pk, state=GridEvent.State.SCHEDULED)
+    return 0 if found is None else _invite(found, now)
+
+
+def _invite(event: GridEvent, now: datetime) -> int:
     enrolled = Enrollment.objects.filter(
         TAKES_PART, program=event.terms.program, ended_at__isnull=True, enrolled_at__lte=now
     )
@@ -92,22 +128,21 @@ def _invite_batch(event: GridEvent, now: datetime) -> int:
     )
     cars = load_cars([enrollment.vehicle_id for enrollment in enrollments], now=now)
     parts = [_part(event, enrollment, cars[enrollment.vehicle_id], now) for enrollment in enrollments]
-    with transaction.atomic():
-        EventParticipation.objects.bulk_create(parts, ignore_conflicts=True)
-        given_up = set[int]()
-        if has_rivals(event, now=now):
-            given_up = keep_apart((one.vehicle_id for one in enrollments), now=now, inviting=event).lost_by(event)
-        if not event.terms.control_share_percent:  # where lots are drawn, nobody hears before they are
-            tell(
-                event,
-                kind="event_announced",
-                owner_ids=[
-                    enrollment.vehicle.owner_id
-                    for enrollment, part in zip(enrollments, parts, strict=True)
-                    if part.state == EventParticipation.State.IN and enrollment.vehicle_id not in given_up
-                ],
-                now=now,
-            )
+    EventParticipation.objects.bulk_create(parts, ignore_conflicts=True)
+    given_up = set[int]()
+    if has_rivals(event, now=now):
+        given_up = keep_apart((one.vehicle_id for one in enrollments), now=now, inviting=event).lost_by(event)
+    if not event.terms.control_share_percent:  # where lots are drawn, nobody hears before they are
+        tell(
+            event,
+            kind="event_announced",
+            owner_ids=[
+                enrollment.vehicle.owner_id
+                for enrollment, part in zip(enrollments, parts, strict=True)
+                if part.state == EventParticipation.State.IN and enrollment.vehicle_id not in given_up
+            ],
+            now=now,
+        )
     return len(parts)
 
 
@@ -124,9 +159,12 @@ def _tell_all(event: GridEvent, now: datetime) -> None:
         keys = list(rows.values_list("pk", flat=True))
         for place in range(0, len(keys), BATCH):
             with transaction.atomic():
+                found = _locked(event.pk, state=GridEvent.State.SCHEDULED)
+                if found is None:
+                    return
                 held = rows.filter(pk__in=keys[place : place + BATCH]).select_for_update(of=("self",), no_key=True)
                 tell(
-                    event, kind=kind, owner_ids=list(held.values_list("enrollment__vehicle__owner", flat=True)), now=now
+                    found, kind=kind, owner_ids=list(held.values_list("enrollment__vehicle__owner", flat=True)), now=now
                 )
 
 

@@ -219,7 +219,7 @@ def test_many_cars_take_as_many_queries_as_few(
     for place in range(30):
         make.enrollment(alice, now=now, nickname=f"car {place}")
     make.event(now=now)
-    with django_assert_max_num_queries(45):
+    with django_assert_max_num_queries(46):
         announce_due_events(now=now, limit=5)
     assert EventParticipation.objects.filter(state=IN).count() == 30
 

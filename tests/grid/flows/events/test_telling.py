@@ -44,3 +44,39 @@ def test_owners_told_while_the_event_is_still_being_announced_hear_what_becomes_
 
     assert told(alice) == ["event_announced", "event_changed", "event_cancelled"]
     assert told(bob) == []
+
+
+def test_nobody_hears_of_an_event_that_is_called_off_before_they_do(
+    alice: User, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcing, "BATCH", 1)
+    for owner in (alice, bob):
+        make.enrollment(owner, now=now)
+    event, invite = make.event(now=now), announcing._invite_batch
+
+    def then_call_off(of: GridEvent, at: datetime) -> int:
+        invited = invite(of, at)
+        if not GridEvent.objects.filter(pk=event.pk, state="cancelled").exists():
+            cancel_event(event=event, now=now)
+        return invited
+
+    monkeypatch.setattr(announcing, "_invite_batch", then_call_off)
+    assert announcing.announce_due_events(now=now, limit=5) == 0
+
+    assert told(alice) == ["event_announced", "event_cancelled"]
+    assert told(bob) == []
+
+
+def test_event_that_begins_while_it_is_announced_is_called_off_aloud(
+    alice: User, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcing, "BATCH", 1)
+    for owner in (alice, bob):
+        make.enrollment(owner, now=now)
+    event = make.event(now=now)
+    announcing._invite_batch(event, now)
+
+    announcing.announce_due_events(now=now + 2 * HOUR, limit=5)
+
+    assert told(alice) == ["event_announced", "event_cancelled"]
+    assert told(bob) == []
