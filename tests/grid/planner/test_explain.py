@@ -113,7 +113,7 @@ def test_night_of_a_clock_change_is_planned_and_told_in_local_time(midnight: dat
 
 
 def test_trace_of_power_that_rounding_took_away_is_no_charging(evening: dict[str, Any]) -> None:
-    plan = dict(plan_problem(evening | {"soc_percent": 85.0}))
+    plan: dict[str, Any] = dict(plan_problem(evening | {"soc_percent": 85.0}))
     reasons = [*plan["reasons"][:40], "cheap", *plan["reasons"][41:]]
     assert plan["power_kw"][40] == 0.0
     assert "needs no charging" in _say(evening, plan | {"reasons": reasons}, FOUR_PM)
