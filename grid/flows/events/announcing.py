@@ -124,6 +124,7 @@ def _invite(event: GridEvent, now: datetime) -> int:
         cars_asked(event, enrolled)
         .exclude(participations__event=event)
         .select_related("vehicle__link")
+        .select_for_update(of=("self",), no_key=True)  # nobody leaves before the part is there to be left
         .order_by("pk")[:BATCH]
     )
     cars = load_cars([enrollment.vehicle_id for enrollment in enrollments], now=now)

@@ -11,7 +11,7 @@ from grid.flows.events.abilities import decide
 from grid.flows.events.precedence import keep_apart
 from grid.flows.plans.cars import load_cars
 from grid.flows.plans.nudges import pull_forward
-from grid.models import EventParticipation, GridEvent
+from grid.models import Enrollment, EventParticipation, GridEvent
 from vehicles.models import Vehicle
 
 
@@ -19,6 +19,7 @@ class UnableToTakePart(Refusal):
     """The car's part in the event stays as it was."""
 
 
+@transaction.atomic
 def opt_out(*, participation: EventParticipation, now: datetime) -> EventParticipation:
     """Leave the car out of the event, before or while it runs; a hold for it ends with the next dispatch.
 
@@ -34,6 +35,7 @@ def opt_out(*, participation: EventParticipation, now: datetime) -> EventPartici
     return _decide(part, state=EventParticipation.State.OPTED_OUT, reason="owner", now=now)
 
 
+@transaction.atomic
 def opt_in(*, participation: EventParticipation, now: datetime) -> EventParticipation:
     """Take part after all, as long as the event has not begun; return the part, UNABLE where the car cannot help.
 
@@ -54,6 +56,9 @@ def opt_in(*, participation: EventParticipation, now: datetime) -> EventParticip
 
 
 def _fresh(participation: EventParticipation) -> EventParticipation:
+    """Return the part as it is now; car and enrollment stay as they are until the transaction ends."""
+    enrollment = Enrollment.objects.select_for_update(no_key=True).get(pk=participation.enrollment_id)
+    Vehicle.objects.select_for_update(no_key=True).get(pk=enrollment.vehicle_id)
     rows = EventParticipation.objects.select_related("event__terms__program__utility", "enrollment__vehicle__link")
     return rows.get(pk=participation.pk)
 
@@ -65,9 +70,7 @@ def _check_is_on(event: GridEvent) -> None:
         raise UnableToTakePart(gettext("This event is over."), code="event_over")
 
 
-@transaction.atomic
 def _decide(part: EventParticipation, *, state: str, reason: str, now: datetime) -> EventParticipation:
-    Vehicle.objects.select_for_update(no_key=True).get(pk=part.enrollment.vehicle_id)  # before the part, as all do
     part.state, part.reason, part.decided_at = cast(EventParticipation.State, state), reason, now
     part.yields_to = None
     part.save(update_fields=["state", "reason", "yields_to", "decided_at"])

@@ -82,6 +82,7 @@ def end_enrollment(*, enrollment: Enrollment, now: datetime, is_told: bool = Tru
         found = open_ones.filter(pk=enrollment.pk).select_related("vehicle__owner", "program").first()
         if found is None:
             raise _not_enrolled()
+        Vehicle.objects.select_for_update(no_key=True).get(pk=found.vehicle_id)  # before its parts, as all do
         found.ended_at = max(now, found.enrolled_at)
         found.save(update_fields=["ended_at"])
         _leave_events(found, now=now)

@@ -12,11 +12,13 @@ from accounts.models import User
 from foundation.refusals import Refusal
 from grid.flows.dispatch import dispatching
 from grid.flows.events import changing, events, taking_part
-from grid.flows.events.taking_part import opt_out
+from grid.flows.events.announcing import announce_due_events
+from grid.flows.events.taking_part import opt_in, opt_out
 from grid.flows.plans.cars import load_cars
 from grid.flows.plans.nudges import pull_forward
 from grid.flows.plans.planning import plan_due
 from grid.flows.plans.staleness import mark_stale
+from grid.flows.programs.enrollment import end_enrollment
 from grid.models import EventParticipation, GridEvent, PlanningState
 from grid.rules.wishes import HOLD, Wish
 from tests.factories import grid as make
@@ -131,3 +133,25 @@ def test_event_is_not_moved_to_where_another_one_is_just_made(
     made[0][0].join(10)
     spans = list(GridEvent.objects.values_list("starts_at", "ends_at"))
     assert len(spans) == len(set(spans)) == 1, (spans, made[0][1])
+
+
+def test_car_that_leaves_the_program_is_not_brought_back_by_a_click(alice: User, now: datetime) -> None:
+    enrollment = make.enrollment(alice, now=now)
+    part = opt_out(participation=make.participation(enrollment, now=now), now=now)
+    with transaction.atomic():
+        end_enrollment(enrollment=enrollment, now=now)
+        thread, found = apart(lambda: opt_in(participation=part, now=now))
+        thread.join(0.5)
+    with pytest.raises(Refusal, match="left the program"):
+        wait_for(thread, found)
+
+
+def test_car_that_leaves_the_program_is_not_invited_meanwhile(alice: User, bob: User, now: datetime) -> None:
+    leaves, stays = (make.enrollment(owner, now=now) for owner in (alice, bob))
+    make.event(now=now)
+    with transaction.atomic():
+        end_enrollment(enrollment=leaves, now=now)
+        thread, found = apart(lambda: announce_due_events(now=now, limit=1))
+        thread.join(0.5)
+    assert wait_for(thread, found) == 1
+    assert list(EventParticipation.objects.values_list("enrollment", flat=True)) == [stays.pk]
