@@ -1,5 +1,6 @@
 """Starts, watches and stops the processes of one embedded installation and its sandbox world."""
 
+import atexit
 import ctypes
 import json
 import os
@@ -22,7 +23,6 @@ from journey.app import RETURN_PATH
 HOME = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 STOP_SECONDS = 10
-_held: list[socket.socket] = []
 
 
 class StackFailed(RuntimeError):
@@ -85,7 +85,7 @@ def free_port() -> int:
     probe.bind(("127.0.0.1", 0))
     port: int = probe.getsockname()[1]
     if sys.platform == "linux":
-        _held.append(probe)  # bound without listening: a server that asks for this very port may have it
+        atexit.register(probe.close)  # bound without listening: a server that asks for this very port may have it
     else:
         probe.close()
     return port

@@ -25,6 +25,7 @@ ITERATIONS = 101  # Mosquitto's own default; these passwords are long random tok
 START_SECONDS = 30.0
 READ_SECONDS = 10.0
 STOP_SECONDS = 5.0
+SIGNAL_SECONDS = 0.5  # a signal that comes while Mosquitto still reads for an earlier one is lost
 # Mosquitto's own words: after the first it takes signals, and between the second and the next packet it has read anew.
 _RUNNING, _READING = b" running\n", b"Reloading config."
 
@@ -87,10 +88,13 @@ class Broker:
         Raises RuntimeError where the broker reads nothing.
         """
         if self._write_passwords(hashes) and self._process is not None:
-            before = self._logged()
-            self._process.send_signal(signal.SIGHUP)
-            if not self._wait_for_word(_READING, before, seconds=READ_SECONDS) and self.is_running():
-                raise RuntimeError(f"the broker did not read who may come in: see {self._log}")
+            before, deadline = self._logged(), time.monotonic() + READ_SECONDS
+            while self.is_running():
+                self._process.send_signal(signal.SIGHUP)
+                if self._wait_for_word(_READING, before, seconds=SIGNAL_SECONDS):
+                    return
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"the broker did not read who may come in: see {self._log}")
 
     def is_running(self) -> bool:
         """Return whether the broker lives."""
