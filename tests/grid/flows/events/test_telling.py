@@ -30,12 +30,17 @@ def test_owner_of_a_car_left_alone_hears_that_the_event_is_moved_and_called_off(
     assert alice.notices.get(kind="event_left_alone").params["starts_at"] == (now + 3 * HOUR).isoformat()
 
 
-def test_owners_told_while_the_event_is_still_being_announced_hear_what_becomes_of_it(
-    alice: User, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def one_by_one(alice: User, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two enrolled cars, invited to an event in two batches: Alice's first."""
     monkeypatch.setattr(announcing, "BATCH", 1)
     for owner in (alice, bob):
         make.enrollment(owner, now=now)
+
+
+def test_owners_told_while_the_event_is_still_being_announced_hear_what_becomes_of_it(
+    one_by_one: None, alice: User, bob: User, now: datetime
+) -> None:
     event = make.event(now=now, state=GridEvent.State.SCHEDULED)
     announcing._invite_batch(event, now)
 
@@ -47,11 +52,8 @@ def test_owners_told_while_the_event_is_still_being_announced_hear_what_becomes_
 
 
 def test_nobody_hears_of_an_event_that_is_called_off_before_they_do(
-    alice: User, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+    one_by_one: None, alice: User, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announcing, "BATCH", 1)
-    for owner in (alice, bob):
-        make.enrollment(owner, now=now)
     event, invite = make.event(now=now), announcing._invite_batch
 
     def then_call_off(of: GridEvent, at: datetime) -> int:
@@ -68,11 +70,8 @@ def test_nobody_hears_of_an_event_that_is_called_off_before_they_do(
 
 
 def test_event_that_begins_while_it_is_announced_is_called_off_aloud(
-    alice: User, bob: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+    one_by_one: None, alice: User, bob: User, now: datetime
 ) -> None:
-    monkeypatch.setattr(announcing, "BATCH", 1)
-    for owner in (alice, bob):
-        make.enrollment(owner, now=now)
     event = make.event(now=now)
     announcing._invite_batch(event, now)
 
